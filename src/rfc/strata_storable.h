@@ -1,0 +1,95 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * May this response be stored, for how long, and may others have it?  RFC 9111
+ * sections 3, 3.5, 4.2, 5.2, RFC 5861, and what the operator configured.
+ * The one place where freshness of a new response is decided; strata_fresh has the
+ * arithmetic.
+ */
+
+#ifndef STRATA_STORABLE_H
+#define STRATA_STORABLE_H
+
+
+#include "../base/strata_base.h"
+#include "../base/strata_meta.h"
+#include "../base/strata_reason.h"
+
+
+/* strata_ignore_headers; parsed names are in strata_storable.c */
+#define STRATA_IGNORE_X_ACCEL_EXPIRES  0x01
+#define STRATA_IGNORE_EXPIRES          0x02
+#define STRATA_IGNORE_CACHE_CONTROL    0x04
+#define STRATA_IGNORE_SET_COOKIE       0x08
+#define STRATA_IGNORE_VARY             0x10
+#define STRATA_IGNORE_AGE              0x20
+#define STRATA_IGNORE_SURROGATE        0x40  /* Surrogate-Control */
+#define STRATA_IGNORE_CDN              0x80  /* CDN-Cache-Control */
+
+/* strata_set_cookie */
+typedef enum {
+    STRATA_SET_COOKIE_SKIP,
+    STRATA_SET_COOKIE_STRIP,       /* stored without the field */
+    STRATA_SET_COOKIE_STORE
+} strata_set_cookie_e;
+
+/* one line of strata_valid; status 0 is "any" */
+typedef struct {
+    uint16_t              status;
+    int64_t               ttl_ms;
+} strata_valid_t;
+
+typedef enum {
+    STRATA_JITTER_SUB,
+    STRATA_JITTER_ADD,
+    STRATA_JITTER_BOTH
+} strata_jitter_e;
+
+/* What the operator configured for the location. */
+typedef struct {
+    const strata_valid_t  *valid;
+    size_t                 valid_n;
+    int64_t                valid_min_ms;     /* 0: none */
+    int64_t                valid_max_ms;     /* 0: none */
+    int64_t                jitter_ms;        /* absolute, or */
+    uint32_t               jitter_permille;  /* of the lifetime */
+    strata_jitter_e        jitter;
+    strata_set_cookie_e    set_cookie;
+    uint32_t               ignore;           /* STRATA_IGNORE_* */
+    int64_t                grace_ms;         /* operator's stale window */
+    int64_t                keep_ms;
+    int64_t                heuristic_permille; /* of Date - Last-Modified; 0 off */
+    int64_t                heuristic_max_ms;
+    bool                   identity_off;     /* credentials: only RFC 9111, 3.5 */
+    bool                   keep_unfresh;     /* store max-age=0 and no-cache with a
+                                                validator, to revalidate */
+} strata_policy_t;
+
+/* What matters of the request that was sent. */
+typedef struct {
+    bool                   authorization;
+    bool                   head;
+} strata_asked_t;
+
+/* The response as the origin sent it. */
+typedef struct {
+    uint16_t               status;
+    const strata_field_t  *fields;
+    size_t                 fields_n;
+    int64_t                wall_s;           /* wall clock at receipt */
+    int64_t                delay_ms;         /* from request to header */
+} strata_answer_t;
+
+/*
+ * STRATA_REASON_NONE: store it; meta is complete.  now is the monotonic clock;
+ * random decides the jitter, which only shortens lifetimes the origin gave.
+ */
+strata_reason_e strata_storable(const strata_answer_t *a,
+    const strata_asked_t *q, const strata_policy_t *p, int64_t now,
+    uint32_t random, strata_meta_t *meta);
+
+
+#endif /* STRATA_STORABLE_H */
