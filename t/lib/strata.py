@@ -1,0 +1,202 @@
+# Copyright (C) Strata contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""
+What the .t files are written with.
+
+    with scenario() as t:
+        origin = t.origin()
+        origin.reply("/a", Reply(b"hello", cc="max-age=60"))
+        ng = t.nginx(origin)
+
+        is_(ng.get("/a").cache, "MISS", "the first request")
+        is_(ng.get("/a").cache, "HIT", "the second one")
+
+At its end the scenario closes every connection, waits for the zone to come to
+rest, stops nginx and fails on alerts, deaths, sanitizer reports and leaks.
+
+    tap.py      checks            nginx.py    one nginx, its configuration and end
+    origin.py   scripted origin   client.py   clients with times
+    fcgi.py     scripted FastCGI and uwsgi backends
+    followers.c very many clients of one URL
+"""
+
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import json
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.setswitchinterval(0.0005)      # origin and clients share this process
+
+from tap import *                  # noqa: E402,F401,F403
+from tap import SLOW, is_, note, ok, skip_all
+import tap                         # noqa: E402
+import client                      # noqa: E402
+from client import Client, Conn, Parser, Response, build, request, swarm  # noqa: E402,F401
+from fcgi import FastCGI, Uwsgi      # noqa: E402,F401
+from origin import Gate, Origin, Reply, Request, blob, free_port, text    # noqa: E402,F401
+import nginx as nginx_             # noqa: E402
+from nginx import CACHE, PROXY, ROOT, BINARY, HAVE_MODULE, Nginx, load_module  # noqa: E402,F401
+
+LIB = pathlib.Path(__file__).resolve().parent
+
+
+class Scenario:
+    def __init__(self):
+        self._origins, self._nginxes, self._closers = [], [], []
+
+    def origin(self, **kw):
+        o = Origin(**kw)
+        self._origins.append(o)
+        return o
+
+    def nginx(self, origin=None, location="", **kw):
+        ng = Nginx(location, origin=origin, **kw)
+        self._nginxes.append(ng)
+        return ng
+
+    def keep(self, thing):
+        """Something with close() or stop() that has to go before nginx."""
+        self._closers.append(thing)
+        return thing
+
+    def config_error(self, http="", location="", server="", zone="z 16m", **kw):
+        """The message of nginx -t, or None if the configuration is accepted."""
+        ng = Nginx(location, http=http, server=server, zone=zone, start=False, **kw)
+        try:
+            accepted, message = ng.test_config()
+            return None if accepted else message
+        finally:
+            ng.remove()
+
+    def finish(self):
+        for thing in self._closers:
+            with contextlib.suppress(Exception):
+                getattr(thing, "close", getattr(thing, "stop", None))()
+        for ng in self._nginxes:
+            problems = ng.problems()
+            ok(not problems, "quiet end: no alert, death, report or leak")
+            for p in problems:
+                note("  " + p)
+        for o in self._origins:
+            o.stop()
+        if tap.failed():
+            for ng in self._nginxes:
+                note(f"last lines of {ng.dir}/error.log")
+                note("\n".join(x for x in ng.log().splitlines()[-30:]
+                               if "[debug]" not in x)[-6000:])
+        for ng in self._nginxes:
+            ng.remove()
+
+    def abandon(self):
+        for ng in self._nginxes:
+            ng.stop(1)
+            ng.remove()
+
+
+@contextlib.contextmanager
+def scenario(seconds=60):
+    """One test.  It is given up, and fails, after so many seconds."""
+    if HAVE_MODULE and nginx_.MODULE != "builtin" \
+            and not (ROOT / nginx_.MODULE).exists():
+        skip_all(f"no {nginx_.MODULE}, run make")
+    signal.signal(signal.SIGALRM, _out_of_time)
+    signal.alarm(int(seconds * max(1.0, SLOW)))
+    t = Scenario()
+    try:
+        yield t
+        t.finish()
+    except BaseException as e:
+        signal.alarm(0)
+        ok(False, f"no {type(e).__name__}")
+        note(traceback.format_exc())
+        for ng in t._nginxes:
+            note("\n".join(x for x in ng.log().splitlines()[-40:]
+                           if "[debug]" not in x)[-4000:])
+        t.abandon()
+    _exit(tap.done())
+
+
+def _out_of_time(*_):
+    raise TimeoutError("the test took too long")
+
+
+def _exit(code):
+    sys.stdout.flush()
+    os._exit(code)                 # threads of the origin may still wait
+
+
+def followers(port, n, path, *, prime=None, seconds=30, args=()):
+    """
+    n clients of one URL from one C program: all connect first, prime() runs, then all
+    send at once.  A dict: see followers.c.
+    """
+    program = _followers_program()
+    p = subprocess.Popen([program, str(port), str(n), path, str(seconds), *args],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        line = p.stdout.readline()
+        if line.strip() != "connected":
+            raise RuntimeError(f"followers: {line!r}")
+        if prime:
+            prime()
+        started = time.monotonic()
+        p.stdin.write("go\n")
+        p.stdin.flush()
+        out = p.stdout.read()
+        p.wait(seconds + 5)
+        result = json.loads(out)
+        result["started"] = started
+        return result
+    finally:
+        if p.poll() is None:
+            p.kill()
+            p.wait()
+
+
+def _followers_program():
+    """Compiles followers.c once per version, safe for tests in parallel."""
+    source = LIB / "followers.c"
+    build_dir = ROOT / "build"
+    build_dir.mkdir(exist_ok=True)
+    target = build_dir / f"followers-{int(source.stat().st_mtime)}"
+    if not target.exists():
+        tmp = f"{target}.{os.getpid()}"
+        subprocess.run(["cc", "-O2", "-Wall", "-o", tmp, str(source)], check=True)
+        os.rename(tmp, target)
+    return str(target)
+
+
+def in_thread(fn, *args):
+    """Runs fn beside the test; join() gives its result."""
+    box = {}
+
+    class Thread(threading.Thread):
+        def run(self):
+            try:
+                box["value"] = fn(*args)
+            except BaseException as e:
+                box["error"] = e
+
+        def join(self, timeout=30):
+            super().join(timeout)
+            if "error" in box:
+                raise box["error"]
+            return box.get("value")
+
+    t = Thread(daemon=True)
+    t.start()
+    return t
+
+
+def ms_since(start):
+    return (time.monotonic() - start) * 1000
