@@ -58,8 +58,8 @@ lint: module
 
 #: make asan             the suite under ASan and UBSan, nginx too  [T=]
 asan: asan-build
-	@STRATA_NGINX=$(CURDIR)/build/asan/nginx \
-	 STRATA_MODULE=$(CURDIR)/build/asan/$(MODULE) t/build/asan-suite $(T)
+	@STRATA_NGINX=$(CURDIR)/build/asan/nginx STRATA_SLOW=4 \
+	 STRATA_MODULE=$(CURDIR)/build/asan/$(MODULE) t/build/suite $(T)
 
 #: make stress           processes that die on a shared region  [N=rounds]
 stress: $(STRESS)
