@@ -32,7 +32,6 @@ with scenario() as t:
         is_(ng.fill("/nopage").body == want, True, f"a page that is not storable {i}")
         is_(ng.fill("/wait").body, b"/f1" + frag + b"b", f"wait {i}")
     is_(ng.curl("/page", h2=True).body == want, True, "over h2")
-    ng.purge("/x")
     rs = ng.swarm([Client("/page") for _ in range(30)])
     is_({r.body == want for r in rs}, {True}, "30 at once, warm")
     ng2 = t.nginx(origin, "ssi on;")
