@@ -33,6 +33,8 @@
 #define STRATA_META_OPERATOR_TTL     0x10  /* lifetime from strata_valid */
 #define STRATA_META_VARY_RULE        0x20  /* not a response: a Vary rule */
 #define STRATA_META_SOFT_PURGED      0x40  /* stale since a soft purge */
+#define STRATA_META_ERROR_ASKED      0x80  /* error_ms is the origin's own
+                                              stale-if-error, not the operator's */
 
 
 typedef struct {

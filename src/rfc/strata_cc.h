@@ -8,6 +8,10 @@
  * and of requests.  Parsing accumulates: call strata_cc_parse() once per field
  * line.  Duplicate or conflicting lifetimes: the smallest wins; a lifetime that
  * is not a number counts as 0 (RFC 9111, 4.2.1).
+ *
+ * What restricts is read leniently, what permits strictly: "no-store; x" is a
+ * no-store, "public; x" and "public=1" are nothing.  A no-cache or private whose
+ * list is empty or cannot be read is one without a list.
  */
 
 #ifndef STRATA_CC_H
@@ -29,7 +33,8 @@
 #define STRATA_CC_IMMUTABLE         0x0200
 #define STRATA_CC_NO_TRANSFORM      0x0400
 #define STRATA_CC_ONLY_IF_CACHED    0x0800  /* request */
-#define STRATA_CC_MAX_STALE_ANY     0x1000  /* request: max-stale, no value */
+#define STRATA_CC_MAX_STALE_ANY     0x1000  /* request: max-stale, no value;
+                                               then max_stale is -1 */
 #define STRATA_CC_SEEN              0x8000  /* the field was there at all */
 
 typedef struct {
@@ -39,13 +44,28 @@ typedef struct {
     int64_t       stale_while_revalidate;
     int64_t       stale_if_error;
     int64_t       max_stale;       /* request */
-    int64_t       min_fresh;       /* request */
+    int64_t       min_fresh;       /* request; the largest wins */
     strata_str_t  no_cache_fields; /* the last list seen, unquoted */
     strata_str_t  private_fields;
 } strata_cc_t;
 
 void strata_cc_init(strata_cc_t *cc);
 void strata_cc_parse(strata_cc_t *cc, strata_str_t value);
+
+/*
+ * A line of a targeted field, CDN-Cache-Control for one (RFC 9213).  It is a
+ * dictionary of RFC 8941: a key's last value counts, parameters are skipped, an
+ * empty line says nothing.  STRATA_ERROR: does not parse; the caller then forgets
+ * all lines of the field (RFC 9213, 2.1).
+ */
+int strata_cc_parse_targeted(strata_cc_t *cc, strata_str_t value);
+
+/*
+ * A line of Surrogate-Control (Edge Architecture 1.0): as Cache-Control, but
+ * max-age=60+30 also gives 30 seconds of stale-while-revalidate, and directives
+ * for a named surrogate (;target) are skipped.
+ */
+void strata_cc_parse_surrogate(strata_cc_t *cc, strata_str_t value);
 
 
 #endif /* STRATA_CC_H */

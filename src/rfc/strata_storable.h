@@ -19,7 +19,7 @@
 #include "../base/strata_reason.h"
 
 
-/* strata_ignore_headers; parsed names are in strata_storable.c */
+/* strata_ignore_headers; strata_storable_ignore() knows the names */
 #define STRATA_IGNORE_X_ACCEL_EXPIRES  0x01
 #define STRATA_IGNORE_EXPIRES          0x02
 #define STRATA_IGNORE_CACHE_CONTROL    0x04
@@ -86,10 +86,32 @@ typedef struct {
 /*
  * STRATA_REASON_NONE: store it; meta is complete.  now is the monotonic clock;
  * random decides the jitter, which only shortens lifetimes the origin gave.
+ *
+ * What the RFCs leave open:
+ *
+ * - The lifetime comes from the first of X-Accel-Expires, CDN-Cache-Control,
+ *   Surrogate-Control, Cache-Control, Expires.  X-Accel-Expires gives a lifetime
+ *   only: a no-store, private or no-cache beside it counts.
+ * - An explicit lifetime lets any status from 200 to 599 be stored, but 206 and
+ *   304.  strata_valid counts if there is none, in its order; "any" is no 5xx.
+ * - valid_min lengthens only lifetimes above 0: 0 is a refusal.
+ * - What is stale on arrival is stored if stale-while-revalidate or
+ *   stale-if-error still lets it be served, or with keep_unfresh and a validator;
+ *   grace_ms is not for it.  Then fresh_until is now, the windows what is left.
+ * - NEGATIVE is 404, 405, 410, 414 and 501.
+ * - A response to HEAD is not stored (STRATA_REASON_METHOD).
+ * - With authorization and without identity_off nothing is stored, even if
+ *   public; where the key holds the credentials, the caller does not set it.
+ * - no-cache="field" and private="field" count as no-cache and private.
+ *
+ * Vary and the bytes of the fields are not judged here.
  */
 strata_reason_e strata_storable(const strata_answer_t *a,
     const strata_asked_t *q, const strata_policy_t *p, int64_t now,
     uint32_t random, strata_meta_t *meta);
+
+/* STRATA_IGNORE_* of a field name of strata_ignore_headers; 0: unknown. */
+uint32_t strata_storable_ignore(strata_str_t name);
 
 
 #endif /* STRATA_STORABLE_H */

@@ -1,0 +1,548 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "strata_key.h"
+#include "../base/strata_str.h"
+
+
+#define STRATA_KEY_PORT_NONE   -1
+#define STRATA_KEY_PORT_HTTP   80
+#define STRATA_KEY_PORT_HTTPS  443
+
+
+/* One parameter of a query, with its '=' and value. */
+typedef struct {
+    strata_str_t                 text;
+    size_t                       name_len;
+} strata_key_param_t;
+
+typedef struct {
+    const strata_args_policy_t  *policy;
+    const uint8_t               *pos;
+    const uint8_t               *end;
+    bool                         done;
+    bool                         dropped;   /* something was */
+} strata_key_params_t;
+
+
+static bool strata_key_split(strata_str_t header, strata_str_t *host,
+    int64_t *port);
+static bool strata_key_host(strata_str_t *host);
+static bool strata_key_literal(strata_str_t host);
+static size_t strata_key_port(int64_t port, uint8_t *buf, size_t size);
+static bool strata_key_next(strata_key_params_t *ps, strata_key_param_t *param);
+static bool strata_key_wanted(const strata_args_policy_t *p,
+    const strata_key_param_t *param);
+static int strata_key_cmp(const strata_key_param_t *a,
+    const strata_key_param_t *b);
+static void strata_key_sort(strata_key_param_t *params, size_t n);
+static strata_str_t strata_key_join(const strata_key_param_t *params, size_t n,
+    uint8_t *buf);
+static strata_str_t strata_key_filter(strata_str_t args,
+    const strata_args_policy_t *p, uint8_t *buf);
+
+
+void
+strata_key_start(strata_key_builder_t *b, uint8_t *buf, size_t size)
+{
+    b->start = buf;
+    b->pos = buf;
+    b->end = buf + size;
+    b->overflow = size == 0;
+
+    if (!b->overflow) {
+        *b->pos++ = STRATA_KEY_RESPONSE;
+    }
+}
+
+
+void
+strata_key_part(strata_key_builder_t *b, strata_str_t part)
+{
+    size_t    n, room, width;
+    uint8_t  *p;
+
+    width = 1;
+
+    for (n = part.len; n > 0x7f; n >>= 7) {
+        width++;
+    }
+
+    room = b->end - b->pos;
+
+    if (b->overflow || room < width || room - width < part.len) {
+        b->overflow = true;
+        return;
+    }
+
+    p = b->pos;
+
+    for (n = part.len; n > 0x7f; n >>= 7) {
+        *p++ = (uint8_t) (n | 0x80);
+    }
+
+    *p++ = (uint8_t) n;
+
+    if (part.len) {
+        memcpy(p, part.data, part.len);
+    }
+
+    b->pos = p + part.len;
+}
+
+
+strata_str_t
+strata_key_base(strata_str_t text)
+{
+    size_t          n;
+    const uint8_t  *p;
+
+    if (text.len <= STRATA_KEY_TRAILER || text.data[0] != STRATA_KEY_VARIANT) {
+        return text;
+    }
+
+    p = text.data + text.len - STRATA_KEY_TRAILER;
+    n = (size_t) p[0] | (size_t) p[1] << 8 | (size_t) p[2] << 16
+        | (size_t) p[3] << 24;
+
+    text.len = strata_min(n, text.len - STRATA_KEY_TRAILER);
+
+    return text;
+}
+
+
+size_t
+strata_key_readable(strata_str_t text, uint8_t *buf, size_t size)
+{
+    bool            first;
+    size_t          len, n;
+    unsigned        shift;
+    const uint8_t  *end, *p;
+
+    if (text.len == 0) {
+        return 0;
+    }
+
+    text = strata_key_base(text);
+    p = text.data;
+    end = p + text.len;
+    n = 0;
+    first = true;
+
+    for (p++; p < end; p += len) {
+        len = 0;
+
+        for (shift = 0; p < end && shift < 28; shift += 7) {
+            len |= (size_t) (*p & 0x7f) << shift;
+
+            if ((*p++ & 0x80) == 0) {
+                break;
+            }
+        }
+
+        if (len > (size_t) (end - p)) {
+            break;
+        }
+
+        if (!first && n < size) {
+            buf[n++] = '|';
+        }
+
+        first = false;
+
+        if (len > size - n) {
+            memcpy(buf + n, p, size - n);
+            return size;
+        }
+
+        memcpy(buf + n, p, len);
+        n += len;
+    }
+
+    return n;
+}
+
+
+size_t
+strata_key_authority(strata_str_t host, strata_str_t host_header, bool tls,
+    uint8_t *buf, size_t size)
+{
+    size_t        i, n;
+    int64_t       port;
+    strata_str_t  name;
+
+    port = STRATA_KEY_PORT_NONE;
+
+    if (host_header.len) {
+        if (!strata_key_split(host_header, &name, &port)
+            || !strata_key_host(&name))
+        {
+            return 0;
+        }
+
+        if (host.len == 0) {
+            host = name;
+        }
+    }
+
+    if (!strata_key_host(&host) || host.len > size) {
+        return 0;
+    }
+
+    /* which of the two the origin goes by is not ours to guess */
+    if (host_header.len && !strata_str_caseeq(host, name)) {
+        return 0;
+    }
+
+    for (i = 0; i < host.len; i++) {
+        buf[i] = strata_lower(host.data[i]);
+    }
+
+    if (port == STRATA_KEY_PORT_NONE
+        || port == (tls ? STRATA_KEY_PORT_HTTPS : STRATA_KEY_PORT_HTTP))
+    {
+        return host.len;
+    }
+
+    n = strata_key_port(port, buf + host.len, size - host.len);
+
+    return n ? host.len + n : 0;
+}
+
+
+/* Host = uri-host [ ":" port ] (RFC 9110, 7.2); an empty port is no port. */
+static bool
+strata_key_split(strata_str_t header, strata_str_t *host, int64_t *port)
+{
+    strata_str_t    rest;
+    const uint8_t  *colon;
+
+    header = strata_str_trim(header);
+    rest = header;
+
+    /* the colons of an IPv6 address are in brackets */
+    if (header.len && header.data[0] == '[') {
+        colon = memchr(header.data, ']', header.len);
+
+        if (colon == NULL) {
+            return false;
+        }
+
+        rest.data = colon;
+        rest.len = header.data + header.len - colon;
+    }
+
+    colon = rest.len ? memchr(rest.data, ':', rest.len) : NULL;
+    *host = header;
+
+    if (colon == NULL) {
+        return true;
+    }
+
+    host->len = colon - header.data;
+    rest.len = header.data + header.len - (colon + 1);
+    rest.data = colon + 1;
+
+    return rest.len == 0
+           || strata_str_decimal(rest, 65535, STRATA_DECIMAL_STRICT, port)
+              == STRATA_OK;
+}
+
+
+/* Takes the trailing dot off.  False: not a host, userinfo for one. */
+static bool
+strata_key_host(strata_str_t *host)
+{
+    size_t   i;
+    uint8_t  all;
+
+    if (host->len && host->data[0] == '[') {
+        return strata_key_literal(*host);
+    }
+
+    if (host->len && host->data[host->len - 1] == '.') {
+        host->len--;
+    }
+
+    all = STRATA_STR_HOST;
+
+    for (i = 0; i < host->len; i++) {
+        all &= strata_str_class[host->data[i]];
+    }
+
+    return all && host->len && host->data[host->len - 1] != '.';
+}
+
+
+/* [IPv6]; no zone, no IPvFuture */
+static bool
+strata_key_literal(strata_str_t host)
+{
+    size_t   i;
+    uint8_t  c;
+
+    if (host.len < 4 || host.data[host.len - 1] != ']') {
+        return false;
+    }
+
+    for (i = 1; i < host.len - 1; i++) {
+        c = strata_lower(host.data[i]);
+
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || c == ':'
+              || c == '.'))
+        {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+static size_t
+strata_key_port(int64_t port, uint8_t *buf, size_t size)
+{
+    size_t   n;
+    uint8_t  digits[sizeof("65535")];
+
+    n = sizeof(digits);
+
+    do {
+        digits[--n] = (uint8_t) ('0' + port % 10);
+        port /= 10;
+    } while (port);
+
+    digits[--n] = ':';
+
+    if (size < sizeof(digits) - n) {
+        return 0;
+    }
+
+    memcpy(buf, digits + n, sizeof(digits) - n);
+
+    return sizeof(digits) - n;
+}
+
+
+strata_str_t
+strata_key_args(strata_str_t args, const strata_args_policy_t *p, uint8_t *buf)
+{
+    bool                 sorted;
+    size_t               n;
+    strata_key_param_t   params[STRATA_KEY_ARGS_SORTED];
+    strata_key_params_t  ps;
+
+    if (args.len == 0
+        || (p->mode == STRATA_ARGS_ALL && !p->sort && !p->drop_empty))
+    {
+        return args;
+    }
+
+    if (p->mode == STRATA_ARGS_NONE) {
+        args.len = 0;
+        return args;
+    }
+
+    ps.policy = p;
+    ps.pos = args.data;
+    ps.end = args.data + args.len;
+    ps.done = false;
+    ps.dropped = false;
+
+    sorted = true;
+
+    for (n = 0; strata_key_next(&ps, &params[n]); n++) {
+        if (n + 1 == STRATA_KEY_ARGS_SORTED) {
+            return strata_key_filter(args, p, buf);
+        }
+
+        if (n && sorted && p->sort) {
+            sorted = strata_key_cmp(&params[n - 1], &params[n]) <= 0;
+        }
+    }
+
+    if (sorted && !ps.dropped) {
+        return args;
+    }
+
+    if (!sorted) {
+        strata_key_sort(params, n);
+    }
+
+    return strata_key_join(params, n, buf);
+}
+
+
+/* The next parameter that the policy leaves. */
+static bool
+strata_key_next(strata_key_params_t *ps, strata_key_param_t *param)
+{
+    const uint8_t  *equals, *next;
+
+    while (!ps->done) {
+        next = ps->pos < ps->end ? memchr(ps->pos, '&', ps->end - ps->pos)
+                                 : NULL;
+
+        param->text.data = ps->pos;
+        param->text.len = (next ? next : ps->end) - ps->pos;
+
+        equals = param->text.len
+                 ? memchr(param->text.data, '=', param->text.len) : NULL;
+        param->name_len = equals ? (size_t) (equals - param->text.data)
+                                 : param->text.len;
+
+        if (next) {
+            ps->pos = next + 1;
+        } else {
+            ps->done = true;
+        }
+
+        if (strata_key_wanted(ps->policy, param)) {
+            return true;
+        }
+
+        ps->dropped = true;
+    }
+
+    return false;
+}
+
+
+static bool
+strata_key_wanted(const strata_args_policy_t *p,
+    const strata_key_param_t *param)
+{
+    size_t               i, len;
+    const strata_str_t  *name;
+
+    /* "a=" is empty, "a" is a flag */
+    if (p->drop_empty
+        && (param->name_len == 0 || param->name_len + 1 == param->text.len))
+    {
+        return false;
+    }
+
+    if (p->mode == STRATA_ARGS_ALL) {
+        return true;
+    }
+
+    for (i = 0; i < p->names_n; i++) {
+        name = &p->names[i];
+        len = name->len;
+
+        if (len && name->data[len - 1] == '*') {
+            if (--len > param->name_len) {
+                continue;
+            }
+
+        } else if (len != param->name_len) {
+            continue;
+        }
+
+        if (len == 0 || memcmp(name->data, param->text.data, len) == 0) {
+            return p->mode == STRATA_ARGS_ALLOW;
+        }
+    }
+
+    return p->mode == STRATA_ARGS_DENY;
+}
+
+
+/* By the bytes of the name alone: parameters of one name are equal. */
+static int
+strata_key_cmp(const strata_key_param_t *a, const strata_key_param_t *b)
+{
+    int     rc;
+    size_t  n;
+
+    n = strata_min(a->name_len, b->name_len);
+    rc = n ? memcmp(a->text.data, b->text.data, n) : 0;
+
+    if (rc != 0 || a->name_len == b->name_len) {
+        return rc;
+    }
+
+    return a->name_len < b->name_len ? -1 : 1;
+}
+
+
+/* Insertion: stable, and the fastest for what queries have. */
+static void
+strata_key_sort(strata_key_param_t *params, size_t n)
+{
+    size_t              i, k;
+    strata_key_param_t  param;
+
+    for (i = 1; i < n; i++) {
+        param = params[i];
+
+        for (k = i; k && strata_key_cmp(&params[k - 1], &param) > 0; k--) {
+            params[k] = params[k - 1];
+        }
+
+        params[k] = param;
+    }
+}
+
+
+static strata_str_t
+strata_key_join(const strata_key_param_t *params, size_t n, uint8_t *buf)
+{
+    size_t        i;
+    uint8_t      *p;
+    strata_str_t  args;
+
+    p = buf;
+
+    for (i = 0; i < n; i++) {
+        if (i) {
+            *p++ = '&';
+        }
+
+        if (params[i].text.len) {
+            memcpy(p, params[i].text.data, params[i].text.len);
+            p += params[i].text.len;
+        }
+    }
+
+    args.data = buf;
+    args.len = p - buf;
+
+    return args;
+}
+
+
+/* Too many to sort in bounded time: what the policy leaves, in its order. */
+static strata_str_t
+strata_key_filter(strata_str_t args, const strata_args_policy_t *p,
+    uint8_t *buf)
+{
+    uint8_t              *out;
+    strata_str_t          kept;
+    strata_key_param_t    param;
+    strata_key_params_t   ps;
+
+    ps.policy = p;
+    ps.pos = args.data;
+    ps.end = args.data + args.len;
+    ps.done = false;
+    ps.dropped = false;
+
+    out = buf;
+
+    while (strata_key_next(&ps, &param)) {
+        if (out != buf) {
+            *out++ = '&';
+        }
+
+        memcpy(out, param.text.data, param.text.len);
+        out += param.text.len;
+    }
+
+    kept.data = buf;
+    kept.len = out - buf;
+
+    return ps.dropped ? kept : args;
+}
