@@ -11,86 +11,93 @@ HARDEN    = -fstack-protector-strong -D_FORTIFY_SOURCE=2
 CFLAGS    = -O2 -fPIC -fno-semantic-interposition $(HARDEN)
 LDFLAGS   = -Wl,-z,relro -Wl,-z,now -Wl,-Bsymbolic-functions
 
+STRICT    = -std=gnu11 -g -Wall -Wextra -Wshadow -Werror -Isrc
 SANITIZE  = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 CHECKED   = -O1 -fPIC -fno-omit-frame-pointer $(SANITIZE)
-STRICT    = -std=gnu11 -g -Wall -Wextra -Wshadow -Werror -Isrc
 
-SUITE     = t/[0-9][0-9]-*/*.t
-T         = $(sort $(wildcard $(SUITE)))
+# nginx itself passes NULL with length 0 to memcpy() and stores unaligned words
+LENIENT   = -fno-sanitize=nonnull-attribute,pointer-overflow,alignment
+PALLOC    = -DNGX_DEBUG_PALLOC=1
+
+T         = $(sort $(wildcard t/[0-9][0-9]-*/*.t))
+LINT      = $(sort $(wildcard t/lint/*))
 UNIT      = $(patsubst t/unit/%.c,build/unit/%,$(wildcard t/unit/test_*.c))
 STRESS    = $(patsubst t/stress/%.c,build/stress/%,$(wildcard t/stress/*.c))
-LINT      = $(filter-out %.md,$(wildcard t/lint/*))
 
 MAKEFLAGS += --no-print-directory -j$(shell nproc)
 
 
-#: make                  the module for the installed nginx, in build/
+#: make                the module for the installed nginx, in build/
 module:
 	$(call build-module,module,$(CFLAGS),$(LDFLAGS))
 	@ln -f build/module/$(MODULE) build/$(MODULE)
 
-#: make deps             install what building and testing need (apt-get)
+#: make deps           installs what building and testing need (apt-get)
 deps:
 	@t/build/deps test
 
-#: make run              try it: http://127.0.0.1:8080/  [ORIGIN=http://host:port]
+#: make run            try it on 127.0.0.1:8080  [ORIGIN=http://host:port]
 run:
 	@t/build/deps build
 	@$(MAKE) module
 	@t/build/run $(ORIGIN)
 
-#: make install          copy the module where nginx looks for it  [DESTDIR=]
+#: make install        copies the module to where nginx looks for it  [DESTDIR=]
 install: module
 	install -D -m 644 build/$(MODULE) \
 	    $(DESTDIR)/usr/lib/nginx/modules/$(MODULE)
 
-#: make test             unit tests, lint and the suite  [T='t/20-*/*.t']
+#: make test           unit tests, lint and the suite  [T='t/20-*/*.t']
 test: module unit-build
 	@t/build/suite $(UNIT) $(LINT) $(T)
 
-#: make unit             unit tests, under ASan and UBSan
+#: make unit           unit tests, under ASan and UBSan
 unit: unit-build
 	@t/build/suite $(UNIT)
 
-#: make lint             layers, sizes, style, docs against code, examples
+#: make lint           layers, sizes, style, docs against code, examples
 lint: module
 	@t/build/suite $(LINT)
 
-#: make asan             the suite under ASan and UBSan, nginx too  [T=]
+#: make asan           the suite with nginx and module under ASan and UBSan  [T=]
 asan: asan-build
 	@STRATA_NGINX=$(CURDIR)/build/asan/nginx STRATA_SLOW=4 \
 	 STRATA_MODULE=$(CURDIR)/build/asan/$(MODULE) t/build/suite $(T)
 
-#: make stress           processes that die on a shared region  [N=rounds]
+#: make stress         processes that die on a shared region
 stress: $(STRESS)
 	@t/build/suite $(STRESS)
 
-#: make fuzz F=cc        t/fuzz/fuzz_strata_cc.c with libFuzzer  [S=60]
+#: make fuzz F=cc      t/fuzz/fuzz_cc.c with libFuzzer  [S=seconds]
 fuzz: build/fuzz/$(F)
 	@mkdir -p build/fuzz/corpus/$(F)
-	@build/fuzz/$(F) -max_total_time=$(or $(S),60) build/fuzz/corpus/$(F) \
-	    $(wildcard t/fuzz/corpus/$(F))
+	@build/fuzz/$(F) -max_total_time=$(or $(S),60) build/fuzz/corpus/$(F)
 
-#: make clang            does it build without warnings with clang?
+#: make clang          does it build without a warning with clang?
 clang:
 	$(call build-module,clang,$(CFLAGS),$(LDFLAGS),CC=clang)
 
-#: make headers-1.26     ... and with the next Debian's nginx?
+#: make headers-1.26   ... with the nginx of the next Debian?
 headers-1.26:
-	@t/build/nginx-source build/nginx-1.26 trixie
+	@t/build/nginx-source build/headers-1.26/src trixie
 	$(call build-module,headers-1.26,$(CFLAGS),$(LDFLAGS),\
-	    NGINX_SRC=$(CURDIR)/build/nginx-1.26)
+	    NGINX_SRC=$(CURDIR)/build/headers-1.26/src)
 
-#: make faults           the module with fault points, in build/faults/
+#: make static         ... as a part of nginx? build/static/nginx
+static:
+	@t/build/nginx-source build/static/src
+	$(call build-nginx,static,$(CFLAGS),$(LDFLAGS),--add-module=$(CURDIR))
+
+#: make faults         the module with fault points, in build/faults/
 faults:
 	$(call build-module,faults,$(CFLAGS) -DSTRATA_FAULTS,$(LDFLAGS))
 
-#: make bench            speed and memory beside the neighbours (bench-quick)
-bench bench-quick: module build/bench/replay
+#: make bench          speed and memory beside the neighbours; or bench-quick
+bench bench-quick: module $(patsubst t/%.c,build/%,$(wildcard t/bench/*.c))
 	@t/build/deps bench
 	@t/bench/bench $(if $(filter bench-quick,$@),--quick)
 
-#: make clean
+#: make clean          removes build/
 clean:
 	rm -rf build
 
@@ -98,24 +105,32 @@ help:
 	@sed -n 's/^#: //p' Makefile
 
 
-# Parts of the above.
+# What the above is made of.
 
-# $(call build-module,FOLDER,CFLAGS,LDFLAGS,VAR=VALUE): into build/FOLDER
+# $(call build-module,FOLDER,CFLAGS,LDFLAGS,VAR=VALUE): build/FOLDER/*.so
 define build-module
-+@CFLAGS="$(2)" LDFLAGS="$(3)" MAKE="$(MAKE)" $(4) t/build/module build/$(1)
++@CFLAGS="$(2)" LDFLAGS="$(3)" MAKE="$(MAKE)" $(4) \
+    t/build/nginx build/$(1) modules --add-dynamic-module=$(CURDIR)
 endef
 
-# nginx from its source package, then the module for it
+# $(call build-nginx,FOLDER,CFLAGS,LDFLAGS,ARGUMENT): build/FOLDER/nginx
+define build-nginx
++@NGINX_SRC=build/$(1)/src CFLAGS="$(2)" LDFLAGS="$(3)" MAKE="$(MAKE)" \
+    t/build/nginx build/$(1) binary $(4)
+endef
+
+# nginx from its source package, and the module for it
 asan-build:
 	@t/build/nginx-source build/asan/src
-	+@MAKE="$(MAKE)" t/build/nginx-asan build/asan
-	$(call build-module,asan,$(CHECKED) -DNGX_DEBUG_PALLOC=1,$(SANITIZE),\
+	$(call build-nginx,asan,$(CHECKED) $(LENIENT) $(PALLOC),$(SANITIZE))
+	$(call build-module,asan/module,$(CHECKED) $(PALLOC),$(SANITIZE),\
 	    NGINX_SRC=$(CURDIR)/build/asan/src)
+	@ln -f build/asan/module/$(MODULE) build/asan/$(MODULE)
 
 # A test names the sources it does not include itself:  /* with: src/... */
 with = $$(sed -n '/with:/,/\*\//p' $< | grep -o 'src/[a-z0-9_/]*\.c')
 build-test = @mkdir -p $(@D) \
-    && $(1) -MM -MT $@ $< $(with) > $@.d && $(1) -o $@ $< $(with)
+    && $(1) -MM -MP -MT $@ $< $(with) > $@.d && $(1) -o $@ $< $(with)
 
 unit-build: $(UNIT)
 
@@ -125,16 +140,17 @@ build/unit/%: t/unit/%.c
 build/stress/%: t/stress/%.c
 	$(call build-test,$(CC) $(STRICT) -O2 -DSTRATA_FAULTS)
 
+comma = ,
+
 build/fuzz/%: t/fuzz/fuzz_%.c
-	$(call build-test,clang $(STRICT) -O1 $(SANITIZE)$(COMMA)fuzzer)
+	$(call build-test,clang $(STRICT) -O1 $(SANITIZE)$(comma)fuzzer)
 
 build/bench/%: t/bench/%.c
 	$(call build-test,$(CC) $(STRICT) -O2)
-
-COMMA = ,
 
 -include $(wildcard build/unit/*.d build/stress/*.d build/fuzz/*.d)
 -include $(wildcard build/bench/*.d)
 
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
-        headers-1.26 faults bench bench-quick clean help unit-build asan-build
+        headers-1.26 static faults bench bench-quick clean help unit-build \
+        asan-build
