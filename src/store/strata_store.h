@@ -40,7 +40,9 @@
 
 #define STRATA_SEATS       64      /* a pin is a bit of a 64-bit word */
 #define STRATA_CHUNK_SIZE  1024
+#ifndef STRATA_ZONE_MIN
 #define STRATA_ZONE_MIN    (1024 * 1024)
+#endif
 
 
 typedef struct strata_store_s  strata_store_t;
@@ -76,7 +78,8 @@ bool strata_store_check(const void *base, size_t size);
  * it waits for have moved); it must not block and may be called under no lock.
  * The handle is allocated with malloc.  NULL: no memory or bad region.  Seats
  * are 0 .. STRATA_SEATS - 1 and must be owned by this process exclusively; if a
- * dead process left things under this seat they are healed first.
+ * dead process left things under this seat they are healed first.  That may need a
+ * lock or a healership that somebody else has: NULL then too, try again later.
  */
 strata_store_t *strata_store_attach(void *base, uint32_t seat, uint32_t pid,
     void (*wake)(void *data, uint32_t seat), void *wake_data);
@@ -198,16 +201,19 @@ int strata_store_reserve(strata_store_t *st, const strata_key_t *key,
 int strata_fill_append(strata_fill_t *f, strata_str_t data, int64_t now);
 
 /*
- * Shows the entry to look-ups while it fills; flight (from strata_flight_join(),
- * or 0) is what its readers watch.  Only when the body length was declared.
- * STRATA_DECLINED: an entry with this key is there already (a refresh).
+ * Shows the entry to look-ups while it fills; flight (strata_flight_slot() of the
+ * ref from strata_flight_join(), or 0) is what its readers watch.  Only when the
+ * body length was declared.
+ * STRATA_DECLINED: an entry with this key is there already (a refresh), or the length
+ * was not declared.  STRATA_BUSY: not shown.  After both, filling goes on.
  */
 int strata_fill_publish(strata_fill_t *f, uint32_t flight);
 
 /*
  * Complete: replaces whatever stood under the key.  STRATA_ERROR: shorter than
  * declared (nothing was stored, the fill is abandoned).  STRATA_BUSY: as abandoned.
- * The writer's pin stays until strata_fill_close().
+ * STRATA_OK also for an entry that was removed while it filled: it is complete for
+ * its readers, but look-ups miss.  The writer's pin stays until strata_fill_close().
  */
 int strata_fill_commit(strata_fill_t *f, int64_t now);
 
@@ -315,7 +321,14 @@ strata_flight_t strata_flight_watch(const strata_hold_t *hold);
 /* The waiters of a flight, over all processes; for strata_lock_max_waiters. */
 uint32_t strata_flight_waiters(strata_store_t *st, strata_flight_t ref, int add);
 
-/* Takes our mail: calls fn(data, ref) for every flight that moved. */
+/*
+ * Takes our mail: calls fn(data, ref) for every flight that moved.  ref is the last
+ * one this process joined or watched in that slot; compare strata_flight_slot() of it
+ * with that of the refs that wait, then poll each (a slot may be reused between
+ * move and mail).
+ */
+#define strata_flight_slot(ref)  ((uint32_t) (ref))
+
 void strata_flight_mail(strata_store_t *st,
     void (*fn)(void *data, strata_flight_t ref), void *data);
 

@@ -1,0 +1,704 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Who fetches a key, who waits for it.
+ *
+ * A flight lives in the shard of its key and is found by digest, under the
+ * shard's lock; so join() judges index and flight in one moment.  Its verdict is
+ * given and read without the lock: generation, state, verdict and status are one
+ * word.
+ *
+ *   FREE, ENDED -> OPEN      join(), under the lock, generation + 1
+ *   OPEN -> ENDED            tell(), by CAS; the slot goes to the end of the FIFO
+ *                            then, or when a sweep finds it
+ *   OPEN -> ORPHAN           healing, under the lock
+ *   ORPHAN, OPEN -> OPEN     join() takes over, generation + 1
+ *
+ * Mail: a bit per flight slot in a bitmap of each seat.  waiters get mail for
+ * every move of the flight; watchers (readers of a FILLING entry) once, then they
+ * ask again.  Whoever posts changes the state before he reads the mask; whoever
+ * waits sets his bit before he reads the state; all sequentially consistent.
+ *
+ * Invariant under the lock: OPEN and ORPHAN slots are not queued; slots with
+ * STRATA_FLIGHT_HASHED are in the bucket of their digest.
+ */
+
+#include "strata_flight.h"
+#include "strata_entry.h"
+#include "strata_index.h"
+#include "strata_shard.h"
+
+
+#define STRATA_FLIGHT_SWEEP      4
+#define STRATA_FLIGHT_SEARCH     64
+#define STRATA_FLIGHT_ORPHAN_MS  60000
+
+
+static inline uint64_t
+strata_flight_word(uint32_t gen, uint16_t status, int verdict, uint8_t state)
+{
+    return (uint64_t) gen << 32 | (uint64_t) status << 16
+           | (uint64_t) (uint8_t) verdict << 8 | state;
+}
+
+
+static inline uint64_t
+strata_flight_load(strata_flight_slot_t *f)
+{
+    return atomic_load_explicit(&f->word, memory_order_seq_cst);
+}
+
+
+/* Slot i of the shard, counted over the zone. */
+static inline uint32_t
+strata_flight_number(const strata_shard_t *sh, uint32_t i)
+{
+    return sh->index * sh->flight_n + i;
+}
+
+
+static inline strata_flight_t
+strata_flight_ref(uint32_t slot, uint32_t gen)
+{
+    return (strata_flight_t) gen << 32 | (slot + 1);
+}
+
+
+/* The slot of a ref; NULL if it is no ref of this zone. */
+static strata_flight_slot_t *
+strata_flight_get(strata_store_t *st, uint32_t slot1, strata_shard_t **shp)
+{
+    uint32_t         slot;
+    strata_shard_t  *sh;
+
+    slot = slot1 - 1;
+    sh = &st->shards[0];
+
+    if (slot / sh->flight_n > st->shard_mask) {
+        return NULL;
+    }
+
+    sh = &st->shards[slot / sh->flight_n];
+    *shp = sh;
+
+    return &sh->flights[slot % sh->flight_n];
+}
+
+
+static inline uint16_t *
+strata_flight_bucket(strata_shard_t *sh, const strata_flight_slot_t *f)
+{
+    return &sh->fbuckets[(f->digest_lo ^ f->digest_hi >> 32)
+                         & (sh->flight_n - 1)];
+}
+
+
+static void
+strata_flight_hash(strata_shard_t *sh, uint32_t i)
+{
+    uint16_t              *bucket;
+    strata_flight_slot_t  *f;
+
+    f = &sh->flights[i];
+    bucket = strata_flight_bucket(sh, f);
+
+    f->hnext = *bucket;
+    f->marks |= STRATA_FLIGHT_HASHED;
+
+    STRATA_FAULT("flight_hash");
+
+    *bucket = (uint16_t) (i + 1);
+}
+
+
+static void
+strata_flight_unhash(strata_shard_t *sh, uint32_t i)
+{
+    uint16_t              *p;
+    strata_flight_slot_t  *f;
+
+    f = &sh->flights[i];
+
+    if (!(f->marks & STRATA_FLIGHT_HASHED)) {
+        return;
+    }
+
+    for (p = strata_flight_bucket(sh, f);
+         *p;
+         p = &sh->flights[*p - 1].hnext)
+    {
+        if (*p == i + 1) {
+            *p = f->hnext;
+            break;
+        }
+    }
+
+    STRATA_FAULT("flight_unhash");
+
+    f->marks &= (uint8_t) ~STRATA_FLIGHT_HASHED;
+}
+
+
+static void
+strata_flight_push(strata_shard_t *sh, uint32_t i)
+{
+    strata_shard_head_t   *h;
+    strata_flight_slot_t  *f;
+
+    h = sh->head;
+    f = &sh->flights[i];
+
+    f->qnext = 0;
+    f->marks |= STRATA_FLIGHT_QUEUED;
+
+    if (h->flight_tail) {
+        sh->flights[h->flight_tail - 1].qnext = (uint16_t) (i + 1);
+
+    } else {
+        h->flight_head = (uint16_t) (i + 1);
+    }
+
+    STRATA_FAULT("flight_push");
+
+    h->flight_tail = (uint16_t) (i + 1);
+}
+
+
+/* An ENDED flight: out of its bucket, to the end of the FIFO. */
+static void
+strata_flight_recycle(strata_shard_t *sh, uint32_t i)
+{
+    if (!(sh->flights[i].marks & STRATA_FLIGHT_QUEUED)) {
+        strata_flight_unhash(sh, i);
+        strata_flight_push(sh, i);
+    }
+}
+
+
+void
+strata_flight_rebuild_locked(strata_shard_t *sh)
+{
+    uint8_t   state, hashed;
+    uint32_t  i;
+
+    memset(sh->fbuckets, 0, sh->flight_n * sizeof(*sh->fbuckets));
+    sh->head->flight_head = 0;
+    sh->head->flight_tail = 0;
+
+    for (i = 0; i < sh->flight_n; i++) {
+        state = strata_flight_state(strata_flight_load(&sh->flights[i]));
+        hashed = sh->flights[i].marks & STRATA_FLIGHT_HASHED;
+        sh->flights[i].marks = 0;
+
+        if (state == STRATA_FLIGHT_OPEN || state == STRATA_FLIGHT_ORPHAN) {
+
+            /* one that was left (see leave_locked) stays out */
+
+            if (hashed) {
+                strata_flight_hash(sh, i);
+            }
+
+        } else {
+            strata_flight_push(sh, i);
+        }
+    }
+
+    STRATA_FAULT("flight_rebuild");
+}
+
+
+/* Ends orphans nobody came for, and queues what tell() could not. */
+static void
+strata_flight_sweep(strata_shard_t *sh, uint32_t n, int64_t now)
+{
+    uint32_t               i;
+    uint64_t               word;
+    strata_flight_slot_t  *f;
+
+    for ( /* void */ ; n; n--) {
+        i = sh->head->flight_sweep++ & (sh->flight_n - 1);
+        f = &sh->flights[i];
+        word = strata_flight_load(f);
+
+        if (strata_flight_state(word) == STRATA_FLIGHT_ORPHAN
+            && f->started_at + STRATA_FLIGHT_ORPHAN_MS <= now)
+        {
+            word = strata_flight_word(strata_flight_gen(word), 0,
+                                      STRATA_FLIGHT_RETRY,
+                                      STRATA_FLIGHT_ENDED);
+            atomic_store_explicit(&f->word, word, memory_order_seq_cst);
+        }
+
+        if (strata_flight_state(word) == STRATA_FLIGHT_ENDED) {
+            strata_flight_recycle(sh, i);
+        }
+    }
+}
+
+
+/* The hashed flight of a digest: slot + 1, or 0. */
+static uint32_t
+strata_flight_find(strata_shard_t *sh, const strata_digest_t *d)
+{
+    uint32_t               i1, steps;
+    strata_flight_slot_t  *f, probe;
+
+    probe.digest_lo = d->lo;
+    probe.digest_hi = d->hi;
+
+    i1 = *strata_flight_bucket(sh, &probe);
+
+    for (steps = 0; i1 && steps < sh->flight_n; steps++) {
+        f = &sh->flights[i1 - 1];
+
+        if (f->digest_lo == d->lo && f->digest_hi == d->hi) {
+            return i1;
+        }
+
+        i1 = f->hnext;
+    }
+
+    return 0;
+}
+
+
+/* The slot that ended longest ago: slot + 1, or 0. */
+static uint32_t
+strata_flight_pop(strata_shard_t *sh, int64_t now)
+{
+    uint32_t               i1;
+    strata_flight_slot_t  *f;
+
+    if (sh->head->flight_head == 0) {
+        strata_flight_sweep(sh, STRATA_FLIGHT_SEARCH, now);
+    }
+
+    i1 = sh->head->flight_head;
+
+    if (i1 == 0) {
+        return 0;
+    }
+
+    f = &sh->flights[i1 - 1];
+    sh->head->flight_head = f->qnext;
+
+    if (f->qnext == 0) {
+        sh->head->flight_tail = 0;
+    }
+
+    STRATA_FAULT("flight_pop");
+
+    f->marks &= (uint8_t) ~STRATA_FLIGHT_QUEUED;
+
+    return i1;
+}
+
+
+/* We lead now, with a new generation; whoever waited for the old one retries. */
+static int
+strata_flight_lead(strata_shard_t *sh, uint32_t i, const strata_digest_t *d,
+    int64_t now, strata_join_t *join)
+{
+    uint32_t               gen;
+    uint64_t               waiters;
+    strata_flight_slot_t  *f;
+
+    f = &sh->flights[i];
+    gen = strata_flight_gen(strata_flight_load(f)) + 1;
+
+    f->digest_lo = d->lo;
+    f->digest_hi = d->hi;
+    f->started_at = now;
+    f->owner = (uint8_t) (sh->store->seat + 1);
+
+    STRATA_FAULT("flight_lead");
+
+    if (!(f->marks & STRATA_FLIGHT_HASHED)) {
+        strata_flight_hash(sh, i);
+    }
+
+    waiters = atomic_exchange_explicit(&f->waiters, 0, memory_order_seq_cst);
+    atomic_store_explicit(&f->crowd, (uint64_t) gen << 32,
+                          memory_order_seq_cst);
+
+    atomic_store_explicit(&f->word,
+                          strata_flight_word(gen, 0, STRATA_FLIGHT_PENDING,
+                                             STRATA_FLIGHT_OPEN),
+                          memory_order_seq_cst);
+
+    STRATA_FAULT("flight_open");
+
+    if (join->attempt) {
+        strata_flight_post(sh->store, strata_flight_number(sh, i), waiters);
+    }
+
+    sh->store->watched[strata_flight_number(sh, i)] = gen;
+    join->ref = strata_flight_ref(strata_flight_number(sh, i), gen);
+
+    return STRATA_OK;
+}
+
+
+/*
+ * Behind an OPEN flight.  The bit is set before the word is read again, tell()
+ * changes the word before it reads the bits: STRATA_AGAIN means that mail comes.
+ */
+static int
+strata_flight_wait(strata_shard_t *sh, uint32_t i, strata_join_t *join)
+{
+    uint32_t               slot;
+    uint64_t               word;
+    strata_flight_slot_t  *f;
+
+    f = &sh->flights[i];
+    slot = strata_flight_number(sh, i);
+
+    atomic_fetch_or_explicit(&f->waiters, sh->store->bit,
+                             memory_order_seq_cst);
+
+    STRATA_FAULT("flight_wait");
+
+    word = strata_flight_load(f);
+
+    if (strata_flight_state(word) != STRATA_FLIGHT_OPEN) {
+        return STRATA_DECLINED;
+    }
+
+    sh->store->watched[slot] = strata_flight_gen(word);
+    join->ref = strata_flight_ref(slot, strata_flight_gen(word));
+
+    return STRATA_AGAIN;
+}
+
+
+static int
+strata_flight_join_locked(strata_shard_t *sh, const strata_key_t *key,
+    int64_t now, uint32_t age_ms, strata_join_t *join)
+{
+    uint8_t                state;
+    uint32_t               i1;
+    uint64_t               word;
+    strata_flight_slot_t  *f;
+
+    strata_flight_sweep(sh, STRATA_FLIGHT_SWEEP, now);
+
+    i1 = strata_flight_find(sh, &key->digest);
+
+    if (i1) {
+        f = &sh->flights[i1 - 1];
+        word = strata_flight_load(f);
+        state = strata_flight_state(word);
+
+        if (state == STRATA_FLIGHT_ORPHAN
+            || (state == STRATA_FLIGHT_OPEN
+                && strata_flight_verdict(word) != STRATA_FLIGHT_FILLING
+                && f->started_at + (int64_t) age_ms <= now))
+        {
+            join->attempt = 1;
+            return strata_flight_lead(sh, i1 - 1, &key->digest, now, join);
+        }
+
+        if (state == STRATA_FLIGHT_OPEN
+            && strata_flight_wait(sh, i1 - 1, join) == STRATA_AGAIN)
+        {
+            return STRATA_AGAIN;
+        }
+
+        /* it has ended, and the index was looked at since */
+
+        strata_flight_recycle(sh, i1 - 1);
+    }
+
+    i1 = strata_flight_pop(sh, now);
+
+    if (i1 == 0) {
+        return STRATA_DECLINED;
+    }
+
+    return strata_flight_lead(sh, i1 - 1, &key->digest, now, join);
+}
+
+
+int
+strata_flight_join(strata_store_t *st, const strata_key_t *key, int64_t now,
+    uint32_t age_ms, int64_t fresh_at, strata_join_t *join)
+{
+    int              rc;
+    uint32_t         i;
+    strata_entry_t  *e;
+    strata_shard_t  *sh;
+
+    strata_entry_settle(st);
+
+    join->ref = 0;
+    join->attempt = 0;
+
+    sh = strata_shard_of(st, &key->digest);
+
+    if (strata_shard_lock(sh) != STRATA_OK) {
+        return STRATA_BUSY;
+    }
+
+    if (fresh_at != INT64_MAX) {
+        i = strata_index_find_locked(sh, key);
+        e = &sh->entries[i == STRATA_NONE ? 0 : i];
+
+        if (i != STRATA_NONE
+            && (strata_entry_state(e) == STRATA_FILLING
+                || atomic_load_explicit(&e->fresh_until,
+                                        memory_order_relaxed) > fresh_at))
+        {
+            strata_shard_unlock(sh);
+            return STRATA_DONE;
+        }
+    }
+
+    rc = strata_flight_join_locked(sh, key, now, age_ms, join);
+
+    strata_shard_unlock(sh);
+    strata_flight_ring(st);
+
+    return rc;
+}
+
+
+int
+strata_flight_poll(strata_store_t *st, strata_flight_t ref, uint16_t *status)
+{
+    uint64_t               word;
+    strata_shard_t        *sh;
+    strata_flight_slot_t  *f;
+
+    f = strata_flight_get(st, (uint32_t) ref, &sh);
+
+    if (f == NULL) {
+        return STRATA_FLIGHT_RETRY;
+    }
+
+    word = strata_flight_load(f);
+
+    if (strata_flight_gen(word) != (uint32_t) (ref >> 32)
+        || strata_flight_state(word) == STRATA_FLIGHT_ORPHAN
+        || strata_flight_state(word) == STRATA_FLIGHT_FREE)
+    {
+        return STRATA_FLIGHT_RETRY;
+    }
+
+    *status = strata_flight_status(word);
+
+    return strata_flight_verdict(word);
+}
+
+
+void
+strata_flight_tell(strata_store_t *st, strata_flight_t ref, int verdict,
+    uint16_t status)
+{
+    uint8_t                state;
+    uint32_t               slot;
+    uint64_t               word, next;
+    strata_shard_t        *sh;
+    strata_flight_slot_t  *f;
+
+    f = strata_flight_get(st, (uint32_t) ref, &sh);
+
+    if (f == NULL) {
+        return;
+    }
+
+    slot = (uint32_t) ref - 1;
+    state = (verdict == STRATA_FLIGHT_PENDING
+             || verdict == STRATA_FLIGHT_FILLING)
+            ? STRATA_FLIGHT_OPEN : STRATA_FLIGHT_ENDED;
+
+    next = strata_flight_word((uint32_t) (ref >> 32), status, verdict, state);
+    word = strata_flight_load(f);
+
+    do {
+        if (strata_flight_gen(word) != (uint32_t) (ref >> 32)
+            || strata_flight_state(word) != STRATA_FLIGHT_OPEN)
+        {
+            return;
+        }
+
+    } while (!atomic_compare_exchange_weak_explicit(&f->word, &word, next,
+                                                    memory_order_seq_cst,
+                                                    memory_order_seq_cst));
+
+    STRATA_FAULT("flight_tell");
+
+    strata_flight_post(st, slot,
+                       atomic_load_explicit(&f->waiters,
+                                            memory_order_seq_cst));
+    strata_flight_grown(st, (uint16_t) (slot + 1));
+
+    /* if the lock is not to be had at once, a sweep queues the slot */
+
+    if (state == STRATA_FLIGHT_ENDED
+        && strata_lock_try(&sh->head->lock, st->seat + 1))
+    {
+        word = strata_flight_load(f);
+
+        if (strata_flight_state(word) == STRATA_FLIGHT_ENDED) {
+            strata_flight_recycle(sh, slot % sh->flight_n);
+        }
+
+        strata_shard_unlock(sh);
+    }
+
+    strata_flight_ring(st);
+}
+
+
+strata_flight_t
+strata_flight_watch(const strata_hold_t *hold)
+{
+    uint32_t               gen;
+    strata_shard_t        *sh;
+    strata_flight_slot_t  *f;
+
+    f = strata_flight_get(hold->store, hold->flight, &sh);
+
+    if (f == NULL) {
+        return 0;
+    }
+
+    /*
+     * The bit before the caller reads body_ready(); strata_fill_append() moves
+     * filled before it reads the bits.
+     */
+    atomic_fetch_or_explicit(&f->watchers, hold->store->bit,
+                             memory_order_seq_cst);
+
+    gen = strata_flight_gen(strata_flight_load(f));
+    hold->store->watched[hold->flight - 1] = gen;
+
+    return strata_flight_ref(hold->flight - 1, gen);
+}
+
+
+uint32_t
+strata_flight_waiters(strata_store_t *st, strata_flight_t ref, int add)
+{
+    int64_t                n;
+    uint64_t               was, next;
+    strata_shard_t        *sh;
+    strata_flight_slot_t  *f;
+
+    f = strata_flight_get(st, (uint32_t) ref, &sh);
+
+    if (f == NULL) {
+        return 0;
+    }
+
+    was = atomic_load_explicit(&f->crowd, memory_order_relaxed);
+
+    do {
+        if (was >> 32 != ref >> 32) {
+            return 0;
+        }
+
+        n = (int64_t) (uint32_t) was + add;
+        n = strata_max(n, 0);
+        next = was >> 32 << 32 | (uint32_t) n;
+
+    } while (add && !atomic_compare_exchange_weak_explicit(&f->crowd, &was,
+                                               next, memory_order_relaxed,
+                                               memory_order_relaxed));
+
+    return (uint32_t) next;
+}
+
+
+void
+strata_flight_orphan_locked(strata_shard_t *sh, uint32_t seat)
+{
+    uint32_t               i;
+    uint64_t               word;
+    strata_flight_slot_t  *f;
+
+    for (i = 0; i < sh->flight_n; i++) {
+        f = &sh->flights[i];
+
+        if (f->owner != seat + 1) {
+            continue;
+        }
+
+        word = strata_flight_load(f);
+
+        if (strata_flight_state(word) == STRATA_FLIGHT_OPEN) {
+            word = strata_flight_word(strata_flight_gen(word), 0,
+                                      STRATA_FLIGHT_RETRY,
+                                      STRATA_FLIGHT_ORPHAN);
+            atomic_store_explicit(&f->word, word, memory_order_seq_cst);
+        }
+
+        STRATA_FAULT("flight_orphan");
+
+        /* to all: it may have died between its verdict and the mail */
+
+        strata_flight_post(sh->store, strata_flight_number(sh, i), UINT64_MAX);
+        f->owner = 0;
+    }
+}
+
+
+void
+strata_flight_leave_locked(strata_shard_t *sh, strata_entry_t *e)
+{
+    uint32_t               i;
+    strata_flight_slot_t  *f;
+
+    i = e->flight - 1u;
+
+    if (e->flight == 0 || i / sh->flight_n != sh->index) {
+        return;
+    }
+
+    i %= sh->flight_n;
+    f = &sh->flights[i];
+
+    /* not of somebody who has the slot now */
+
+    if (f->owner == e->owner
+        && f->digest_lo == atomic_load_explicit(&e->digest,
+                                                memory_order_relaxed))
+    {
+        strata_flight_unhash(sh, i);
+    }
+}
+
+
+uint16_t
+strata_flight_stand_in(strata_shard_t *sh, uint32_t i)
+{
+    return (uint16_t) (strata_flight_number(sh, i & (sh->flight_n - 1)) + 1);
+}
+
+
+void
+strata_flight_grown(strata_store_t *st, uint16_t flight)
+{
+    uint64_t               seats;
+    strata_shard_t        *sh;
+    strata_flight_slot_t  *f;
+
+    f = strata_flight_get(st, flight, &sh);
+
+    /* partner: strata_flight_watch() */
+
+    if (f == NULL
+        || atomic_load_explicit(&f->watchers, memory_order_seq_cst) == 0)
+    {
+        return;
+    }
+
+    seats = atomic_exchange_explicit(&f->watchers, 0, memory_order_seq_cst);
+
+    STRATA_FAULT("flight_grown");
+
+    strata_flight_post(st, flight - 1u, seats);
+}

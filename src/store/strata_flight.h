@@ -1,0 +1,52 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Flights for the rest of store/; the public part is in strata_store.h.
+ */
+
+#ifndef STRATA_FLIGHT_H
+#define STRATA_FLIGHT_H
+
+
+#include "strata_region.h"
+
+
+#define STRATA_FLIGHT_FREE    0
+#define STRATA_FLIGHT_OPEN    1
+#define STRATA_FLIGHT_ENDED   2
+#define STRATA_FLIGHT_ORPHAN  3
+
+#define STRATA_FLIGHT_HASHED  0x01
+#define STRATA_FLIGHT_QUEUED  0x02
+
+
+#define strata_flight_state(word)    ((uint8_t) (word))
+#define strata_flight_verdict(word)  ((uint8_t) ((word) >> 8))
+#define strata_flight_status(word)   ((uint16_t) ((word) >> 16))
+#define strata_flight_gen(word)      ((uint32_t) ((word) >> 32))
+
+
+/* Buckets and FIFO from the slots, for format and repair. */
+void strata_flight_rebuild_locked(strata_shard_t *sh);
+
+/* Orphans the flights of a dead seat; mails everybody. */
+void strata_flight_orphan_locked(strata_shard_t *sh, uint32_t seat);
+
+/* A FILLING entry left the index: its flight takes no more joiners. */
+void strata_flight_leave_locked(strata_shard_t *sh, strata_entry_t *e);
+
+/* The slot that stands in for the flight of an entry without one. */
+uint16_t strata_flight_stand_in(strata_shard_t *sh, uint32_t i);
+
+/* The body of a FILLING entry grew or ended: mails who watches. */
+void strata_flight_grown(strata_store_t *st, uint16_t flight);
+
+/* Mail for these seats about a slot of the zone; then, without a lock, wake. */
+void strata_flight_post(strata_store_t *st, uint32_t slot, uint64_t seats);
+void strata_flight_ring(strata_store_t *st);
+
+
+#endif /* STRATA_FLIGHT_H */

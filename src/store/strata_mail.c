@@ -1,0 +1,92 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Mail between seats: a bitmap per seat with a bit per flight slot of the zone.
+ * The bit is set before the seat is woken, and taken before it looks; so a wake
+ * that comes too often is harmless and none is lost.
+ */
+
+#include "strata_flight.h"
+
+
+static inline _Atomic uint64_t *
+strata_mail_word(strata_store_t *st, uint32_t seat, uint32_t slot)
+{
+    return &st->mail[(size_t) seat * st->zone->plan.mail_n + slot / 64];
+}
+
+
+void
+strata_flight_post(strata_store_t *st, uint32_t slot, uint64_t seats)
+{
+    uint32_t       seat;
+    uint64_t       who;
+    strata_seat_t *s;
+
+    for ( /* void */ ; seats; seats &= seats - 1) {
+        seat = (uint32_t) __builtin_ctzll(seats);
+        s = &st->zone->seats[seat];
+        who = atomic_load_explicit(&s->who, memory_order_relaxed);
+
+        if ((uint32_t) who == 0) {
+            continue;
+        }
+
+        atomic_fetch_or_explicit(strata_mail_word(st, seat, slot),
+                                 UINT64_C(1) << (slot % 64),
+                                 memory_order_seq_cst);
+
+        st->rings |= UINT64_C(1) << seat;
+    }
+
+    STRATA_FAULT("mail_post");
+}
+
+
+void
+strata_flight_ring(strata_store_t *st)
+{
+    uint64_t  seats;
+
+    /* taken first: wake() may come back here */
+
+    seats = st->rings;
+    st->rings = 0;
+
+    for ( /* void */ ; seats; seats &= seats - 1) {
+
+        if (st->wake) {
+            st->wake(st->wake_data, (uint32_t) __builtin_ctzll(seats));
+        }
+    }
+}
+
+
+void
+strata_flight_mail(strata_store_t *st,
+    void (*fn)(void *data, strata_flight_t ref), void *data)
+{
+    uint32_t           w, slot;
+    uint64_t           bits;
+    _Atomic uint64_t  *mail;
+
+    mail = strata_mail_word(st, st->seat, 0);
+
+    for (w = 0; w < st->zone->plan.mail_n; w++) {
+
+        if (atomic_load_explicit(&mail[w], memory_order_relaxed) == 0) {
+            continue;
+        }
+
+        bits = atomic_exchange_explicit(&mail[w], 0, memory_order_seq_cst);
+
+        for ( /* void */ ; bits; bits &= bits - 1) {
+            slot = w * 64 + (uint32_t) __builtin_ctzll(bits);
+
+            fn(data, (strata_flight_t) st->watched[slot] << 32 | (slot + 1));
+        }
+    }
+}

@@ -1,0 +1,300 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Layout of the shared region, and the private view a process has of it.
+ *
+ *   zone     head (plan, seats, totals), metrics of each seat, mail of each
+ *            seat, pass table, uses table
+ *   shard    head (lock, queues, cursors), entries, buckets, ghosts, chunk
+ *            bitmap, chunk links, flights, flight buckets, chunks; times 1 to 16
+ *
+ * The region holds indexes and offsets only.  Indexes of entries, chunks
+ * and flights count within their shard; STRATA_NONE ends every list.  Tables never
+ * move, so that a stale index still points at some record of its kind.
+ *
+ * Everything that lives in a shard is written under the shard's lock, apart
+ * from fields declared _Atomic and what belongs to the owner of an entry that is
+ * WRITING or FILLING.
+ */
+
+#ifndef STRATA_REGION_H
+#define STRATA_REGION_H
+
+
+#include <stdatomic.h>
+
+#include "strata_store.h"
+#include "../base/strata_lock.h"
+
+
+#define STRATA_NONE           UINT32_MAX
+
+#define STRATA_MAGIC          UINT64_C(0x3161746172747300)  /* "\0strata1" */
+#define STRATA_LAYOUT         1
+
+#define STRATA_SHARDS_MAX     16
+#define STRATA_SHARD_BYTES    (32 * 1024 * 1024)
+#define STRATA_OBJECT_SHARE   8         /* largest object: 1/8 of a shard */
+#define STRATA_FLIGHTS_MIN    64
+#define STRATA_FLIGHTS_MAX    1024
+#define STRATA_CHAIN_MAX      32        /* entries in a bucket */
+#define STRATA_WALK_MAX       64        /* steps of a walk without the lock */
+#define STRATA_CLASSES        14        /* log2 of chunks */
+#define STRATA_QUEUES         (2 * STRATA_CLASSES)
+#define STRATA_COUNT_MAX      65535     /* holds of one process on an entry */
+#define STRATA_DEFER_MAX      64
+
+
+/* states of an entry; see strata_store.h */
+
+#define STRATA_FREE           0
+#define STRATA_WRITING        1
+#define STRATA_FILLING        2
+#define STRATA_READY          3
+#define STRATA_DEAD           4
+
+#define STRATA_MARK_LINKED    0x01      /* in its bucket */
+#define STRATA_MARK_DECLARED  0x02      /* body_len known from the start */
+
+
+/*
+ * The first 64 bytes are all that a hit touches.  What is not _Atomic is set
+ * before the entry is shown and stays as it is until it is FREE again.
+ */
+typedef struct {
+    _Atomic uint64_t  pins;             /* a bit per seat */
+    _Atomic uint64_t  digest;           /* low half */
+    _Atomic uint32_t  hnext;            /* next in the bucket */
+    _Atomic uint8_t   state;
+    _Atomic uint8_t   hits;             /* 0 .. 3, since it was last queued */
+    _Atomic uint8_t   flags;            /* STRATA_META_* */
+    uint8_t           owner;            /* seat + 1 while WRITING, FILLING */
+    _Atomic int64_t   fresh_until;      /* ms */
+    uint32_t          first;            /* chunk */
+    uint32_t          chunk_n;
+    uint16_t          key_len;
+    uint16_t          status;
+    uint32_t          head_len;
+    _Atomic uint64_t  body_len;         /* UINT64_MAX: not known yet */
+    _Atomic uint64_t  checked;          /* log position it was judged at */
+
+    _Atomic uint64_t  filled;           /* body bytes that may be read */
+    _Atomic int64_t   born_at;          /* ms */
+    _Atomic uint32_t  stale_ms;
+    _Atomic uint32_t  error_ms;
+    _Atomic uint32_t  keep_ms;
+    uint16_t          flight;           /* slot + 1 of the zone, 0: none */
+    uint8_t           queue;            /* queue + 1, 0: in none */
+    uint8_t           marks;            /* STRATA_MARK_* */
+    uint64_t          due;              /* see strata_gd2.c */
+    uint32_t          qprev;
+    uint32_t          qnext;            /* also links the free list */
+    _Atomic uint64_t  refresh;          /* seat + 1 << 56 | deadline in ms */
+    _Atomic uint64_t  position;         /* log position its fetch began at */
+} strata_entry_t;
+
+
+/*
+ * A flight.  word is generation << 32 | status << 16 | verdict << 8 | state,
+ * so that a verdict is given and read in one access.
+ */
+typedef struct {
+    _Atomic uint64_t  word;
+    uint64_t          digest_lo;
+    uint64_t          digest_hi;
+    _Atomic uint64_t  waiters;          /* seats, until the slot is reused */
+    _Atomic uint64_t  watchers;         /* seats, for one mail */
+    _Atomic uint64_t  crowd;            /* generation << 32 | waiters */
+    int64_t           started_at;       /* ms */
+    uint16_t          hnext;            /* slot + 1 of the shard */
+    uint16_t          qnext;
+    uint8_t           owner;            /* seat + 1 of the leader */
+    uint8_t           marks;            /* hashed, queued */
+    uint8_t           spare[2];
+} strata_flight_slot_t;
+
+
+typedef struct {
+    uint32_t          head;             /* the old end */
+    uint32_t          tail;
+} strata_queue_t;
+
+
+typedef struct {
+    strata_lock_t         lock;
+    uint8_t               pad[STRATA_CACHE_LINE - sizeof(strata_lock_t)];
+
+    uint32_t              free_head;    /* entries */
+    uint32_t              free_n;
+    _Atomic uint32_t      linked_n;
+    _Atomic uint32_t      entry_free;   /* free_n for readers without lock */
+    uint32_t              sweep_at;
+    uint32_t              chunk_at;     /* word of the bitmap */
+    _Atomic uint32_t      chunk_free;
+    uint16_t              flight_head;  /* slot + 1: reused next */
+    uint16_t              flight_tail;
+    uint32_t              flight_sweep;
+
+    uint64_t              level;        /* L of GD2 */
+    uint64_t              due[STRATA_QUEUES];    /* of each queue's head */
+    strata_queue_t        queues[STRATA_QUEUES];
+} strata_shard_head_t;
+
+
+typedef struct {
+    _Atomic uint64_t  who;              /* generation << 32 | pid */
+    _Atomic uint64_t  healer;           /* its pid << 32 | its seat + 1 */
+    _Atomic uint32_t  writing;          /* WRITING entries it has */
+    uint8_t           pad[STRATA_CACHE_LINE - 20];
+} strata_seat_t;
+
+
+/* Sizes and offsets, all a function of size, entries and struct sizes. */
+typedef struct {
+    uint64_t  size;
+    uint32_t  layout;
+    uint32_t  entry_size;
+    uint32_t  metric_n;
+    uint32_t  digest_bits;
+
+    uint32_t  shard_n;
+    uint32_t  entry_n;                  /* per shard, as all below */
+    uint32_t  chunk_n;
+    uint32_t  flight_n;
+    uint32_t  pass_n;                   /* per zone */
+    uint32_t  uses_n;
+    uint32_t  mail_n;                   /* words per seat */
+    uint32_t  metric_size;              /* bytes per seat */
+
+    uint64_t  metrics_off;              /* from the region */
+    uint64_t  mail_off;
+    uint64_t  pass_off;
+    uint64_t  uses_off;
+    uint64_t  shards_off;
+    uint64_t  shard_size;
+
+    uint64_t  entries_off;              /* from the shard */
+    uint64_t  buckets_off;
+    uint64_t  ghosts_off;
+    uint64_t  bitmap_off;
+    uint64_t  next_off;
+    uint64_t  flights_off;
+    uint64_t  fbuckets_off;
+    uint64_t  chunks_off;
+} strata_plan_t;
+
+
+typedef struct {
+    uint64_t             magic;         /* written last */
+    strata_plan_t        plan;
+    strata_store_conf_t  conf;
+    _Alignas(STRATA_CACHE_LINE) strata_seat_t  seats[STRATA_SEATS];
+    _Atomic uint64_t     totals[STRATA_METRIC_N];   /* of seats gone */
+} strata_zone_t;
+
+
+_Static_assert(sizeof(strata_entry_t) == 128, "entry");
+_Static_assert(offsetof(strata_entry_t, filled) == 64, "entry: hit part");
+_Static_assert(sizeof(strata_flight_slot_t) == 64, "flight");
+_Static_assert(sizeof(strata_seat_t) == 64, "seat");
+_Static_assert(STRATA_SHARDS_MAX * STRATA_FLIGHTS_MAX < 65535, "flight u16");
+_Static_assert(sizeof(strata_shard_head_t) <= 1024, "shard head");
+
+
+/* the private view */
+
+typedef struct strata_shard_s  strata_shard_t;
+typedef struct strata_evict_s  strata_evict_t;
+
+struct strata_shard_s {
+    strata_shard_head_t   *head;
+    strata_entry_t        *entries;
+    _Atomic uint32_t      *buckets;
+    uint32_t               entry_n;
+    uint32_t               chunk_n;
+    uint8_t               *chunks;
+    uint32_t              *next;
+    uint16_t              *counts;      /* this process's holds per entry */
+    uint64_t              *bitmap;
+    uint32_t              *ghosts;
+    strata_flight_slot_t  *flights;
+    uint16_t              *fbuckets;
+    uint32_t               flight_n;
+    uint32_t               index;
+    strata_store_t        *store;
+    const strata_evict_t  *evict;
+};
+
+struct strata_store_s {
+    strata_zone_t         *zone;
+    uint64_t               bit;         /* this seat's */
+    _Atomic uint64_t      *metrics;
+    uint32_t               seat;
+    uint32_t               pid;
+    uint32_t               shard_mask;
+    bool                   touch;       /* the policy wants every hit */
+    strata_shard_t         shards[STRATA_SHARDS_MAX];
+
+    _Atomic uint64_t      *mail;
+    _Atomic uint64_t      *pass;
+    _Atomic uint32_t      *uses;
+    uint32_t              *watched;     /* generation per flight slot */
+    uint64_t               rings;       /* seats to wake */
+    uint32_t               max_chunks;  /* of an object */
+    uint64_t               max_object;
+
+    void                 (*wake)(void *data, uint32_t seat);
+    void                  *wake_data;
+
+    uint32_t               deferred_n;  /* DEAD entries to release */
+    uint32_t               deferred[STRATA_DEFER_MAX];
+};
+
+
+/* entries in a hold: shard and index */
+
+#define STRATA_REF_BITS       28
+#define strata_ref(sh, i)     ((sh)->index << STRATA_REF_BITS | (i))
+#define strata_ref_shard(st, ref)                                            \
+    (&(st)->shards[(ref) >> STRATA_REF_BITS])
+#define strata_ref_index(ref) ((ref) & ((1u << STRATA_REF_BITS) - 1))
+
+
+/*
+ * Computes the plan of a region of size bytes; entries: per zone, 0 for one per
+ * two chunks.  STRATA_ERROR: no room.
+ */
+int strata_region_plan(uint64_t size, uint32_t entries, strata_plan_t *plan);
+
+/* Points st at the tables of the region at base. */
+void strata_region_map(strata_store_t *st, void *base);
+
+/* This seat's block of counters. */
+_Atomic uint64_t *strata_region_metrics(void *base, uint32_t seat);
+
+
+static inline strata_shard_t *
+strata_shard_of(strata_store_t *st, const strata_digest_t *d)
+{
+    return &st->shards[d->hi & st->shard_mask];
+}
+
+
+/* Counters have one writer, so that plain loads and stores do. */
+static inline void
+strata_count(strata_store_t *st, strata_metric_e m, int64_t n)
+{
+    _Atomic uint64_t  *p;
+
+    p = &st->metrics[m];
+
+    atomic_store_explicit(p, atomic_load_explicit(p, memory_order_relaxed)
+                             + (uint64_t) n,
+                          memory_order_relaxed);
+}
+
+
+#endif /* STRATA_REGION_H */
