@@ -4,14 +4,14 @@
  */
 
 /*
- * Cache-Control (RFC 9111, 5.2) and its targeted forms (RFC 9213), of responses
- * and of requests.  Parsing accumulates: call strata_cc_parse() once per field
- * line.  Duplicate or conflicting lifetimes: the smallest wins; a lifetime that
- * is not a number counts as 0 (RFC 9111, 4.2.1).
+ * Cache-Control (RFC 9111, 5.2) and its targeted forms (RFC 9213), of
+ * responses and of requests.  Parsing accumulates: call strata_cc_parse() once
+ * per field line.  Duplicate or conflicting lifetimes: the smallest wins; a
+ * lifetime that is not a number counts as 0 (RFC 9111, 4.2.1).
  *
  * What restricts is read leniently, what permits strictly: "no-store; x" is a
- * no-store, "public; x" and "public=1" are nothing.  A no-cache or private whose
- * list is empty or cannot be read is one without a list.
+ * no-store, "public; x" and "public=1" are nothing.  A no-cache or private
+ * whose list is empty or cannot be read is one without a list.
  */
 
 #ifndef STRATA_CC_H
@@ -54,9 +54,9 @@ void strata_cc_parse(strata_cc_t *cc, strata_str_t value);
 
 /*
  * A line of a targeted field, CDN-Cache-Control for one (RFC 9213).  It is a
- * dictionary of RFC 8941: a key's last value counts, parameters are skipped, an
- * empty line says nothing.  STRATA_ERROR: does not parse; the caller then forgets
- * all lines of the field (RFC 9213, 2.1).
+ * dictionary of RFC 8941: a key's last value counts, parameters are skipped,
+ * an empty line says nothing.  STRATA_ERROR: does not parse; the caller then
+ * forgets all lines of the field (RFC 9213, 2.1).
  */
 int strata_cc_parse_targeted(strata_cc_t *cc, strata_str_t value);
 

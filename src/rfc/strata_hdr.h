@@ -4,8 +4,8 @@
  */
 
 /*
- * Which fields of a response are stored, and which a 304 may change (RFC 9110, 7.6.1;
- * RFC 9111, 3.1 and 3.2).
+ * Which fields of a response are stored, and which a 304 may change (RFC 9110,
+ * 7.6.1; RFC 9111, 3.1 and 3.2).
  */
 
 #ifndef STRATA_HDR_H
@@ -24,7 +24,7 @@ bool strata_hdr_hop(strata_str_t name);
 /* Is name one of the tokens of this Connection value? */
 bool strata_hdr_named(strata_str_t connection, strata_str_t name);
 
-/* A field name of token characters; a value without CR, LF, NUL and other controls. */
+/* A name of token characters; a value without any control but HTAB. */
 bool strata_hdr_name_ok(strata_str_t name);
 bool strata_hdr_value_ok(strata_str_t value);
 

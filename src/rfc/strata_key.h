@@ -19,6 +19,7 @@
 
 
 #include "../base/strata_base.h"
+#include "strata_args.h"
 
 
 #define STRATA_KEY_MAX       8192  /* bytes, variant part included */
@@ -37,14 +38,14 @@ void strata_key_start(strata_key_builder_t *b, uint8_t *buf, size_t size);
 void strata_key_part(strata_key_builder_t *b, strata_str_t part);
 
 /*
- * What of a variant's key text stood there before strata_vary_key(), but for the
- * first byte; any other text itself.
+ * What of a variant's key text stood there before strata_vary_key(), but for
+ * the first byte; any other text itself.
  */
 strata_str_t strata_key_base(strata_str_t text);
 
 /*
- * Readable form of a key text into buf; the length, cut at size.  A variant's is
- * that of the key it is a variant of.
+ * Readable form of a key text into buf; the length, cut at size.  A variant's
+ * is that of the key it is a variant of.
  */
 size_t strata_key_readable(strata_str_t text, uint8_t *buf, size_t size);
 
@@ -52,39 +53,13 @@ size_t strata_key_readable(strata_str_t text, uint8_t *buf, size_t size);
  * The effective authority: host in lower case without a trailing dot, default
  * port of the scheme removed, any other kept, without leading zeros.
  * host_header is the raw Host value (may be empty); host the validated name
- * without port that nginx found (empty: the one in host_header).  Writes at most
- * size bytes; the length, or 0 if it does not fit or if there is none: both
- * are empty or name different hosts, a host or port that cannot be one, userinfo.
+ * without port that nginx found (empty: the one in host_header).  Writes at
+ * most size bytes; the length, or 0 if it does not fit or if there is none:
+ * both are empty or name different hosts, a host or port that cannot be one,
+ * userinfo.
  */
 size_t strata_key_authority(strata_str_t host, strata_str_t host_header,
     bool tls, uint8_t *buf, size_t size);
-
-/* strata_key_args */
-
-#define STRATA_KEY_ARGS_SORTED  128  /* so many or more keep their order */
-
-typedef enum {
-    STRATA_ARGS_ALL,
-    STRATA_ARGS_NONE,
-    STRATA_ARGS_ALLOW,             /* only names */
-    STRATA_ARGS_DENY               /* all but names */
-} strata_args_e;
-
-typedef struct {
-    strata_args_e        mode;
-    const strata_str_t  *names;    /* a trailing * matches any rest */
-    size_t               names_n;
-    bool                 sort;     /* by name; equal names keep their order */
-    bool                 drop_empty; /* "a=", "=b", ""; "a" is a flag, it stays */
-} strata_args_policy_t;
-
-/*
- * What of args is in the key.  Only '&' separates; nothing is decoded.  Returns
- * args itself when nothing changes, or nothing of it; else writes to buf (args.len
- * bytes are enough).
- */
-strata_str_t strata_key_args(strata_str_t args, const strata_args_policy_t *p,
-    uint8_t *buf);
 
 
 #endif /* STRATA_KEY_H */

@@ -21,13 +21,13 @@
 typedef enum {
     STRATA_REUSE_HIT,              /* serve it */
     STRATA_REUSE_STALE,            /* serve it, refresh in the background */
-    STRATA_REUSE_ASK,              /* ask the origin first, with its validators */
+    STRATA_REUSE_ASK,              /* ask the origin, with its validators */
     STRATA_REUSE_GONE              /* past all use: a miss */
 } strata_reuse_e;
 
 typedef struct {
     bool      updating;            /* strata_use_stale updating + background */
-    bool      no_cache;            /* the request's own Cache-Control, if heeded */
+    bool      no_cache;            /* of the request, if heeded */
     int64_t   max_age_ms;          /* -1: none */
     int64_t   min_fresh_ms;        /* -1 */
     int64_t   max_stale_ms;        /* -1: none; INT64_MAX: any */
@@ -37,8 +37,9 @@ strata_reuse_e strata_reuse(const strata_meta_t *m, const strata_want_t *w,
     int64_t now, strata_reason_e *reason);
 
 /*
- * May it be served although a refresh failed?  allowed: strata_use_stale covers this
- * failure, so the operator's windows count too, not only stale-if-error.
+ * May it be served although a refresh failed?  allowed: strata_use_stale
+ * covers this failure, so the operator's windows count too, not only
+ * stale-if-error.
  */
 bool strata_reuse_on_error(const strata_meta_t *m, bool allowed, int64_t now);
 

@@ -39,7 +39,8 @@ typedef struct {
 } strata_status_t;
 
 /* Writes the member; the length, cut off cleanly at size. */
-size_t strata_status_format(const strata_status_t *s, uint8_t *buf, size_t size);
+size_t strata_status_format(const strata_status_t *s, uint8_t *buf,
+    size_t size);
 
 #define STRATA_STATUS_MAX  512     /* enough without a key */
 

@@ -31,9 +31,6 @@ static bool strata_storable_understood(uint16_t status);
 static strata_reason_e strata_storable_lifetime(strata_storable_t *s);
 static int64_t strata_storable_valid(const strata_policy_t *p,
     uint16_t status);
-static int64_t strata_storable_jitter(const strata_storable_t *s, int64_t left,
-    uint32_t random);
-static int64_t strata_storable_part(int64_t ms, uint32_t random);
 static void strata_storable_windows(const strata_storable_t *s, int64_t left,
     strata_meta_t *meta);
 static uint32_t strata_storable_window(int64_t s, int64_t late_ms);
@@ -56,7 +53,7 @@ strata_storable(const strata_answer_t *a, const strata_asked_t *q,
     s.asked = q;
     s.policy = p;
 
-    strata_fresh_read(a, p->ignore, &s.said);
+    strata_said_read(a, p->ignore, &s.said);
 
     s.cc = strata_fresh_ruling(&s.said);
     s.no_cache = strata_storable_no_cache(s.cc);
@@ -84,7 +81,8 @@ strata_storable(const strata_answer_t *a, const strata_asked_t *q,
     }
 
     if (left > 0) {
-        left = strata_storable_jitter(&s, left, random);
+        left = strata_fresh_jitter(left, p, s.source == STRATA_LIFETIME_VALID,
+                                   random);
         meta->fresh_until = now + left;
         strata_storable_windows(&s, left, meta);
 
@@ -263,7 +261,7 @@ strata_storable_lifetime(strata_storable_t *s)
         s->lifetime_ms = strata_min(s->lifetime_ms, p->valid_max_ms);
     }
 
-    s->lifetime_ms = strata_min(s->lifetime_ms, STRATA_FRESH_MS_MAX);
+    s->lifetime_ms = strata_min(s->lifetime_ms, STRATA_SAID_MS_MAX);
 
     return STRATA_REASON_NONE;
 }
@@ -284,46 +282,6 @@ strata_storable_valid(const strata_policy_t *p, uint16_t status)
     }
 
     return 0;
-}
-
-
-/*
- * Moves the end of the lifetime, by at most half of what is left of it.  Later
- * only if the operator set the lifetime.
- */
-static int64_t
-strata_storable_jitter(const strata_storable_t *s, int64_t left,
-    uint32_t random)
-{
-    int64_t                 amount;
-    const strata_policy_t  *p;
-
-    p = s->policy;
-    amount = p->jitter_ms > 0 ? p->jitter_ms
-             : left * strata_min(p->jitter_permille, 1000) / 1000;
-    amount = strata_min(amount, left / 2);
-
-    if (s->source != STRATA_LIFETIME_VALID) {
-        return p->jitter == STRATA_JITTER_ADD
-               ? left : left - strata_storable_part(amount, random);
-    }
-
-    switch (p->jitter) {
-    case STRATA_JITTER_ADD:
-        return left + strata_storable_part(amount, random);
-    case STRATA_JITTER_BOTH:
-        return left - amount + strata_storable_part(2 * amount, random);
-    default:
-        return left - strata_storable_part(amount, random);
-    }
-}
-
-
-/* A random part of ms, which is less than 2^42. */
-static int64_t
-strata_storable_part(int64_t ms, uint32_t random)
-{
-    return (int64_t) ((uint64_t) ms * (random >> 11) >> 21);
 }
 
 

@@ -5,8 +5,8 @@
 
 /*
  * May this response be stored, for how long, and may others have it?  RFC 9111
- * sections 3, 3.5, 4.2, 5.2, RFC 5861, and what the operator configured.
- * The one place where freshness of a new response is decided; strata_fresh has the
+ * sections 3, 3.5, 4.2, 5.2, RFC 5861, and what the operator configured. The
+ * one place where freshness of a new response is decided; strata_fresh has the
  * arithmetic.
  */
 
@@ -61,11 +61,12 @@ typedef struct {
     uint32_t               ignore;           /* STRATA_IGNORE_* */
     int64_t                grace_ms;         /* operator's stale window */
     int64_t                keep_ms;
-    int64_t                heuristic_permille; /* of Date - Last-Modified; 0 off */
+    int64_t                heuristic_permille; /* of Date - Last-Modified */
     int64_t                heuristic_max_ms;
-    bool                   identity_off;     /* credentials: only RFC 9111, 3.5 */
-    bool                   keep_unfresh;     /* store max-age=0 and no-cache with a
-                                                validator, to revalidate */
+    bool                   identity_off;     /* credentials: RFC 9111, 3.5 */
+    bool                   keep_unfresh;     /* store max-age=0 and no-cache
+                                                with a validator, to
+                                                revalidate */
 } strata_policy_t;
 
 /* What matters of the request that was sent. */
@@ -90,14 +91,16 @@ typedef struct {
  * What the RFCs leave open:
  *
  * - The lifetime comes from the first of X-Accel-Expires, CDN-Cache-Control,
- *   Surrogate-Control, Cache-Control, Expires.  X-Accel-Expires gives a lifetime
- *   only: a no-store, private or no-cache beside it counts.
- * - An explicit lifetime lets any status from 200 to 599 be stored, but 206 and
- *   304.  strata_valid counts if there is none, in its order; "any" is no 5xx.
+ *   Surrogate-Control, Cache-Control, Expires.  X-Accel-Expires gives a
+ *   lifetime only: a no-store, private or no-cache beside it counts.
+ * - An explicit lifetime lets any status from 200 to 599 be stored, but 206
+ *   and 304.  strata_valid counts if there is none, in its order; "any" is no
+ *   5xx.
  * - valid_min lengthens only lifetimes above 0: 0 is a refusal.
  * - What is stale on arrival is stored if stale-while-revalidate or
- *   stale-if-error still lets it be served, or with keep_unfresh and a validator;
- *   grace_ms is not for it.  Then fresh_until is now, the windows what is left.
+ *   stale-if-error still lets it be served, or with keep_unfresh and a
+ *   validator; grace_ms is not for it.  Then fresh_until is now, the windows
+ *   what is left.
  * - NEGATIVE is 404, 405, 410, 414 and 501.
  * - A response to HEAD is not stored (STRATA_REASON_METHOD).
  * - With authorization and without identity_off nothing is stored, even if

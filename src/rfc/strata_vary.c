@@ -4,6 +4,7 @@
  */
 
 #include "strata_vary.h"
+#include "strata_coding.h"
 #include "strata_key.h"
 #include "../base/strata_str.h"
 
@@ -11,9 +12,6 @@
 #define STRATA_VARY_ABSENT     0xffff      /* not a length: keys are shorter */
 #define STRATA_VARY_LEN_SIZE   2
 #define STRATA_VARY_ID_SIZE    8
-
-#define STRATA_VARY_Q_UNSET    -1
-#define STRATA_VARY_Q_MAX      1000
 
 
 /* Names found so far: sorted, unique, as written. */
@@ -28,14 +26,6 @@ typedef struct {
     uint8_t       *end;
     bool           overflow;
 } strata_vary_out_t;
-
-/* Quality of codings in thousandths. */
-typedef struct {
-    int            br;
-    int            gzip;
-    int            identity;
-    int            star;
-} strata_vary_coding_t;
 
 
 static strata_reason_e strata_vary_add_list(strata_vary_names_t *v,
@@ -55,20 +45,12 @@ static size_t strata_vary_quoted(strata_str_t s, size_t i);
 static void strata_vary_put(strata_vary_out_t *o, const uint8_t *p, size_t n);
 static void strata_vary_put_integer(strata_vary_out_t *o, uint64_t v,
     unsigned n);
-static void strata_vary_accept(strata_vary_coding_t *c, strata_str_t value);
-static int strata_vary_quality(strata_str_t params);
-static strata_str_t strata_vary_best(const strata_vary_coding_t *c);
 
 
 static const strata_str_t  strata_vary_accept_encoding =
     strata_string("accept-encoding");
 static const strata_str_t  strata_vary_accept_language =
     strata_string("accept-language");
-
-static const strata_vary_coding_t  strata_vary_coding_unset = {
-    STRATA_VARY_Q_UNSET, STRATA_VARY_Q_UNSET, STRATA_VARY_Q_UNSET,
-    STRATA_VARY_Q_UNSET
-};
 
 
 strata_reason_e
@@ -120,8 +102,8 @@ strata_vary_rule(const strata_field_t *fields, size_t fields_n, uint8_t *buf,
 
 
 /*
- * RFC 9110, 12.5.5.  A member that is no field name cannot be compared, so it is
- * a star too.  A star after too many names is found all the same.
+ * RFC 9110, 12.5.5.  A member that is no field name cannot be compared, so it
+ * is a star too.  A star after too many names is found all the same.
  */
 static strata_reason_e
 strata_vary_add_list(strata_vary_names_t *v, strata_str_t value)
@@ -281,9 +263,9 @@ strata_vary_union(strata_str_t a, strata_str_t b, uint8_t *buf,
  *   length and bytes            value, for each name of the rule
  *   length of the key before    STRATA_KEY_TRAILER bytes
  *
- * all numbers little-endian, lengths of 2 bytes, STRATA_VARY_ABSENT for a field
- * that is not in the request.  Read from its end it can be taken apart in one way
- * only, so different variants have different keys.
+ * all numbers little-endian, lengths of 2 bytes, STRATA_VARY_ABSENT for a
+ * field that is not in the request.  Read from its end it can be taken apart
+ * in one way only, so different variants have different keys.
  */
 size_t
 strata_vary_key(uint8_t *buf, size_t len, size_t size, uint64_t id,
@@ -330,20 +312,20 @@ strata_vary_value(strata_vary_out_t *o, strata_str_t name,
 {
     size_t                nth;
     strata_str_t          value;
-    strata_vary_coding_t  c;
+    strata_coding_t  c;
 
     if (!strata_str_eq(name, strata_vary_accept_encoding)) {
         strata_vary_lines(o, name, get, data);
         return;
     }
 
-    c = strata_vary_coding_unset;
+    strata_coding_init(&c);
 
     for (nth = 0; get(data, name, nth, &value); nth++) {
-        strata_vary_accept(&c, value);
+        strata_coding_accept(&c, value);
     }
 
-    value = strata_vary_best(&c);
+    value = strata_coding_best(&c);
 
     strata_vary_put_integer(o, value.len, STRATA_VARY_LEN_SIZE);
     strata_vary_put(o, value.data, value.len);
@@ -387,8 +369,9 @@ strata_vary_lines(strata_vary_out_t *o, strata_str_t name,
 
 
 /*
- * One line, trimmed: outside of quoted strings, no blanks around commas, and one
- * for several elsewhere.  A quoted string that does not end is left as it is.
+ * One line, trimmed: outside of quoted strings, no blanks around commas, and
+ * one for several elsewhere.  A quoted string that does not end is left as it
+ * is.
  */
 static void
 strata_vary_line(strata_vary_out_t *o, strata_str_t value, bool lower)
@@ -480,126 +463,10 @@ strata_vary_put_integer(strata_vary_out_t *o, uint64_t v, unsigned n)
 strata_str_t
 strata_vary_coding(strata_str_t accept_encoding)
 {
-    strata_vary_coding_t  c;
+    strata_coding_t  c;
 
-    c = strata_vary_coding_unset;
-    strata_vary_accept(&c, accept_encoding);
+    strata_coding_init(&c);
+    strata_coding_accept(&c, accept_encoding);
 
-    return strata_vary_best(&c);
-}
-
-
-/* RFC 9110, 12.5.3; of a coding named twice the lower quality counts */
-static void
-strata_vary_accept(strata_vary_coding_t *c, strata_str_t value)
-{
-    int            q, *slot;
-    size_t         i;
-    strata_str_t   coding, member, params;
-    strata_list_t  list;
-
-    static const strata_str_t  names[] = {
-        strata_string("br"), strata_string("gzip"), strata_string("x-gzip"),
-        strata_string("identity"), strata_string("*")
-    };
-
-    int  *slots[] = { &c->br, &c->gzip, &c->gzip, &c->identity, &c->star };
-
-    strata_list_start(&list, value);
-    list.bare = true;
-
-    while (strata_list_next(&list, &member)) {
-        for (i = 0; i < member.len && member.data[i] != ';'; i++) { /* void */ }
-
-        coding.data = member.data;
-        coding.len = i;
-        coding = strata_str_trim(coding);
-        params.data = member.data + i;
-        params.len = member.len - i;
-
-        for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-            if (strata_str_caseeq(coding, names[i])) {
-                q = strata_vary_quality(params);
-                slot = slots[i];
-                *slot = *slot == STRATA_VARY_Q_UNSET ? q : strata_min(*slot, q);
-                break;
-            }
-        }
-    }
-}
-
-
-/*
- * The weight in ";q=0.5" (RFC 9110, 12.4.2), other parameters being skipped; one
- * that cannot be read is 0.
- */
-static int
-strata_vary_quality(strata_str_t params)
-{
-    int           q, unit;
-    size_t        i, n;
-    strata_str_t  p;
-
-    while (params.len) {
-        params.data++;
-        params.len--;
-
-        for (n = 0; n < params.len && params.data[n] != ';'; n++) { /* void */ }
-
-        p.data = params.data;
-        p.len = n;
-        p = strata_str_trim(p);
-        params.data += n;
-        params.len -= n;
-
-        if (p.len < 2 || strata_lower(p.data[0]) != 'q' || p.data[1] != '=') {
-            continue;
-        }
-
-        if (p.len < 3 || p.len > 7 || (p.data[2] != '0' && p.data[2] != '1')
-            || (p.len > 3 && p.data[3] != '.'))
-        {
-            return 0;
-        }
-
-        q = (p.data[2] - '0') * STRATA_VARY_Q_MAX;
-
-        for (i = 4, unit = 100; i < p.len; i++, unit /= 10) {
-            if (!(strata_str_class[p.data[i]] & STRATA_STR_DIGIT)) {
-                return 0;
-            }
-
-            q += (p.data[i] - '0') * unit;
-        }
-
-        return q > STRATA_VARY_Q_MAX ? 0 : q;
-    }
-
-    return STRATA_VARY_Q_MAX;
-}
-
-
-/*
- * The best of the three.  What is not named has the quality of the star; without
- * one, identity is better than nothing only.
- */
-static strata_str_t
-strata_vary_best(const strata_vary_coding_t *c)
-{
-    int  best, br, gzip;
-
-    static const strata_str_t  names[] = {
-        strata_string("identity"), strata_string("gzip"), strata_string("br")
-    };
-
-    br = c->br != STRATA_VARY_Q_UNSET ? c->br : c->star;
-    gzip = c->gzip != STRATA_VARY_Q_UNSET ? c->gzip : c->star;
-    best = c->identity != STRATA_VARY_Q_UNSET ? c->identity : c->star;
-    best = strata_max(best, 1);
-
-    if (br >= best && br >= gzip) {
-        return names[2];
-    }
-
-    return gzip >= best ? names[1] : names[0];
+    return strata_coding_best(&c);
 }

@@ -4,9 +4,9 @@
  */
 
 /*
- * Variants (RFC 9111, 4.1).  The Vary fields of a response become a rule: the field
- * names, lower case, sorted, unique, joined by commas.  A rule and the request's
- * values of its names make the key of a variant.
+ * Variants (RFC 9111, 4.1).  The Vary fields of a response become a rule: the
+ * field names, lower case, sorted, unique, joined by commas.  A rule and the
+ * request's values of its names make the key of a variant.
  */
 
 #ifndef STRATA_VARY_H
@@ -25,9 +25,10 @@ typedef bool (*strata_vary_get_pt)(void *data, strata_str_t name, size_t nth,
     strata_str_t *value);
 
 /*
- * The rule of a response into buf (STRATA_VARY_RULE_MAX bytes); rule->len 0: it does
- * not vary.  A coded response varies on accept-encoding even if it does not say so.
- * STRATA_REASON_VARY_STAR, STRATA_REASON_VARY_LIMIT or STRATA_REASON_NONE.
+ * The rule of a response into buf (STRATA_VARY_RULE_MAX bytes); rule->len 0:
+ * it does not vary.  A coded response varies on accept-encoding even if it
+ * does not say so. STRATA_REASON_VARY_STAR, STRATA_REASON_VARY_LIMIT or
+ * STRATA_REASON_NONE.
  */
 strata_reason_e strata_vary_rule(const strata_field_t *fields, size_t fields_n,
     uint8_t *buf, strata_str_t *rule);
@@ -40,10 +41,10 @@ int strata_vary_union(strata_str_t a, strata_str_t b, uint8_t *buf,
     strata_str_t *rule);
 
 /*
- * Appends the variant part to the key text in buf (len bytes used, size there are):
- * id, then per name its values, each length-prefixed, white space trimmed, lists
- * joined; accept-encoding folded to the best of br, gzip, identity.
- * The new length, or 0: does not fit.
+ * Appends the variant part to the key text in buf (len bytes used, size there
+ * are): id, then per name its values, each length-prefixed, white space
+ * trimmed, lists joined; accept-encoding folded to the best of br, gzip,
+ * identity. The new length, or 0: does not fit.
  */
 size_t strata_vary_key(uint8_t *buf, size_t len, size_t size, uint64_t id,
     strata_str_t rule, strata_vary_get_pt get, void *data);

@@ -1,0 +1,41 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Accept-Encoding (RFC 9110, 12.5.3), folded to the one coding it ranks best of
+ * those that are told apart in a cache: br, gzip, identity.
+ */
+
+#ifndef STRATA_CODING_H
+#define STRATA_CODING_H
+
+
+#include "../base/strata_base.h"
+
+
+/* Qualities in thousandths; -1: not named. */
+typedef struct {
+    int  br;
+    int  gzip;
+    int  identity;
+    int  star;
+} strata_coding_t;
+
+void strata_coding_init(strata_coding_t *c);
+
+/*
+ * One field line.  Of a coding named twice the lower quality counts; a weight
+ * that cannot be read is 0.
+ */
+void strata_coding_accept(strata_coding_t *c, strata_str_t value);
+
+/*
+ * What is not named has the quality of the star.  Without a star, identity is
+ * only better than nothing, and what is left if all are refused.
+ */
+strata_str_t strata_coding_best(const strata_coding_t *c);
+
+
+#endif /* STRATA_CODING_H */
