@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+# Copyright (C) Strata contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""
+Random SIGKILLs of workers under load.
+
+    t/stress/kill_battery.py [--seconds N] [--seed N] [--zone "z 2m"] [--workers N]
+
+Every body says which key it is of and how long it is, so that every answer can be
+checked byte by byte.  Clients see their connections die with the worker; that is
+fine.  Not fine: a wrong byte, a short body that looks whole, a 5xx, a key that is not
+served again within 250 ms + a fetch after a death, anything left in the gauges.
+"""
+
+import argparse
+import pathlib
+import random
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from strata import *              # noqa: E402,F403
+import strata                     # noqa: E402
+
+FETCH_MS = 20                     # what the origin takes before its header
+KEYS = 60
+CLIENTS = 24
+
+
+def body_of(path):
+    rnd = random.Random(path)
+    size = rnd.choice((100, 1000, 4000, 20_000, 60_000))
+    return blob(path, size)
+
+
+class Load:
+    """Threads of clients that check all they get."""
+
+    def __init__(self, ng, seed):
+        self.ng, self.seed = ng, seed
+        self.stop = False
+        self.wrong, self.short, self.errors, self.late = [], [], [], []
+        self.answers = self.cut = 0
+        self.deaths = []                     # (time, pid)
+        self.bodies = {}
+        self.threads = [threading.Thread(target=self._client, args=(i,), daemon=True)
+                        for i in range(CLIENTS)]
+
+    def start(self):
+        for th in self.threads:
+            th.start()
+
+    def join(self):
+        self.stop = True
+        for th in self.threads:
+            th.join(15)
+
+    def _body(self, path):
+        if path not in self.bodies:
+            self.bodies[path] = body_of(path)
+        return self.bodies[path]
+
+    def _client(self, i):
+        rnd = random.Random(f"{self.seed}-{i}")
+        conn = None
+        while not self.stop:
+            path = self._path(rnd)
+            try:
+                if conn is None:
+                    conn = Conn(self.ng.port, timeout=5)
+                began = time.monotonic()
+                kind = rnd.random()
+                if kind < 0.05:              # leaves in the middle
+                    conn.send(build(path))
+                    conn.sock.recv(rnd.randrange(1, 2000))
+                    conn.reset()
+                    conn = None
+                    continue
+                if kind < 0.15:
+                    r = conn.get(path, headers={"Range": "bytes=10-49"})
+                elif kind < 0.2:
+                    r = conn.request(path, "HEAD")
+                elif kind < 0.23:
+                    conn.request(path, "PURGE")
+                    continue
+                else:
+                    r = conn.get(path)
+                self._check(path, r, began)
+                if r.error or not r.keep:
+                    conn.close()
+                    conn = None
+            except OSError:
+                conn = None
+        if conn:
+            conn.close()
+
+    @staticmethod
+    def _path(rnd):
+        n = int(KEYS * rnd.random() ** 2)
+        kind = ("/cl", "/ch", "/drip", "/swr")[n % 4]
+        return f"{kind}/{n}"
+
+    def _check(self, path, r, began):
+        want = self._body(path)
+        if r.error:
+            self.cut += 1
+            # a key that hangs, rather than a connection that died
+            if r.error == "timeout":
+                self.late.append((path, "timeout"))
+            if r.status == 200 and not want.startswith(r.body):
+                self.wrong.append((path, "cut", len(r.body)))
+            return
+        self.answers += 1
+        if r.status == 206:
+            if r.body != want[10:50]:
+                self.wrong.append((path, 206, len(r.body)))
+        elif r.status == 200:
+            if r.body and r.body != want:
+                (self.short if want.startswith(r.body) else self.wrong).append((path, 200, len(r.body)))
+        else:
+            self.errors.append((path, r.status))
+        took = (r.end_at - began) * 1000
+        if took > (250 + 300 + 250) * strata.SLOW:  # death, drip, and room for a busy box
+            self.late.append((path, round(took)))
+
+
+def run(t, seconds, zone="z 2m", seed=None, workers=2):
+    seed = seed if seed is not None else random.SystemRandom().randrange(1 << 30)
+    note(f"seed {seed}")
+    rnd = random.Random(seed)
+    origin = t.origin()
+    bodies = {}
+
+    @origin.route("/*")
+    def _(req):
+        body = bodies.setdefault(req.path, None) or body_of(req.path)
+        bodies[req.path] = body
+        time.sleep(FETCH_MS / 1000)
+        kind = req.path.split("/")[1]
+        if kind == "ch":
+            return Reply(body, cc="max-age=1", chunked=True)
+        if kind == "drip":
+            return Reply(body, cc="max-age=60", drip=(max(1, len(body) // 5), 0.02))
+        if kind == "swr":
+            return Reply(body, cc="max-age=60", headers=[("ETag", '"e"')])
+        return Reply(body, cc="max-age=60")
+
+    ng = t.nginx(origin, "strata_purge 1; strata_valid_max 400ms; strata_grace 300ms;",
+                 zone=zone, workers=workers)
+    load = Load(ng, seed)
+    load.start()
+    end = time.monotonic() + seconds
+    kills = stuck = 0
+    slowest = 0.0
+    while time.monotonic() < end:
+        time.sleep(rnd.uniform(0.02, 0.25))
+        pids = ng.workers()
+        if not pids:
+            continue
+        victims = pids if rnd.random() < 0.1 else [rnd.choice(pids)]
+        for pid in victims:
+            try:
+                ng.kill_worker(pid)
+                kills += 1
+            except OSError:
+                pass
+        if kills % 5 == 0:
+            wait_until(lambda: len(ng.workers()) == workers, 3)
+            # every key is served soon after a death
+            path = Load._path(rnd)
+            began = time.monotonic()
+            r = None
+            while time.monotonic() < began + 2:
+                r = ng.get(path, timeout=2)
+                if r.complete and r.status == 200:
+                    break
+            took = ms_since(began)
+            slowest = max(slowest, took)
+            if took > (250 + 150 + 100) * strata.SLOW:
+                stuck += 1
+                note(f"key {path}: {took:.0f} ms, {r}")
+    load.join()
+
+    note(f"{kills} kills, {load.answers} answers checked, {load.cut} cut by a death, "
+         f"slowest probe {slowest:.0f} ms")
+    at_least(load.answers, 50 * seconds / strata.SLOW, "answers")
+    is_(load.wrong[:5], [], "no wrong byte")
+    is_(load.short[:5], [], "no short body that looks whole")
+    is_(load.errors[:5], [], "no error status")
+    is_(load.late[:5], [], "no request hangs")
+    is_(stuck, 0, "no key stuck beyond 250 ms + the new fetch")
+
+    ok(wait_until(lambda: len(ng.workers()) == workers, 5), "the workers are back")
+    is_(ng.quiet(10), {}, "no pin, flight, waiter, fetch or reader left")
+    s = ng.status()
+    ok(s.get("bytes_used", 1) <= s.get("bytes_total", 0), "bytes used within the zone")
+    note({k: s.get(k) for k in ("heals", "repairs", "stores", "evictions", "lock_busy",
+                                "entries", "bytes_used")})
+
+    # purge all keys: what is still used then has leaked
+    for n in range(KEYS):
+        for kind in "cl", "ch", "drip", "swr":
+            ng.purge(f"/{kind}/{n}")
+    ng.quiet(5)
+    ok(wait_until(lambda: ng.count("entries") == 0, 3), "no entry left after purging all")
+    is_(ng.count("bytes_used"), 0, "no chunk leaked")
+    for n in range(KEYS):
+        path = f"/cl/{n}"
+        if ng.get(path).body != body_of(path):
+            ok(False, f"{path} after all")
+            break
+    else:
+        ok(True, "every key works after all")
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("--seconds", type=float, default=120)
+    ap.add_argument("--seed", type=int)
+    ap.add_argument("--zone", default="z 2m")
+    ap.add_argument("--workers", type=int, default=2)
+    a = ap.parse_args()
+    with scenario(a.seconds + 90) as t:
+        run(t, a.seconds, a.zone, a.seed, a.workers)
+
+
+if __name__ == "__main__":
+    main()
