@@ -20,7 +20,6 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *              # noqa: E402,F403
-import strata                     # noqa: E402
 
 FETCH_MS = 20                     # what the origin takes before its header
 KEYS = 60
@@ -120,7 +119,7 @@ class Load:
         else:
             self.errors.append((path, r.status))
         took = (r.end_at - began) * 1000
-        if took > (250 + 300 + 250) * strata.SLOW:  # death, drip, and room for a busy box
+        if took > (250 + 300 + 250) * SLOW:  # death, drip, and room for a busy box
             self.late.append((path, round(took)))
 
 
@@ -133,8 +132,7 @@ def run(t, seconds, zone="z 2m", seed=None, workers=2):
 
     @origin.route("/*")
     def _(req):
-        body = bodies.setdefault(req.path, None) or body_of(req.path)
-        bodies[req.path] = body
+        body = bodies.get(req.path) or bodies.setdefault(req.path, body_of(req.path))
         time.sleep(FETCH_MS / 1000)
         kind = req.path.split("/")[1]
         if kind == "ch":
@@ -176,14 +174,14 @@ def run(t, seconds, zone="z 2m", seed=None, workers=2):
                     break
             took = ms_since(began)
             slowest = max(slowest, took)
-            if took > (250 + 150 + 100) * strata.SLOW:
+            if took > (250 + 150 + 100) * SLOW:
                 stuck += 1
                 note(f"key {path}: {took:.0f} ms, {r}")
     load.join()
 
     note(f"{kills} kills, {load.answers} answers checked, {load.cut} cut by a death, "
          f"slowest probe {slowest:.0f} ms")
-    at_least(load.answers, 50 * seconds / strata.SLOW, "answers")
+    at_least(load.answers, 50 * seconds / SLOW, "answers")
     is_(load.wrong[:5], [], "no wrong byte")
     is_(load.short[:5], [], "no short body that looks whole")
     is_(load.errors[:5], [], "no error status")
