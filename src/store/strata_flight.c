@@ -21,9 +21,6 @@
  * every move of the flight; watchers (readers of a FILLING entry) once, then they
  * ask again.  Whoever posts changes the state before he reads the mask; whoever
  * waits sets his bit before he reads the state; all sequentially consistent.
- *
- * Invariant under the lock: OPEN and ORPHAN slots are not queued; slots with
- * STRATA_FLIGHT_HASHED are in the bucket of their digest.
  */
 
 #include "strata_flight.h"
@@ -32,32 +29,7 @@
 #include "strata_shard.h"
 
 
-#define STRATA_FLIGHT_SWEEP      4
-#define STRATA_FLIGHT_SEARCH     64
-#define STRATA_FLIGHT_ORPHAN_MS  60000
-
-
-static inline uint64_t
-strata_flight_word(uint32_t gen, uint16_t status, int verdict, uint8_t state)
-{
-    return (uint64_t) gen << 32 | (uint64_t) status << 16
-           | (uint64_t) (uint8_t) verdict << 8 | state;
-}
-
-
-static inline uint64_t
-strata_flight_load(strata_flight_slot_t *f)
-{
-    return atomic_load_explicit(&f->word, memory_order_seq_cst);
-}
-
-
-/* Slot i of the shard, counted over the zone. */
-static inline uint32_t
-strata_flight_number(const strata_shard_t *sh, uint32_t i)
-{
-    return sh->index * sh->flight_n + i;
-}
+#define STRATA_FLIGHT_SWEEP  4
 
 
 static inline strata_flight_t
@@ -88,215 +60,6 @@ strata_flight_get(strata_store_t *st, uint32_t slot1, strata_shard_t **shp)
 }
 
 
-static inline uint16_t *
-strata_flight_bucket(strata_shard_t *sh, const strata_flight_slot_t *f)
-{
-    return &sh->fbuckets[(f->digest_lo ^ f->digest_hi >> 32)
-                         & (sh->flight_n - 1)];
-}
-
-
-static void
-strata_flight_hash(strata_shard_t *sh, uint32_t i)
-{
-    uint16_t              *bucket;
-    strata_flight_slot_t  *f;
-
-    f = &sh->flights[i];
-    bucket = strata_flight_bucket(sh, f);
-
-    f->hnext = *bucket;
-    f->marks |= STRATA_FLIGHT_HASHED;
-
-    STRATA_FAULT("flight_hash");
-
-    *bucket = (uint16_t) (i + 1);
-}
-
-
-static void
-strata_flight_unhash(strata_shard_t *sh, uint32_t i)
-{
-    uint16_t              *p;
-    strata_flight_slot_t  *f;
-
-    f = &sh->flights[i];
-
-    if (!(f->marks & STRATA_FLIGHT_HASHED)) {
-        return;
-    }
-
-    for (p = strata_flight_bucket(sh, f);
-         *p;
-         p = &sh->flights[*p - 1].hnext)
-    {
-        if (*p == i + 1) {
-            *p = f->hnext;
-            break;
-        }
-    }
-
-    STRATA_FAULT("flight_unhash");
-
-    f->marks &= (uint8_t) ~STRATA_FLIGHT_HASHED;
-}
-
-
-static void
-strata_flight_push(strata_shard_t *sh, uint32_t i)
-{
-    strata_shard_head_t   *h;
-    strata_flight_slot_t  *f;
-
-    h = sh->head;
-    f = &sh->flights[i];
-
-    f->qnext = 0;
-    f->marks |= STRATA_FLIGHT_QUEUED;
-
-    if (h->flight_tail) {
-        sh->flights[h->flight_tail - 1].qnext = (uint16_t) (i + 1);
-
-    } else {
-        h->flight_head = (uint16_t) (i + 1);
-    }
-
-    STRATA_FAULT("flight_push");
-
-    h->flight_tail = (uint16_t) (i + 1);
-}
-
-
-/* An ENDED flight: out of its bucket, to the end of the FIFO. */
-static void
-strata_flight_recycle(strata_shard_t *sh, uint32_t i)
-{
-    if (!(sh->flights[i].marks & STRATA_FLIGHT_QUEUED)) {
-        strata_flight_unhash(sh, i);
-        strata_flight_push(sh, i);
-    }
-}
-
-
-void
-strata_flight_rebuild_locked(strata_shard_t *sh)
-{
-    uint8_t   state, hashed;
-    uint32_t  i;
-
-    memset(sh->fbuckets, 0, sh->flight_n * sizeof(*sh->fbuckets));
-    sh->head->flight_head = 0;
-    sh->head->flight_tail = 0;
-
-    for (i = 0; i < sh->flight_n; i++) {
-        state = strata_flight_state(strata_flight_load(&sh->flights[i]));
-        hashed = sh->flights[i].marks & STRATA_FLIGHT_HASHED;
-        sh->flights[i].marks = 0;
-
-        if (state == STRATA_FLIGHT_OPEN || state == STRATA_FLIGHT_ORPHAN) {
-
-            /* one that was left (see leave_locked) stays out */
-
-            if (hashed) {
-                strata_flight_hash(sh, i);
-            }
-
-        } else {
-            strata_flight_push(sh, i);
-        }
-    }
-
-    STRATA_FAULT("flight_rebuild");
-}
-
-
-/* Ends orphans nobody came for, and queues what tell() could not. */
-static void
-strata_flight_sweep(strata_shard_t *sh, uint32_t n, int64_t now)
-{
-    uint32_t               i;
-    uint64_t               word;
-    strata_flight_slot_t  *f;
-
-    for ( /* void */ ; n; n--) {
-        i = sh->head->flight_sweep++ & (sh->flight_n - 1);
-        f = &sh->flights[i];
-        word = strata_flight_load(f);
-
-        if (strata_flight_state(word) == STRATA_FLIGHT_ORPHAN
-            && f->started_at + STRATA_FLIGHT_ORPHAN_MS <= now)
-        {
-            word = strata_flight_word(strata_flight_gen(word), 0,
-                                      STRATA_FLIGHT_RETRY,
-                                      STRATA_FLIGHT_ENDED);
-            atomic_store_explicit(&f->word, word, memory_order_seq_cst);
-        }
-
-        if (strata_flight_state(word) == STRATA_FLIGHT_ENDED) {
-            strata_flight_recycle(sh, i);
-        }
-    }
-}
-
-
-/* The hashed flight of a digest: slot + 1, or 0. */
-static uint32_t
-strata_flight_find(strata_shard_t *sh, const strata_digest_t *d)
-{
-    uint32_t               i1, steps;
-    strata_flight_slot_t  *f, probe;
-
-    probe.digest_lo = d->lo;
-    probe.digest_hi = d->hi;
-
-    i1 = *strata_flight_bucket(sh, &probe);
-
-    for (steps = 0; i1 && steps < sh->flight_n; steps++) {
-        f = &sh->flights[i1 - 1];
-
-        if (f->digest_lo == d->lo && f->digest_hi == d->hi) {
-            return i1;
-        }
-
-        i1 = f->hnext;
-    }
-
-    return 0;
-}
-
-
-/* The slot that ended longest ago: slot + 1, or 0. */
-static uint32_t
-strata_flight_pop(strata_shard_t *sh, int64_t now)
-{
-    uint32_t               i1;
-    strata_flight_slot_t  *f;
-
-    if (sh->head->flight_head == 0) {
-        strata_flight_sweep(sh, STRATA_FLIGHT_SEARCH, now);
-    }
-
-    i1 = sh->head->flight_head;
-
-    if (i1 == 0) {
-        return 0;
-    }
-
-    f = &sh->flights[i1 - 1];
-    sh->head->flight_head = f->qnext;
-
-    if (f->qnext == 0) {
-        sh->head->flight_tail = 0;
-    }
-
-    STRATA_FAULT("flight_pop");
-
-    f->marks &= (uint8_t) ~STRATA_FLIGHT_QUEUED;
-
-    return i1;
-}
-
-
 /* We lead now, with a new generation; whoever waited for the old one retries. */
 static int
 strata_flight_lead(strata_shard_t *sh, uint32_t i, const strata_digest_t *d,
@@ -317,7 +80,7 @@ strata_flight_lead(strata_shard_t *sh, uint32_t i, const strata_digest_t *d,
     STRATA_FAULT("flight_lead");
 
     if (!(f->marks & STRATA_FLIGHT_HASHED)) {
-        strata_flight_hash(sh, i);
+        strata_flight_hash_locked(sh, i);
     }
 
     waiters = atomic_exchange_explicit(&f->waiters, 0, memory_order_seq_cst);
@@ -383,9 +146,9 @@ strata_flight_join_locked(strata_shard_t *sh, const strata_key_t *key,
     uint64_t               word;
     strata_flight_slot_t  *f;
 
-    strata_flight_sweep(sh, STRATA_FLIGHT_SWEEP, now);
+    strata_flight_sweep_locked(sh, STRATA_FLIGHT_SWEEP, now);
 
-    i1 = strata_flight_find(sh, &key->digest);
+    i1 = strata_flight_find_locked(sh, &key->digest);
 
     if (i1) {
         f = &sh->flights[i1 - 1];
@@ -409,10 +172,10 @@ strata_flight_join_locked(strata_shard_t *sh, const strata_key_t *key,
 
         /* it has ended, and the index was looked at since */
 
-        strata_flight_recycle(sh, i1 - 1);
+        strata_flight_recycle_locked(sh, i1 - 1);
     }
 
-    i1 = strata_flight_pop(sh, now);
+    i1 = strata_flight_pop_locked(sh, now);
 
     if (i1 == 0) {
         return STRATA_DECLINED;
@@ -543,7 +306,7 @@ strata_flight_tell(strata_store_t *st, strata_flight_t ref, int verdict,
         word = strata_flight_load(f);
 
         if (strata_flight_state(word) == STRATA_FLIGHT_ENDED) {
-            strata_flight_recycle(sh, slot % sh->flight_n);
+            strata_flight_recycle_locked(sh, slot % sh->flight_n);
         }
 
         strata_shard_unlock(sh);
@@ -667,7 +430,7 @@ strata_flight_leave_locked(strata_shard_t *sh, strata_entry_t *e)
         && f->digest_lo == atomic_load_explicit(&e->digest,
                                                 memory_order_relaxed))
     {
-        strata_flight_unhash(sh, i);
+        strata_flight_unhash_locked(sh, i);
     }
 }
 

@@ -29,8 +29,29 @@
 #define strata_flight_gen(word)      ((uint32_t) ((word) >> 32))
 
 
+/* lists of slots (strata_flight_list.c), all under the shard's lock */
+
 /* Buckets and FIFO from the slots, for format and repair. */
 void strata_flight_rebuild_locked(strata_shard_t *sh);
+
+/* The hashed flight of a digest: slot + 1, or 0. */
+uint32_t strata_flight_find_locked(strata_shard_t *sh,
+    const strata_digest_t *d);
+
+/* The slot that ended longest ago: slot + 1, or 0. */
+uint32_t strata_flight_pop_locked(strata_shard_t *sh, int64_t now);
+
+/* An ENDED flight: out of its bucket, to the end of the FIFO. */
+void strata_flight_recycle_locked(strata_shard_t *sh, uint32_t i);
+
+void strata_flight_hash_locked(strata_shard_t *sh, uint32_t i);
+void strata_flight_unhash_locked(strata_shard_t *sh, uint32_t i);
+
+/* Ends orphans nobody came for, and queues what tell() could not; n slots. */
+void strata_flight_sweep_locked(strata_shard_t *sh, uint32_t n, int64_t now);
+
+
+/* flights and mail */
 
 /* Orphans the flights of a dead seat; mails everybody. */
 void strata_flight_orphan_locked(strata_shard_t *sh, uint32_t seat);
@@ -47,6 +68,29 @@ void strata_flight_grown(strata_store_t *st, uint16_t flight);
 /* Mail for these seats about a slot of the zone; then, without a lock, wake. */
 void strata_flight_post(strata_store_t *st, uint32_t slot, uint64_t seats);
 void strata_flight_ring(strata_store_t *st);
+
+
+static inline uint64_t
+strata_flight_word(uint32_t gen, uint16_t status, int verdict, uint8_t state)
+{
+    return (uint64_t) gen << 32 | (uint64_t) status << 16
+           | (uint64_t) (uint8_t) verdict << 8 | state;
+}
+
+
+static inline uint64_t
+strata_flight_load(strata_flight_slot_t *f)
+{
+    return atomic_load_explicit(&f->word, memory_order_seq_cst);
+}
+
+
+/* Slot i of the shard, counted over the zone. */
+static inline uint32_t
+strata_flight_number(const strata_shard_t *sh, uint32_t i)
+{
+    return sh->index * sh->flight_n + i;
+}
 
 
 #endif /* STRATA_FLIGHT_H */

@@ -3,12 +3,419 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "strata_store.h"
+/*
+ * The invariants of a shard, checked one by one under its lock.  For tests: it
+ * holds a lock far longer than anything else does, and it allocates a byte per entry
+ * and chunk (before it takes the lock).
+ */
+
+#include "strata_chunk.h"
+#include "strata_entry.h"
+#include "strata_flight.h"
+#include "strata_index.h"
+#include "strata_shard.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+
+#define STRATA_VERIFY_TRIES   100
+
+#define STRATA_SEEN_FREE      0x01
+#define STRATA_SEEN_LINKED    0x02
+#define STRATA_SEEN_QUEUED    0x04
+
+
+typedef struct {
+    strata_shard_t  *sh;
+    uint8_t         *entries;      /* STRATA_SEEN_* */
+    uint8_t         *chunks;       /* 1: in a chain */
+    uint64_t         living;       /* seats */
+    int              wrong;
+    void           (*say)(void *data, const char *text);
+    void            *data;
+} strata_verify_t;
+
+
+__attribute__((format(printf, 2, 3)))
+static void
+strata_verify_say(strata_verify_t *v, const char *fmt, ...)
+{
+    int      n;
+    char     text[256];
+    va_list  args;
+
+    v->wrong++;
+
+    if (v->say == NULL) {
+        return;
+    }
+
+    n = snprintf(text, sizeof(text), "shard %u: ", v->sh->index);
+
+    va_start(args, fmt);
+    (void) vsnprintf(text + n, sizeof(text) - (size_t) n, fmt, args);
+    va_end(args);
+
+    v->say(v->data, text);
+}
+
+
+static void
+strata_verify_free_list(strata_verify_t *v)
+{
+    uint32_t         i, n;
+    strata_shard_t  *sh;
+
+    sh = v->sh;
+    n = 0;
+
+    for (i = sh->head->free_head; i != STRATA_NONE; i = sh->entries[i].qnext)
+    {
+        if (i >= sh->entry_n || (v->entries[i] & STRATA_SEEN_FREE)) {
+            strata_verify_say(v, "free list broken at %u", i);
+            return;
+        }
+
+        v->entries[i] |= STRATA_SEEN_FREE;
+        n++;
+    }
+
+    if (n != sh->head->free_n || n != sh->head->entry_free) {
+        strata_verify_say(v, "free list has %u, count is %u", n,
+                          sh->head->free_n);
+    }
+}
+
+
+static void
+strata_verify_buckets(strata_verify_t *v)
+{
+    uint32_t         b, i, n, linked;
+    strata_entry_t  *e;
+    strata_shard_t  *sh;
+
+    sh = v->sh;
+    linked = 0;
+
+    for (b = 0; b < sh->entry_n; b++) {
+        n = 0;
+
+        for (i = sh->buckets[b]; i != STRATA_NONE; i = e->hnext) {
+
+            if (i >= sh->entry_n || (v->entries[i] & STRATA_SEEN_LINKED)) {
+                strata_verify_say(v, "bucket %u broken at %u", b, i);
+                break;
+            }
+
+            e = &sh->entries[i];
+            v->entries[i] |= STRATA_SEEN_LINKED;
+            linked++;
+
+            if (strata_index_bucket(sh, e->digest) != &sh->buckets[b]) {
+                strata_verify_say(v, "entry %u in the wrong bucket", i);
+            }
+
+            if (++n > STRATA_CHAIN_MAX) {
+                strata_verify_say(v, "bucket %u is too long", b);
+            }
+        }
+    }
+
+    if (linked != sh->head->linked_n) {
+        strata_verify_say(v, "%u linked, count is %u", linked,
+                          sh->head->linked_n);
+    }
+}
+
+
+static void
+strata_verify_queues(strata_verify_t *v)
+{
+    uint32_t         q, i, prev;
+    uint64_t         due;
+    strata_entry_t  *e;
+    strata_shard_t  *sh;
+
+    sh = v->sh;
+
+    for (q = 0; q < STRATA_QUEUES; q++) {
+        prev = STRATA_NONE;
+        i = sh->head->queues[q].head;
+        due = (i < sh->entry_n) ? sh->entries[i].due : UINT64_MAX;
+
+        if (sh->head->due[q] != due) {
+            strata_verify_say(v, "queue %u: due of its head differs", q);
+        }
+
+        for ( /* void */ ; i != STRATA_NONE; i = e->qnext) {
+
+            if (i >= sh->entry_n || (v->entries[i] & STRATA_SEEN_QUEUED)) {
+                strata_verify_say(v, "queue %u broken at %u", q, i);
+                break;
+            }
+
+            e = &sh->entries[i];
+            v->entries[i] |= STRATA_SEEN_QUEUED;
+
+            if (e->queue != q + 1 || e->qprev != prev) {
+                strata_verify_say(v, "queue %u: links of %u", q, i);
+            }
+
+            prev = i;
+        }
+
+        if (sh->head->queues[q].tail != prev) {
+            strata_verify_say(v, "queue %u: tail", q);
+        }
+    }
+}
+
+
+static void
+strata_verify_chain(strata_verify_t *v, uint32_t i)
+{
+    uint32_t         c, n;
+    uint64_t         bytes;
+    strata_entry_t  *e;
+    strata_shard_t  *sh;
+
+    sh = v->sh;
+    e = &sh->entries[i];
+    c = e->first;
+
+    for (n = 0; n < e->chunk_n; n++) {
+
+        if (c >= sh->chunk_n || v->chunks[c]) {
+            strata_verify_say(v, "entry %u: chain broken at chunk %u", i, n);
+            return;
+        }
+
+        v->chunks[c] = 1;
+        c = sh->next[c];
+    }
+
+    bytes = (uint64_t) e->key_len + e->head_len + e->filled;
+
+    if (strata_entry_state(e) == STRATA_READY
+        && (e->body_len != e->filled
+            || strata_chunk_count(strata_max(bytes, 1)) != e->chunk_n))
+    {
+        strata_verify_say(v, "entry %u: %llu bytes in %u chunks", i,
+                          (unsigned long long) bytes, e->chunk_n);
+    }
+}
+
+
+/* FREE, DEAD: not queued; READY: linked and queued; others not queued. */
+static void
+strata_verify_entry(strata_verify_t *v, uint32_t i)
+{
+    uint8_t          state, seen, want;
+    strata_entry_t  *e;
+
+    e = &v->sh->entries[i];
+    state = strata_entry_state(e);
+    seen = v->entries[i];
+
+    want = (state == STRATA_FREE) ? STRATA_SEEN_FREE : 0;
+    want |= (e->marks & STRATA_MARK_LINKED) ? STRATA_SEEN_LINKED : 0;
+    want |= (state == STRATA_READY) ? STRATA_SEEN_QUEUED : 0;
+
+    if (state > STRATA_DEAD || seen != want
+        || (state == STRATA_READY && !(seen & STRATA_SEEN_LINKED))
+        || (state == STRATA_FREE && (seen & STRATA_SEEN_LINKED))
+        || (state == STRATA_WRITING && (seen & STRATA_SEEN_LINKED)))
+    {
+        strata_verify_say(v, "entry %u: state %u, found in %x, not %x", i,
+                          state, seen, want);
+    }
+
+    if (e->pins & ~v->living) {
+        strata_verify_say(v, "entry %u: pins %llx of no seat", i,
+                          (unsigned long long) (e->pins & ~v->living));
+    }
+
+    if ((state == STRATA_WRITING || state == STRATA_FILLING)
+        && (e->owner == 0 || !(v->living >> (e->owner - 1) & 1)
+            || !(e->pins >> (e->owner - 1) & 1)))
+    {
+        strata_verify_say(v, "entry %u: state %u, owner %u", i, state,
+                          e->owner);
+    }
+
+    if (state == STRATA_READY && strata_index_twin_locked(v->sh, i)
+                                 != STRATA_NONE)
+    {
+        strata_verify_say(v, "entry %u: another one has its key", i);
+    }
+
+    strata_verify_chain(v, i);
+}
+
+
+static void
+strata_verify_chunks(strata_verify_t *v)
+{
+    bool             used;
+    uint32_t         c, free;
+    strata_shard_t  *sh;
+
+    sh = v->sh;
+    free = 0;
+
+    for (c = 0; c < sh->chunk_n; c++) {
+        used = sh->bitmap[c / 64] >> (c % 64) & 1;
+        free += !used;
+
+        if (used != (v->chunks[c] == 1)) {
+            strata_verify_say(v, "chunk %u: used %u, in a chain %u", c, used,
+                              v->chunks[c]);
+        }
+    }
+
+    if (free != sh->head->chunk_free) {
+        strata_verify_say(v, "%u chunks free, count is %u", free,
+                          sh->head->chunk_free);
+    }
+}
+
+
+static void
+strata_verify_flights(strata_verify_t *v)
+{
+    uint8_t                state;
+    uint32_t               i, n, queued, marked;
+    strata_shard_t        *sh;
+    strata_flight_slot_t  *f;
+
+    sh = v->sh;
+    queued = 0;
+    marked = 0;
+
+    for (i = sh->head->flight_head; i && queued <= sh->flight_n;
+         i = sh->flights[i - 1].qnext)
+    {
+        queued++;
+    }
+
+    for (i = 0; i < sh->flight_n; i++) {
+        f = &sh->flights[i];
+        state = strata_flight_state(f->word);
+        marked += (f->marks & STRATA_FLIGHT_QUEUED) != 0;
+
+        if ((f->marks & STRATA_FLIGHT_QUEUED)
+            && (state == STRATA_FLIGHT_OPEN || state == STRATA_FLIGHT_ORPHAN
+                || (f->marks & STRATA_FLIGHT_HASHED)))
+        {
+            strata_verify_say(v, "flight %u: state %u is queued", i, state);
+        }
+
+        if (state == STRATA_FLIGHT_OPEN
+            && (f->owner == 0 || !(v->living >> (f->owner - 1) & 1)))
+        {
+            strata_verify_say(v, "flight %u: owner %u", i, f->owner);
+        }
+    }
+
+    if (queued != marked) {
+        strata_verify_say(v, "%u flights queued, %u marked", queued, marked);
+    }
+
+    n = 0;
+
+    for (i = 0; i < sh->flight_n; i++) {
+        for (queued = sh->fbuckets[i]; queued && n <= sh->flight_n;
+             queued = sh->flights[queued - 1].hnext)
+        {
+            n++;
+
+            if (!(sh->flights[queued - 1].marks & STRATA_FLIGHT_HASHED)) {
+                strata_verify_say(v, "flight %u: hashed, not marked",
+                                  queued - 1);
+            }
+        }
+    }
+
+    for (i = 0; i < sh->flight_n; i++) {
+        n -= (sh->flights[i].marks & STRATA_FLIGHT_HASHED) != 0;
+    }
+
+    if (n) {
+        strata_verify_say(v, "flights hashed and marked differ by %d",
+                          (int) n);
+    }
+}
+
+
+static void
+strata_verify_shard(strata_verify_t *v)
+{
+    uint32_t         i;
+    strata_shard_t  *sh;
+
+    sh = v->sh;
+
+    for (i = 0; strata_shard_lock(sh) != STRATA_OK; i++) {
+
+        if (i == STRATA_VERIFY_TRIES) {
+            strata_verify_say(v, "locked by seat %u",
+                              strata_lock_owner(&sh->head->lock) - 1);
+            return;
+        }
+    }
+
+    memset(v->entries, 0, sh->entry_n);
+    memset(v->chunks, 0, sh->chunk_n);
+
+    strata_verify_free_list(v);
+    strata_verify_buckets(v);
+    strata_verify_queues(v);
+
+    for (i = 0; i < sh->entry_n; i++) {
+        strata_verify_entry(v, i);
+    }
+
+    strata_verify_chunks(v);
+    strata_verify_flights(v);
+
+    strata_shard_unlock(sh);
+}
+
 
 int
 strata_store_verify(strata_store_t *st,
     void (*say)(void *data, const char *text), void *data)
 {
-    (void) st; (void) say; (void) data;
-    return 0;
+    uint32_t         i;
+    strata_verify_t  v;
+
+    memset(&v, 0, sizeof(v));
+    v.say = say;
+    v.data = data;
+
+    v.entries = malloc(st->shards[0].entry_n + st->shards[0].chunk_n);
+
+    if (v.entries == NULL) {
+        return 1;
+    }
+
+    v.chunks = v.entries + st->shards[0].entry_n;
+
+    for (i = 0; i < STRATA_SEATS; i++) {
+
+        if ((uint32_t) st->zone->seats[i].who) {
+            v.living |= UINT64_C(1) << i;
+        }
+    }
+
+    for (i = 0; i <= st->shard_mask; i++) {
+        v.sh = &st->shards[i];
+        strata_verify_shard(&v);
+    }
+
+    free(v.entries);
+
+    return v.wrong;
 }

@@ -402,6 +402,10 @@ fill(uint32_t n, strata_flight_t ref)
         }
     }
 
+    if (ref && rnd(8) == 0) {
+        usleep((useconds_t) rnd(2000));
+    }
+
     for (off = 0; off < len; off += part) {
         part = 1 + rnd(sizeof(buf));
         part = strata_min(part, len - off);
@@ -561,6 +565,10 @@ step(void)
     strata_digest_t  d;
 
     n = (uint32_t) (rnd(KEYS) * rnd(KEYS) / KEYS);
+
+    if (rnd(4) == 0) {
+        n %= 8;
+    }
 
     switch (rnd(100)) {
 

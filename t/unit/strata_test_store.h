@@ -107,6 +107,7 @@ test_check_body(const strata_hold_t *h, unsigned n, unsigned version,
 
     memset(&cur, 0, sizeof(cur));
     off = 0;
+    *len = 0;
 
     while ((run = strata_store_run(h, &cur, UINT64_MAX)).len) {
 
