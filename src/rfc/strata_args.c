@@ -227,10 +227,11 @@ static strata_str_t
 strata_args_filter(strata_str_t args, const strata_args_policy_t *p,
     uint8_t *buf)
 {
+    bool                  first;
     uint8_t              *out;
     strata_str_t          kept;
-    strata_args_param_t    param;
-    strata_args_params_t   ps;
+    strata_args_param_t   param;
+    strata_args_params_t  ps;
 
     ps.policy = p;
     ps.pos = args.data;
@@ -240,8 +241,8 @@ strata_args_filter(strata_str_t args, const strata_args_policy_t *p,
 
     out = buf;
 
-    while (strata_args_next(&ps, &param)) {
-        if (out != buf) {
+    for (first = true; strata_args_next(&ps, &param); first = false) {
+        if (!first) {
             *out++ = '&';
         }
 
