@@ -159,3 +159,21 @@ strata_uses_count(strata_store_t *st, const strata_digest_t *d)
 
     return 1;
 }
+
+
+/* Release, and acquire in strata_purge_seen(): before the entry is taken out. */
+
+void
+strata_purge_mark(strata_store_t *st, const strata_digest_t *d)
+{
+    atomic_fetch_add_explicit(&st->zone->purges[d->hi % STRATA_PURGE_MARKS], 1,
+                              memory_order_seq_cst);
+}
+
+
+uint32_t
+strata_purge_seen(strata_store_t *st, const strata_digest_t *d)
+{
+    return atomic_load_explicit(&st->zone->purges[d->hi % STRATA_PURGE_MARKS],
+                                memory_order_seq_cst);
+}

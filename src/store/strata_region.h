@@ -46,6 +46,7 @@
 #define STRATA_QUEUES         (2 * STRATA_CLASSES)
 #define STRATA_COUNT_MAX      65535     /* holds of one process on an entry */
 #define STRATA_DEFER_MAX      64
+#define STRATA_PURGE_MARKS    1024
 
 
 /* states of an entry; see strata_store.h */
@@ -193,6 +194,7 @@ typedef struct {
     strata_store_conf_t  conf;
     _Alignas(STRATA_CACHE_LINE) strata_seat_t  seats[STRATA_SEATS];
     _Atomic uint64_t     totals[STRATA_METRIC_N];   /* of seats gone */
+    _Atomic uint32_t     purges[STRATA_PURGE_MARKS];
 } strata_zone_t;
 
 

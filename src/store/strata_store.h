@@ -255,6 +255,15 @@ bool strata_pass_known(strata_store_t *st, const strata_digest_t *d, int64_t now
 void strata_pass_forget(strata_store_t *st, const strata_digest_t *d);
 
 
+/*
+ * purges of a key while it is being fetched: a fetch that finds another number at its
+ * end than at its start does not store.  Lossy on the safe side: keys share counters.
+ */
+
+void strata_purge_mark(strata_store_t *st, const strata_digest_t *d);
+uint32_t strata_purge_seen(strata_store_t *st, const strata_digest_t *d);
+
+
 /* uses: how often a key was asked for, for strata_min_uses; lossy, lock-free */
 
 uint32_t strata_uses_count(strata_store_t *st, const strata_digest_t *d);

@@ -1,0 +1,529 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * What the files of ngx/ share: configuration, the context of a client request,
+ * the detached fetch.  Ranks are setup > entry > request > service > adapter; a
+ * file calls lower ranks only, and news travels up through
+ * ngx_http_strata_wake_request().
+ */
+
+#ifndef NGX_HTTP_STRATA_H
+#define NGX_HTTP_STRATA_H
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http.h>
+
+#include "../base/strata_base.h"
+#include "../base/strata_metric.h"
+#include "../store/strata_store.h"
+#include "../rfc/strata_storable.h"
+#include "../rfc/strata_hdr.h"
+#include "../rfc/strata_key.h"
+#include "../rfc/strata_status.h"
+#include "../rfc/strata_vary.h"
+
+
+/* strata_lock */
+#define NGX_HTTP_STRATA_LOCK_OFF      0
+#define NGX_HTTP_STRATA_LOCK_WORKER   1
+#define NGX_HTTP_STRATA_LOCK_NODE     2
+
+/* strata_use_stale; bit 0 is nginx's NGX_CONF_BITMASK_SET */
+#define NGX_HTTP_STRATA_STALE_OFF       0x0002
+#define NGX_HTTP_STRATA_STALE_ERROR     0x0004
+#define NGX_HTTP_STRATA_STALE_TIMEOUT   0x0008
+#define NGX_HTTP_STRATA_STALE_HEADER    0x0010
+#define NGX_HTTP_STRATA_STALE_UPDATING  0x0020
+#define NGX_HTTP_STRATA_STALE_LOCK      0x0040
+#define NGX_HTTP_STRATA_STALE_500       0x0080
+#define NGX_HTTP_STRATA_STALE_502       0x0100
+#define NGX_HTTP_STRATA_STALE_503       0x0200
+#define NGX_HTTP_STRATA_STALE_504       0x0400
+#define NGX_HTTP_STRATA_STALE_403       0x0800
+#define NGX_HTTP_STRATA_STALE_404       0x1000
+#define NGX_HTTP_STRATA_STALE_429       0x2000
+
+/* strata_purge_mode */
+#define NGX_HTTP_STRATA_PURGE_DELETE      0
+#define NGX_HTTP_STRATA_PURGE_INVALIDATE  1
+#define NGX_HTTP_STRATA_PURGE_REVALIDATE  2
+
+/* credentials that strata_key or strata_key_identity contain */
+#define NGX_HTTP_STRATA_KEY_AUTHORIZATION  1
+#define NGX_HTTP_STRATA_KEY_COOKIE         2
+
+/* strata_key_identity */
+#define NGX_HTTP_STRATA_IDENTITY_AUTO    0
+#define NGX_HTTP_STRATA_IDENTITY_OFF     1
+#define NGX_HTTP_STRATA_IDENTITY_STRING  2
+
+
+/* fresh_until of a Vary rule that was not purged; of no entry otherwise */
+#define NGX_HTTP_STRATA_NEVER  (INT64_MAX / 4)
+
+
+typedef struct ngx_http_strata_zone_s    ngx_http_strata_zone_t;
+typedef struct ngx_http_strata_ctx_s     ngx_http_strata_ctx_t;
+typedef struct ngx_http_strata_fetch_s   ngx_http_strata_fetch_t;
+typedef struct ngx_http_strata_flight_s  ngx_http_strata_flight_t;
+typedef struct ngx_http_strata_pipe_s    ngx_http_strata_pipe_t;
+
+
+/*
+ * A zone: the shared region, and what this process knows of it.  Lives in the
+ * cycle; a reload makes a new one for the same region.
+ */
+struct ngx_http_strata_zone_s {
+    ngx_str_t                  name;
+    size_t                     size;
+    strata_store_conf_t        conf;
+    ngx_shm_zone_t            *shm_zone;
+    void                      *region;
+    size_t                     region_size;
+
+    /* in workers only */
+    strata_store_t            *store;       /* NULL: no seat */
+    uint64_t                  *metrics;
+    ngx_rbtree_t               flights;     /* by ref */
+    ngx_rbtree_t               keys;        /* by digest */
+    ngx_rbtree_node_t          sentinel;
+};
+
+
+typedef struct {
+    ngx_array_t                zones;       /* of ngx_http_strata_zone_t * */
+    ngx_uint_t                 used;        /* some location has strata_cache */
+} ngx_http_strata_main_conf_t;
+
+
+typedef struct {
+    ngx_shm_zone_t            *shm_zone;    /* NULL: off */
+    ngx_http_strata_zone_t    *zone;        /* of shm_zone */
+
+    ngx_array_t               *key;         /* of ngx_http_complex_value_t */
+    strata_args_policy_t      *args;        /* NULL: not configured */
+    ngx_uint_t                 identity;
+    ngx_http_complex_value_t  *identity_value;
+    ngx_uint_t                 in_key;      /* credentials the key has */
+
+    ngx_array_t               *valid;       /* of strata_valid_t */
+    ngx_msec_t                 valid_min;
+    ngx_msec_t                 valid_max;
+    ngx_int_t                  jitter_ms;
+    ngx_int_t                  jitter_permille;
+    ngx_uint_t                 jitter;
+    ngx_uint_t                 set_cookie;
+    ngx_uint_t                 ignore_headers;
+    ngx_msec_t                 grace;
+    ngx_msec_t                 keep;
+    strata_policy_t            policy;      /* of the above, for rfc/ */
+
+    ngx_uint_t                 methods;
+    ngx_array_t               *bypass;
+    ngx_array_t               *no_cache;
+    ngx_array_t               *purge;
+    ngx_uint_t                 purge_mode;
+
+    ngx_uint_t                 lock;
+    ngx_msec_t                 lock_timeout;
+    ngx_msec_t                 lock_age;
+    ngx_uint_t                 lock_max_waiters;
+    ngx_uint_t                 use_stale;
+    ngx_flag_t                 background_update;
+    ngx_flag_t                 revalidate;
+    ngx_msec_t                 pass_ttl;
+
+    size_t                     max_object;
+    ngx_uint_t                 min_uses;
+    ngx_array_t               *types;       /* of ngx_str_t; NULL: any */
+    ngx_array_t               *hide_header; /* of ngx_str_t, lower case */
+    ngx_array_t               *pass_header;
+
+    ngx_flag_t                 age;
+    ngx_str_t                  cache_status; /* our name; len 0: off */
+    ngx_flag_t                 cache_status_key;
+} ngx_http_strata_loc_conf_t;
+
+
+/*
+ * The states of a client request.  Edges are in ngx_http_strata_request.c and drawn
+ * in docs/architecture.md.
+ */
+typedef enum {
+    NGX_HTTP_STRATA_START,
+    NGX_HTTP_STRATA_LOOKUP,
+    NGX_HTTP_STRATA_WAIT,         /* behind a flight, ours or another's */
+    NGX_HTTP_STRATA_SERVE,        /* from an entry, complete or filling */
+    NGX_HTTP_STRATA_PIPE,         /* our own fetch, not storable */
+    NGX_HTTP_STRATA_PASS,         /* nginx's ordinary path */
+    NGX_HTTP_STRATA_FAIL          /* a status for nginx to answer */
+} ngx_http_strata_state_e;
+
+/* $strata_status; ngx_http_strata_status_words has them */
+typedef enum {
+    NGX_HTTP_STRATA_NONE,
+    NGX_HTTP_STRATA_HIT,
+    NGX_HTTP_STRATA_MISS,
+    NGX_HTTP_STRATA_BYPASSED,
+    NGX_HTTP_STRATA_EXPIRED,
+    NGX_HTTP_STRATA_STALE,
+    NGX_HTTP_STRATA_UPDATING,
+    NGX_HTTP_STRATA_REVALIDATED,
+    NGX_HTTP_STRATA_NEGATIVE,
+    NGX_HTTP_STRATA_COLLAPSED,
+    NGX_HTTP_STRATA_PASSED
+} ngx_http_strata_status_e;
+
+typedef enum {
+    NGX_HTTP_STRATA_STORE_NONE,
+    NGX_HTTP_STRATA_STORED,
+    NGX_HTTP_STRATA_STORE_SKIP,
+    NGX_HTTP_STRATA_STORE_FAIL
+} ngx_http_strata_store_e;
+
+
+/*
+ * Who a request context belongs to: the first member of both
+ * ngx_http_strata_ctx_t and ngx_http_strata_fetch_t, as both hang in r->ctx.
+ */
+typedef enum {
+    NGX_HTTP_STRATA_OF_CLIENT,
+    NGX_HTTP_STRATA_OF_FETCH
+} ngx_http_strata_owner_e;
+
+
+/*
+ * The context of a client request (or of a client's subrequest).  Allocated from
+ * its pool and owned by a pool cleanup, as internal redirects clear r->ctx.
+ */
+struct ngx_http_strata_ctx_s {
+    ngx_http_strata_owner_e      owner;
+    ngx_http_strata_state_e      state;
+    ngx_http_request_t          *request;
+    ngx_http_strata_loc_conf_t  *conf;
+    ngx_http_strata_zone_t      *zone;
+
+    strata_key_t                 primary;
+    strata_key_t                 key;       /* of the variant, or primary */
+    strata_str_t                 authority; /* the effective one */
+    strata_str_t                 args;      /* what of the query is in the key */
+    strata_str_t                 rule;      /* Vary rule under primary */
+    uint64_t                     rule_id;
+    int64_t                      purged_at; /* of the rule: stale up to here */
+
+    strata_hold_t                hold;      /* the entry being served */
+    strata_hold_t                stale;     /* what could be served instead */
+    strata_meta_t                meta;      /* of hold */
+    strata_meta_t                stale_meta;
+
+    /* waiting */
+    ngx_http_strata_flight_t    *flight;
+    ngx_queue_t                  queue;     /* in the flight */
+    ngx_queue_t                  woken;     /* in the wake queue */
+    ngx_event_t                  timer;     /* strata_lock_timeout */
+    ngx_msec_t                   wait_start;
+    ngx_msec_t                   lock_time; /* spent waiting, ms */
+
+    /* our own fetch, while it runs and we need it */
+    ngx_http_strata_fetch_t     *fetch;
+
+    /* sending */
+    strata_cursor_t              cursor;
+    ngx_chain_t                 *free;
+    ngx_chain_t                 *busy;
+
+    strata_reason_e              reason;
+    strata_reason_e              store_reason;
+    strata_fwd_e                 fwd;
+    uint16_t                     fwd_status;
+    uint16_t                     fail_status;
+    uint8_t                      status;    /* ngx_http_strata_status_e */
+    uint8_t                      stored;    /* ngx_http_strata_store_e */
+
+    unsigned                     holding:1;
+    unsigned                     holding_stale:1;
+    unsigned                     in_wake:1;
+    unsigned                     waited:1;
+    unsigned                     counted:1; /* in the waiters of the flight */
+    unsigned                     reading:1; /* in the readers gauge */
+    unsigned                     leader:1;  /* our fetch filled what we serve */
+    unsigned                     filling:1; /* hold is not complete yet */
+    unsigned                     last_sent:1;
+    unsigned                     timed_out:1;
+    unsigned                     fresh_word:1; /* what the flight left may be used */
+    unsigned                     bypass:1;     /* strata_bypass was true */
+    unsigned                     spilled:1;    /* entry read, now the pipe */
+    unsigned                     rejoined:4;
+};
+
+
+/* compat */
+
+#if (nginx_version < 1023000)
+#define NGX_HTTP_STRATA_HEADER_ARRAYS  1
+#else
+#define NGX_HTTP_STRATA_HEADER_ARRAYS  0
+#endif
+
+
+#define ngx_http_strata_count(z, m)                                           \
+    if ((z)->metrics) (z)->metrics[STRATA_METRIC_##m]++
+
+#define ngx_http_strata_uncount(z, m)                                         \
+    if ((z)->metrics) (z)->metrics[STRATA_METRIC_##m]--
+
+
+#define ngx_http_strata_count_reason(z, reason)                               \
+    if ((z)->metrics) (z)->metrics[STRATA_METRIC_REASON + (reason)]++
+
+
+extern ngx_module_t     ngx_http_strata_module;
+extern ngx_command_t    ngx_http_strata_commands[];
+extern const ngx_str_t  ngx_http_strata_status_words[];
+
+
+/* setup: ngx_http_strata_conf.c, _conf_set.c, _zone.c, _vars.c */
+
+void *ngx_http_strata_create_main_conf(ngx_conf_t *cf);
+void *ngx_http_strata_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+ngx_int_t ngx_http_strata_add_variables(ngx_conf_t *cf);
+
+char *ngx_http_strata_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_strata_zones_attach(ngx_cycle_t *cycle);
+void ngx_http_strata_zones_detach(ngx_cycle_t *cycle);
+void ngx_http_strata_zones_heal(ngx_cycle_t *cycle);
+
+/* entry: ngx_http_strata_lookup.c, _filter.c, _admin.c */
+
+ngx_int_t ngx_http_strata_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_strata_filter_init(ngx_conf_t *cf);
+ngx_int_t ngx_http_strata_purge_handler(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+char *ngx_http_strata_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ngx_http_strata_key.c */
+
+ngx_int_t ngx_http_strata_key_build(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+ngx_int_t ngx_http_strata_key_variant(ngx_http_request_t *r,
+    strata_key_t *primary, strata_str_t rule, uint64_t id,
+    const strata_seed_t *seed, strata_key_t *key);
+ngx_int_t ngx_http_strata_key_keep(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+strata_str_t ngx_http_strata_key_text(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+
+/* request: ngx_http_strata_request.c */
+
+ngx_int_t ngx_http_strata_run(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx);
+void ngx_http_strata_enter(ngx_http_strata_ctx_t *ctx,
+    ngx_http_strata_state_e next);
+ngx_http_strata_ctx_t *ngx_http_strata_ctx_create(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf);
+ngx_int_t ngx_http_strata_park(ngx_http_request_t *r,
+    ngx_http_event_handler_pt handler);
+ngx_uint_t ngx_http_strata_stale_allowed(ngx_http_strata_loc_conf_t *conf,
+    ngx_uint_t status);
+void ngx_http_strata_purge_refresh(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+ngx_http_strata_ctx_t *ngx_http_strata_client_ctx(ngx_http_request_t *r);
+int64_t ngx_http_strata_age(ngx_http_strata_ctx_t *ctx);      /* s */
+int64_t ngx_http_strata_ttl(ngx_http_strata_ctx_t *ctx);      /* s */
+ngx_int_t ngx_http_strata_pass(ngx_http_strata_ctx_t *ctx,
+    strata_reason_e reason);
+
+/* service: ngx_http_strata_collapse.c */
+
+/*
+ * A flight as this worker sees it: who of our requests waits for the key.  Exists while
+ * somebody waits, or our own fetch runs.
+ */
+struct ngx_http_strata_flight_s {
+    ngx_rbtree_node_t          by_ref;      /* key: ref */
+    ngx_rbtree_node_t          by_key;      /* key: digest.lo */
+    ngx_http_strata_zone_t    *zone;
+    strata_digest_t            digest;
+    strata_flight_t            ref;         /* 0: in this worker only */
+    ngx_queue_t                waiters;     /* of ngx_http_strata_ctx_t */
+    ngx_uint_t                 waiters_n;
+    ngx_http_strata_fetch_t   *fetch;       /* ours, or NULL */
+    int                        verdict;     /* ref 0: STRATA_FLIGHT_* */
+    uint16_t                   status;
+    uint8_t                    attempt;     /* 1: a leader was lost before */
+    unsigned                   keyed:1;     /* in zone->keys */
+};
+
+#define NGX_HTTP_STRATA_LEAD    NGX_OK
+#define NGX_HTTP_STRATA_FOLLOW  NGX_AGAIN
+#define NGX_HTTP_STRATA_AGAIN   NGX_DONE
+
+/*
+ * LEAD: *fl is ours to fetch for.  FOLLOW: *fl is led by somebody.  AGAIN: look
+ * up again.  NGX_DECLINED: no flight to be had, *reason says why.
+ */
+ngx_int_t ngx_http_strata_flight_join(ngx_http_strata_zone_t *zone,
+    ngx_http_strata_loc_conf_t *conf, const strata_key_t *key, int64_t fresh_at,
+    ngx_log_t *log, ngx_http_strata_flight_t **fl, strata_reason_e *reason);
+ngx_http_strata_flight_t *ngx_http_strata_flight_find(
+    ngx_http_strata_zone_t *zone, strata_flight_t ref);
+ngx_int_t ngx_http_strata_flight_watch(ngx_http_strata_ctx_t *ctx);
+void ngx_http_strata_flight_wait(ngx_http_strata_flight_t *fl,
+    ngx_http_strata_ctx_t *ctx);
+void ngx_http_strata_flight_leave(ngx_http_strata_ctx_t *ctx);
+int ngx_http_strata_flight_state(ngx_http_strata_flight_t *fl,
+    uint16_t *status);
+void ngx_http_strata_flight_tell(ngx_http_strata_flight_t *fl, int verdict,
+    uint16_t status);
+void ngx_http_strata_flight_moved(ngx_http_strata_flight_t *fl);
+void ngx_http_strata_flight_release(ngx_http_strata_flight_t *fl);
+void ngx_http_strata_mail(ngx_http_strata_zone_t *zone);
+
+/* Resumes the request from a later turn of the event loop. */
+void ngx_http_strata_wake_request(ngx_http_strata_ctx_t *ctx);
+
+/* service: ngx_http_strata_fetch.c */
+
+struct ngx_http_strata_fetch_s {
+    ngx_http_strata_owner_e      owner;
+    ngx_http_request_t          *host;
+    ngx_http_request_t          *clone;
+    ngx_connection_t            *connection;
+    ngx_http_strata_loc_conf_t  *conf;
+    ngx_http_strata_zone_t      *zone;
+    ngx_http_strata_ctx_t       *leader;    /* NULL: in the background, or gone */
+
+    strata_key_t                 primary;
+    strata_key_t                 key;       /* what the response is stored under */
+    strata_str_t                 rule;
+    uint64_t                     rule_id;
+    ngx_http_strata_flight_t    *flight;    /* of the key that was asked for */
+    ngx_http_strata_flight_t    *variant;   /* of the variant, once known */
+
+    strata_hold_t                stale;     /* being revalidated */
+    strata_meta_t                stale_meta;
+    strata_fill_t                fill;
+    strata_meta_t                meta;
+    strata_reason_e              reason;    /* why it is not stored */
+
+    off_t                        length;    /* of the body; -1 not known */
+    uint64_t                     stored_len;
+    ngx_chain_t                 *in;        /* what the pipe has no room for */
+    ngx_http_strata_pipe_t      *pipe;
+    strata_str_t                 head;      /* for the reader of the pipe */
+    ngx_event_t                  event;     /* start, resume, close */
+    ngx_msec_t                   started_at;
+    uint32_t                     purges;    /* of the key, when it started */
+    uint16_t                     status;    /* of the origin; 0: none yet */
+
+    unsigned                     holding_stale:1;
+    unsigned                     refreshing:1; /* claimed stale's refresh */
+    unsigned                     conditional:1;
+    unsigned                     credentials:1;
+    unsigned                     header_seen:1;
+    unsigned                     storing:1;
+    unsigned                     published:1;
+    unsigned                     not_modified:1;
+    unsigned                     shared_error:1;
+    unsigned                     in_place:1;   /* stale itself was freshened */
+    unsigned                     spilled:1;    /* entry abandoned for the pipe */
+    unsigned                     done:1;
+    unsigned                     failed:1;
+    unsigned                     resume:1;
+    unsigned                     closing:1;
+};
+
+/*
+ * Starts a fetch for r's location and key.  flight may be NULL (strata_lock off).
+ * leader: whether r wants the result.  NGX_ERROR: nothing was started.
+ */
+ngx_int_t ngx_http_strata_fetch_start(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, ngx_http_strata_flight_t *flight,
+    ngx_uint_t leader);
+void ngx_http_strata_fetch_resume(ngx_http_strata_fetch_t *f);
+void ngx_http_strata_fetch_leave(ngx_http_strata_ctx_t *ctx);
+ngx_http_strata_fetch_t *ngx_http_strata_fetch_of(ngx_http_request_t *r);
+
+/* ngx_http_strata_detach.c: what a fetch needs of the client's request */
+
+ngx_connection_t *ngx_http_strata_detach_connection(ngx_http_request_t *r);
+ngx_http_request_t *ngx_http_strata_detach_host(ngx_connection_t *c);
+void ngx_http_strata_detach_free(ngx_connection_t *c);
+ngx_int_t ngx_http_strata_detach_request(ngx_http_request_t *r,
+    ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
+ngx_int_t ngx_http_strata_detach_validators(ngx_http_strata_fetch_t *f);
+
+/* service: ngx_http_strata_capture.c */
+
+ngx_int_t ngx_http_strata_capture_header(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f);
+ngx_int_t ngx_http_strata_capture_body(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_chain_t *in);
+void ngx_http_strata_capture_end(ngx_http_strata_fetch_t *f, ngx_int_t rc);
+
+/* ngx_http_strata_origin.c: the origin's answer as rfc/ sees it */
+
+typedef struct {
+    strata_answer_t    answer;
+    strata_field_t     fields[STRATA_HDR_FIELDS_MAX];
+    strata_str_t       connection;
+} ngx_http_strata_origin_t;
+
+strata_reason_e ngx_http_strata_origin_read(ngx_http_request_t *r,
+    ngx_http_strata_origin_t *o);
+strata_reason_e ngx_http_strata_origin_judge(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
+    strata_meta_t *meta);
+
+/* ngx_http_strata_head.c: the stored head */
+
+ngx_int_t ngx_http_strata_head_write(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o, strata_str_t *head);
+ngx_int_t ngx_http_strata_head_merge(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o, strata_str_t *head);
+ngx_int_t ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
+    ngx_http_strata_origin_t *o);
+ngx_int_t ngx_http_strata_head_replay(ngx_http_request_t *r, const u_char *p);
+ngx_int_t ngx_http_strata_head_validators(ngx_pool_t *pool,
+    const strata_hold_t *hold, ngx_str_t *etag, ngx_str_t *last_modified);
+
+/* ngx_http_strata_pipe.c: at most 256 KB between origin and one client */
+
+ngx_http_strata_pipe_t *ngx_http_strata_pipe_create(ngx_pool_t *pool,
+    off_t length);
+size_t ngx_http_strata_pipe_put(ngx_http_strata_pipe_t *p, u_char *data,
+    size_t len);
+strata_str_t ngx_http_strata_pipe_get(ngx_http_strata_pipe_t *p);
+void ngx_http_strata_pipe_sent(ngx_http_strata_pipe_t *p);
+
+/* service: ngx_http_strata_reader.c */
+
+ngx_int_t ngx_http_strata_serve(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+ngx_int_t ngx_http_strata_serve_pipe(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+ngx_int_t ngx_http_strata_add_status(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+
+/* adapter: ngx_http_strata_wake.c */
+
+#define NGX_HTTP_STRATA_NO_SEAT  ((uint32_t) -1)
+
+ngx_int_t ngx_http_strata_wake_init_module(ngx_cycle_t *cycle);
+uint32_t ngx_http_strata_seat_claim(ngx_cycle_t *cycle);
+void ngx_http_strata_seat_release(uint32_t seat);
+bool ngx_http_strata_seat_alive(void *data, uint32_t seat, uint32_t pid);
+void ngx_http_strata_seats_reap(void);
+void ngx_http_strata_wake_seat(void *data, uint32_t seat);
+ngx_int_t ngx_http_strata_wake_listen(ngx_cycle_t *cycle, uint32_t seat,
+    void (*handler)(void));
+void ngx_http_strata_wake_close(void);
+
+
+#endif /* NGX_HTTP_STRATA_H */

@@ -1,0 +1,378 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * PURGE of a URL, and the status page.
+ */
+
+#include "ngx_http_strata.h"
+
+
+static ngx_int_t ngx_http_strata_purge(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, ngx_uint_t mode);
+static ngx_int_t ngx_http_strata_purge_mode(ngx_http_request_t *r,
+    ngx_uint_t *mode);
+static ngx_int_t ngx_http_strata_send_json(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_chain_t *out, off_t len);
+static ngx_int_t ngx_http_strata_status_handler(ngx_http_request_t *r);
+static u_char *ngx_http_strata_status_zone(u_char *p,
+    ngx_http_strata_zone_t *zone);
+static u_char *ngx_http_strata_status_gauges(u_char *p,
+    strata_store_stat_t *stat);
+
+
+static ngx_str_t  ngx_http_strata_purge_words[] = {
+    ngx_string("delete"),
+    ngx_string("invalidate"),
+    ngx_string("revalidate")
+};
+
+
+/*
+ * PURGE where strata_cache is on: never goes to the origin.  403 unless strata_purge
+ * is true of this very request.
+ */
+
+ngx_int_t
+ngx_http_strata_purge_handler(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  mode;
+
+    if (ctx->conf->purge == NULL) {
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    /* NGX_DECLINED: one of the conditions is true */
+
+    rc = ngx_http_test_predicates(r, ctx->conf->purge);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc != NGX_DECLINED) {
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    if (ctx->zone->store == NULL) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    mode = ctx->conf->purge_mode;
+
+    rc = ngx_http_strata_purge_mode(r, &mode);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_strata_key_build(r, ctx);
+
+    if (rc != NGX_OK) {
+        return (rc == NGX_ERROR) ? NGX_HTTP_INTERNAL_SERVER_ERROR
+                                 : NGX_HTTP_BAD_REQUEST;
+    }
+
+    return ngx_http_strata_purge(r, ctx, mode);
+}
+
+
+/* X-Purge overrides strata_purge_mode. */
+
+static ngx_int_t
+ngx_http_strata_purge_mode(ngx_http_request_t *r, ngx_uint_t *mode)
+{
+    ngx_uint_t        i, m;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return NGX_OK;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if ((h[i].key.len == sizeof("Surrogate-Key") - 1
+             && ngx_strncasecmp(h[i].key.data, (u_char *) "Surrogate-Key",
+                                h[i].key.len) == 0)
+            || (h[i].key.len == sizeof("Cache-Tag") - 1
+                && ngx_strncasecmp(h[i].key.data, (u_char *) "Cache-Tag",
+                                   h[i].key.len) == 0))
+        {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "strata purge: tags are not supported, "
+                          "refused \"%V: %V\"", &h[i].key, &h[i].value);
+            return NGX_HTTP_NOT_IMPLEMENTED;
+        }
+
+        if (h[i].key.len != sizeof("X-Purge") - 1
+            || ngx_strncasecmp(h[i].key.data, (u_char *) "X-Purge",
+                               sizeof("X-Purge") - 1) != 0)
+        {
+            continue;
+        }
+
+        for (m = 0; m < 3; m++) {
+            if (h[i].value.len == ngx_http_strata_purge_words[m].len
+                && ngx_strncasecmp(h[i].value.data,
+                                   ngx_http_strata_purge_words[m].data,
+                                   h[i].value.len) == 0)
+            {
+                *mode = m;
+                break;
+            }
+        }
+
+        if (m == 3) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "strata purge: unknown mode in \"X-Purge: %V\"",
+                          &h[i].value);
+            return NGX_HTTP_BAD_REQUEST;
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+    ngx_uint_t mode)
+{
+    int              rc;
+    size_t           size;
+    ngx_buf_t       *b;
+    ngx_chain_t      out;
+    strata_store_t  *st;
+
+    st = ctx->zone->store;
+
+    /* what is on its way from the origin must not come back */
+
+    strata_purge_mark(st, &ctx->primary.digest);
+    strata_pass_forget(st, &ctx->primary.digest);
+
+    rc = (mode == NGX_HTTP_STRATA_PURGE_DELETE)
+         ? strata_store_remove(st, &ctx->primary, ngx_current_msec)
+         : strata_store_expire(st, &ctx->primary, ngx_current_msec);
+
+    if (rc == STRATA_BUSY) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    ngx_http_strata_count(ctx->zone, purges);
+
+    if (rc == STRATA_OK && mode == NGX_HTTP_STRATA_PURGE_REVALIDATE) {
+        ngx_http_strata_purge_refresh(r, ctx);
+    }
+
+    size = sizeof("{\"purged\":1,\"mode\":\"revalidate\"}") + 2;
+
+    b = ngx_create_temp_buf(r->pool, size);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->last = ngx_snprintf(b->last, size, "{\"purged\":%d,\"mode\":\"%V\"}\n",
+                           rc == STRATA_OK, &ngx_http_strata_purge_words[mode]);
+
+    out.buf = b;
+    out.next = NULL;
+
+    rc = ngx_http_strata_send_json(r, (rc == STRATA_OK) ? NGX_HTTP_OK
+                                                        : NGX_HTTP_NOT_FOUND,
+                                   &out, b->last - b->pos);
+
+    ngx_http_finalize_request(r, rc);
+
+    return NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_strata_send_json(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_chain_t *out, off_t len)
+{
+    ngx_int_t    rc;
+    ngx_chain_t  *cl;
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = len;
+
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    for (cl = out; cl->next; cl = cl->next) { /* void */ }
+
+    cl->buf->last_buf = (r == r->main);
+    cl->buf->last_in_chain = 1;
+
+    return ngx_http_output_filter(r, out);
+}
+
+
+/* strata_status [json] */
+
+char *
+ngx_http_strata_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "json") != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"strata_status\"",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler) {
+        return "conflicts with another handler of the location";
+    }
+
+    clcf->handler = ngx_http_strata_status_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_strata_status_handler(ngx_http_request_t *r)
+{
+    size_t                        size;
+    ngx_int_t                     rc;
+    ngx_buf_t                    *b;
+    ngx_uint_t                    i, n;
+    ngx_chain_t                   out;
+    ngx_http_strata_zone_t      **zones;
+    ngx_http_strata_main_conf_t  *smcf;
+
+    if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_strata_module);
+
+    /* each number with its name, quotes, colon and comma */
+
+    size = 64;
+    zones = smcf->zones.elts;
+
+    for (i = 0; i < smcf->zones.nelts; i++) {
+        size += zones[i]->name.len + 256
+                + (STRATA_METRIC_N + 16) * (NGX_INT64_LEN + 32);
+    }
+
+    b = ngx_create_temp_buf(r->pool, size);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->last = ngx_sprintf(b->last, "{\"zones\":{");
+
+    for (i = 0, n = 0; i < smcf->zones.nelts; i++) {
+
+        if (zones[i]->store == NULL) {
+            continue;
+        }
+
+        if (n++) {
+            *b->last++ = ',';
+        }
+
+        b->last = ngx_http_strata_status_zone(b->last, zones[i]);
+    }
+
+    b->last = ngx_sprintf(b->last, "}}\n");
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_strata_send_json(r, NGX_HTTP_OK, &out, b->last - b->pos);
+}
+
+
+static u_char *
+ngx_http_strata_status_zone(u_char *p, ngx_http_strata_zone_t *zone)
+{
+    uint64_t             asked, ratio, *m;
+    ngx_uint_t           i;
+    strata_store_stat_t  stat;
+
+    strata_store_stat(zone->store, &stat);
+
+    m = stat.metrics;
+
+    p = ngx_sprintf(p, "\"%V\":{", &zone->name);
+
+    for (i = 0; i < STRATA_METRIC_REASON; i++) {
+        p = ngx_sprintf(p, "\"%s\":%uL,", strata_metrics[i].name, m[i]);
+    }
+
+    p = ngx_http_strata_status_gauges(p, &stat);
+
+    /* of the requests that could be answered from memory, those that were */
+
+    asked = m[STRATA_METRIC_hits] + m[STRATA_METRIC_stale]
+            + m[STRATA_METRIC_misses];
+    ratio = asked ? (m[STRATA_METRIC_hits] + m[STRATA_METRIC_stale]) * 10000
+                    / asked
+                  : 0;
+
+    p = ngx_sprintf(p, "\"hit_ratio\":%uL.%04uL,\"reasons\":{", ratio / 10000,
+                    ratio % 10000);
+
+    for (i = 1; i < STRATA_REASON_N; i++) {
+        p = ngx_sprintf(p, "%s\"%*s\":%uL", i == 1 ? "" : ",",
+                        strata_reasons[i].len, strata_reasons[i].data,
+                        m[STRATA_METRIC_REASON + i]);
+    }
+
+    return ngx_sprintf(p, "}}");
+}
+
+
+static u_char *
+ngx_http_strata_status_gauges(u_char *p, strata_store_stat_t *stat)
+{
+    return ngx_sprintf(p, "\"entries\":%uL,\"entries_total\":%uL,"
+                       "\"dead\":%uL,\"writing\":%uL,"
+                       "\"bytes_used\":%uL,\"bytes_total\":%uL,"
+                       "\"flights\":%uL,\"seats\":%uL,",
+                       stat->entries, stat->entries_total, stat->dead,
+                       stat->writing, stat->bytes_used, stat->bytes_total,
+                       stat->flights, stat->seats);
+}

@@ -1,0 +1,788 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * The answer of the origin, on its way into an entry or a pipe.
+ *
+ *   header   may it be stored?  If so an entry is reserved, published if its length is
+ *            known, and the flight told; else the flight is let go and the leader gets
+ *            a pipe.  A 304 makes a new entry of the old one's body at once.
+ *   body     appended to the entry, or put into the pipe as far as there is room
+ *   end      committed if it is complete, else abandoned
+ *
+ * The header filter returns NGX_ERROR, with f->failed set, to end a fetch that nobody
+ * wants the rest of.
+ */
+
+#include "ngx_http_strata.h"
+#include "../rfc/strata_reuse.h"
+
+
+static ngx_int_t ngx_http_strata_capture_304(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
+static ngx_uint_t ngx_http_strata_capture_error(ngx_http_strata_fetch_t *f,
+    strata_reason_e reason);
+static ngx_int_t ngx_http_strata_capture_store(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
+static strata_reason_e ngx_http_strata_capture_variant(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
+static ngx_int_t ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f,
+    strata_str_t rule);
+static ngx_int_t ngx_http_strata_capture_publish(ngx_http_strata_fetch_t *f);
+static ngx_int_t ngx_http_strata_capture_pass(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
+static ngx_int_t ngx_http_strata_capture_append(ngx_http_strata_fetch_t *f,
+    ngx_buf_t *b);
+static ngx_int_t ngx_http_strata_capture_overflow(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f);
+static void ngx_http_strata_capture_purged(ngx_http_strata_fetch_t *f);
+static void ngx_http_strata_capture_tell(ngx_http_strata_fetch_t *f,
+    int verdict, uint16_t status);
+
+
+ngx_int_t
+ngx_http_strata_capture_header(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f)
+{
+    strata_reason_e            reason;
+    ngx_http_strata_origin_t   o;
+
+    if (f->header_seen || f->failed) {
+        return NGX_ERROR;
+    }
+
+    f->status = r->headers_out.status;
+    f->length = r->headers_out.content_length_n;
+
+    if (f->status == NGX_HTTP_NO_CONTENT || f->status == NGX_HTTP_NOT_MODIFIED)
+    {
+        r->header_only = 1;
+        f->length = 0;
+    }
+
+    reason = ngx_http_strata_origin_read(r, &o);
+
+    if (f->status == NGX_HTTP_NOT_MODIFIED) {
+
+        if (f->conditional && reason == STRATA_REASON_NONE) {
+            return ngx_http_strata_capture_304(r, f, &o);
+        }
+
+        /* nobody asked: there is no body to give */
+
+        f->failed = 1;
+        f->status = NGX_HTTP_BAD_GATEWAY;
+        return NGX_ERROR;
+    }
+
+    if (reason == STRATA_REASON_NONE) {
+        reason = ngx_http_strata_origin_judge(r, f, &o, &f->meta);
+    }
+
+    if (ngx_http_strata_capture_error(f, reason)) {
+        if (f->failed) {
+            return NGX_ERROR;
+        }
+
+        reason = STRATA_REASON_NONE;
+    }
+
+    if (reason == STRATA_REASON_NONE) {
+        reason = ngx_http_strata_capture_variant(r, f, &o);
+    }
+
+    f->reason = reason;
+
+    if (reason == STRATA_REASON_NONE
+        && ngx_http_strata_capture_store(r, f, &o) == NGX_ERROR)
+    {
+        f->failed = 1;
+        f->status = NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
+    }
+
+    if (f->reason != STRATA_REASON_NONE) {
+        return ngx_http_strata_capture_pass(r, f, &o);
+    }
+
+    f->header_seen = 1;
+
+    if (f->leader) {
+        ngx_http_strata_wake_request(f->leader);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * An error of the origin.  Where the stale entry may stand in for it, the fetch has failed.
+ * Otherwise those who wait now share the error rather than asking one by one, unless it
+ * forbids that; it is stored with no life left.
+ */
+
+static ngx_uint_t
+ngx_http_strata_capture_error(ngx_http_strata_fetch_t *f,
+    strata_reason_e reason)
+{
+    ngx_uint_t  allowed;
+
+    if (f->holding_stale) {
+        allowed = ngx_http_strata_stale_allowed(f->conf, f->status);
+
+        /* stale-if-error of the origin's own covers its 5xx (RFC 5861, 4) */
+
+        if (f->status >= NGX_HTTP_INTERNAL_SERVER_ERROR
+            && f->stale_meta.error_ms > f->conf->grace)
+        {
+            allowed = 1;
+        }
+
+        if (f->status >= NGX_HTTP_BAD_REQUEST
+            && strata_reuse_on_error(&f->stale_meta, allowed,
+                                     ngx_current_msec))
+        {
+            f->failed = 1;
+            return 1;
+        }
+    }
+
+    if (f->status < NGX_HTTP_INTERNAL_SERVER_ERROR || f->holding_stale
+        || f->flight == NULL || f->credentials
+        || (reason != STRATA_REASON_NO_LIFETIME
+            && reason != STRATA_REASON_STATUS
+            && reason != STRATA_REASON_ALREADY_STALE))
+    {
+        return 0;
+    }
+
+    if (f->flight->waiters_n == 0
+        && (f->flight->ref == 0
+            || strata_flight_waiters(f->zone->store, f->flight->ref, 0) == 0))
+    {
+        return 0;
+    }
+
+    ngx_memzero(&f->meta, sizeof(strata_meta_t));
+
+    f->meta.status = f->status;
+    f->meta.born_at = ngx_current_msec;
+    f->meta.fresh_until = ngx_current_msec;
+    f->shared_error = 1;
+
+    return 1;
+}
+
+
+/*
+ * The stored response is still right: a new entry gets its body and the merged head, so
+ * that entries stay immutable.  If there is no room the old one just lives on.
+ */
+
+static ngx_int_t
+ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o)
+{
+    uint64_t         size;
+    strata_str_t     head, run;
+    strata_cursor_t  cursor;
+    strata_reason_e  reason;
+
+    ngx_http_strata_count(f->zone, not_modified);
+
+    f->not_modified = 1;
+    f->header_seen = 1;
+    f->status = f->stale_meta.status;
+
+    f->storing = 1;
+
+    if (ngx_http_strata_head_merge(r, f, o, &head) != NGX_OK
+        || ngx_http_strata_head_fields(r->pool, head, o) != NGX_OK)
+    {
+        goto failed;
+    }
+
+    o->answer.status = f->stale_meta.status;
+
+    reason = ngx_http_strata_origin_judge(r, f, o, &f->meta);
+
+    if (reason != STRATA_REASON_NONE) {
+
+        /* good for whoever waits, and for nobody else */
+
+        f->meta = f->stale_meta;
+        f->meta.born_at = ngx_current_msec;
+        f->meta.fresh_until = ngx_current_msec;
+        f->meta.stale_ms = 0;
+        f->meta.error_ms = 0;
+        f->meta.keep_ms = 0;
+    }
+
+    size = strata_store_body_size(&f->stale);
+
+    if (strata_store_reserve(f->zone->store, &f->key, &f->meta, head, size,
+                             ngx_current_msec, &f->fill)
+        != STRATA_OK)
+    {
+        f->storing = 0;
+        f->in_place = 1;
+        strata_store_freshen(&f->stale, &f->meta);
+        goto done;
+    }
+
+    ngx_memzero(&cursor, sizeof(strata_cursor_t));
+
+    for ( ;; ) {
+        run = strata_store_run(&f->stale, &cursor, size);
+
+        if (run.len == 0) {
+            break;
+        }
+
+        if (strata_fill_append(&f->fill, run, ngx_current_msec) != STRATA_OK) {
+            goto failed;
+        }
+    }
+
+done:
+
+    if (f->leader) {
+        ngx_http_strata_wake_request(f->leader);
+    }
+
+    return NGX_OK;
+
+failed:
+
+    f->failed = 1;
+    f->header_seen = 0;
+    f->storing = 0;
+    f->status = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    strata_fill_close(&f->fill);
+
+    return NGX_ERROR;
+}
+
+
+/* f->reason says why not, if there was no room. */
+
+static ngx_int_t
+ngx_http_strata_capture_store(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o)
+{
+    int           rc;
+    uint64_t      len;
+    strata_str_t  head;
+
+    f->storing = 1;
+
+    if (ngx_http_strata_head_write(r, f, o, &head) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    len = (f->length >= 0) ? (uint64_t) f->length : STRATA_LEN_UNKNOWN;
+
+    rc = strata_store_reserve(f->zone->store, &f->key, &f->meta, head, len,
+                              ngx_current_msec, &f->fill);
+
+    if (rc != STRATA_OK) {
+        f->storing = 0;
+        f->reason = (rc == STRATA_BUSY) ? STRATA_REASON_LOCK_BUSY
+                                        : STRATA_REASON_ZONE_FULL;
+        ngx_http_strata_count(f->zone, store_fails);
+        return NGX_OK;
+    }
+
+    return ngx_http_strata_capture_publish(f);
+}
+
+
+/* Readers of every worker may start, if the length is known and it is a miss. */
+
+static ngx_int_t
+ngx_http_strata_capture_publish(ngx_http_strata_fetch_t *f)
+{
+    ngx_http_strata_flight_t  *fl;
+
+    fl = f->variant ? f->variant : f->flight;
+
+    if (f->length < 0 || fl == NULL || fl->ref == 0) {
+        return NGX_OK;
+    }
+
+    if (strata_fill_publish(&f->fill, fl->ref) == STRATA_OK) {
+        f->published = 1;
+        ngx_http_strata_capture_tell(f, STRATA_FLIGHT_FILLING, 0);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Under which key the response is stored.  A rule, once there, only ever gets longer: a
+ * response that varies on less is stored under more than needed, never under less.
+ */
+
+static strata_reason_e
+ngx_http_strata_capture_variant(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o)
+{
+    int              rc;
+    u_char          *p;
+    strata_key_t     key;
+    strata_str_t     rule, all;
+    strata_reason_e  reason;
+    u_char           buf[STRATA_VARY_RULE_MAX];
+
+    if (f->conf->policy.ignore & STRATA_IGNORE_VARY) {
+        return STRATA_REASON_NONE;
+    }
+
+    reason = strata_vary_rule(o->answer.fields, o->answer.fields_n, buf, &rule);
+
+    if (reason != STRATA_REASON_NONE || rule.len == 0) {
+        return reason;
+    }
+
+    p = ngx_pnalloc(r->pool, STRATA_VARY_RULE_MAX);
+    if (p == NULL) {
+        return STRATA_REASON_VARY_LIMIT;
+    }
+
+    rc = strata_vary_union(f->rule, rule, p, &all);
+
+    if (rc == STRATA_DECLINED) {
+        return STRATA_REASON_VARY_LIMIT;
+    }
+
+    if (rc == STRATA_DONE && f->rule.len) {
+        return STRATA_REASON_NONE;
+    }
+
+    if (ngx_http_strata_capture_rule(f, all) != NGX_OK) {
+        return STRATA_REASON_ZONE_FULL;
+    }
+
+    if (ngx_http_strata_key_variant(f->host, &f->primary, f->rule, f->rule_id,
+                                    strata_store_seed(f->zone->store), &key)
+        != NGX_OK)
+    {
+        return STRATA_REASON_KEY;
+    }
+
+    p = ngx_pnalloc(r->pool, key.text.len);
+    if (p == NULL) {
+        return STRATA_REASON_KEY;
+    }
+
+    ngx_memcpy(p, key.text.data, key.text.len);
+
+    f->key = key;
+    f->key.text.data = p;
+
+    /* who asks for this variant from now on waits for us too */
+
+    if (f->flight && f->conf->lock == NGX_HTTP_STRATA_LOCK_NODE) {
+        rc = ngx_http_strata_flight_join(f->zone, f->conf, &f->key, INT64_MAX,
+                                         f->connection->log, &f->variant,
+                                         &reason);
+
+        if (rc == NGX_HTTP_STRATA_LEAD) {
+            f->variant->fetch = f;
+
+        } else if (f->variant) {
+            ngx_http_strata_flight_release(f->variant);
+            f->variant = NULL;
+        }
+    }
+
+    return STRATA_REASON_NONE;
+}
+
+
+/*
+ * Stores a new rule under the primary.  Its id is part of the key of every variant, so those
+ * stored under an older rule are out of reach at once.
+ */
+
+static ngx_int_t
+ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f, strata_str_t rule)
+{
+    int            rc;
+    strata_str_t   head;
+    strata_meta_t  meta;
+    strata_fill_t  fill;
+    u_char         buf[sizeof(uint64_t) + STRATA_VARY_RULE_MAX];
+
+    f->rule = rule;
+    f->rule_id = ((uint64_t) ngx_random() << 32)
+                 ^ (uint64_t) ngx_random() ^ ((uint64_t) ngx_pid << 20)
+                 ^ (uint64_t) ngx_current_msec;
+
+    ngx_memcpy(buf, &f->rule_id, sizeof(uint64_t));
+    ngx_memcpy(buf + sizeof(uint64_t), rule.data, rule.len);
+
+    head.data = buf;
+    head.len = sizeof(uint64_t) + rule.len;
+
+    ngx_memzero(&meta, sizeof(strata_meta_t));
+    ngx_memzero(&fill, sizeof(strata_fill_t));
+
+    /*
+     * Of no age: it goes when it is not asked for any more.  A soft purge sets
+     * fresh_until to its instant, and then the variants look at it.
+     */
+
+    meta.flags = STRATA_META_VARY_RULE;
+    meta.born_at = ngx_current_msec;
+    meta.fresh_until = NGX_HTTP_STRATA_NEVER;
+    meta.keep_ms = UINT32_MAX;
+
+    rc = strata_store_reserve(f->zone->store, &f->primary, &meta, head, 0,
+                              ngx_current_msec, &fill);
+
+    if (rc == STRATA_OK) {
+        rc = strata_fill_commit(&fill, ngx_current_msec);
+        strata_fill_close(&fill);
+    }
+
+    return (rc == STRATA_OK) ? NGX_OK : NGX_ERROR;
+}
+
+
+/* Not stored: the flight is let go, and the leader gets it alone. */
+
+static ngx_int_t
+ngx_http_strata_capture_pass(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o)
+{
+    ngx_uint_t  transient;
+
+    f->storing = 0;
+
+    ngx_http_strata_count(f->zone, store_skips);
+    ngx_http_strata_count_reason(f->zone, f->reason);
+
+    transient = f->status >= NGX_HTTP_INTERNAL_SERVER_ERROR
+                || f->reason == STRATA_REASON_ZONE_FULL
+                || f->reason == STRATA_REASON_LOCK_BUSY;
+
+    if (!transient && f->conf->pass_ttl) {
+        strata_pass_remember(f->zone->store, &f->primary.digest,
+                             ngx_current_msec + f->conf->pass_ttl);
+    }
+
+    if (f->status >= NGX_HTTP_INTERNAL_SERVER_ERROR && f->holding_stale) {
+
+        /* waiters whose stale entry is past all windows */
+
+        ngx_http_strata_capture_tell(f, STRATA_FLIGHT_FAILED, f->status);
+
+    } else {
+        ngx_http_strata_capture_tell(f, STRATA_FLIGHT_PASS, 0);
+    }
+
+    if (!transient && f->holding_stale) {
+
+        /* the origin has spoken: what was stored is not what it says now */
+
+        (void) strata_store_remove(f->zone->store, &f->key, ngx_current_msec);
+    }
+
+    if (f->leader == NULL) {
+        f->failed = 1;
+        return NGX_ERROR;
+    }
+
+    f->pipe = ngx_http_strata_pipe_create(f->host->pool, f->length);
+
+    if (f->pipe == NULL
+        || ngx_http_strata_head_write(r, f, o, &f->head) != NGX_OK)
+    {
+        f->failed = 1;
+        f->status = NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
+    }
+
+    f->header_seen = 1;
+    ngx_http_strata_wake_request(f->leader);
+
+    return NGX_OK;
+}
+
+
+/*
+ * Takes all it can of in.  NGX_AGAIN, with r->buffered set: the pipe is full, the rest
+ * stays with the caller's buffers and in f->in.
+ */
+
+ngx_int_t
+ngx_http_strata_capture_body(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
+    ngx_chain_t *in)
+{
+    size_t        n;
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    if (in && ngx_chain_add_copy(r->pool, &f->in, in) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    while (f->in) {
+        b = f->in->buf;
+
+        if (f->failed) {
+            return NGX_ERROR;
+        }
+
+        if (ngx_buf_in_memory(b) && b->last > b->pos && !f->not_modified) {
+
+            if (f->storing) {
+                rc = ngx_http_strata_capture_append(f, b);
+
+                if (rc == NGX_DECLINED) {
+                    rc = ngx_http_strata_capture_overflow(r, f);
+                }
+
+                if (rc == NGX_ERROR) {
+                    return NGX_ERROR;
+                }
+
+                if (rc == NGX_DECLINED) {
+                    continue;
+                }
+
+            } else if (f->pipe) {
+                n = ngx_http_strata_pipe_put(f->pipe, b->pos,
+                                             b->last - b->pos);
+                b->pos += n;
+
+                if (n && f->leader) {
+                    ngx_http_strata_wake_request(f->leader);
+                }
+
+                if (b->pos < b->last) {
+                    r->buffered |= NGX_HTTP_WRITE_BUFFERED;
+                    return NGX_AGAIN;
+                }
+            }
+        }
+
+        b->pos = b->last;
+        b->file_pos = b->file_last;
+
+        cl = f->in;
+        f->in = cl->next;
+        ngx_free_chain(r->pool, cl);
+    }
+
+    r->buffered &= ~NGX_HTTP_WRITE_BUFFERED;
+
+    return NGX_OK;
+}
+
+
+/* NGX_DECLINED: it cannot be stored after all. */
+
+static ngx_int_t
+ngx_http_strata_capture_append(ngx_http_strata_fetch_t *f, ngx_buf_t *b)
+{
+    strata_str_t  data;
+
+    data.data = b->pos;
+    data.len = b->last - b->pos;
+
+    if (f->length < 0 && f->conf->max_object
+        && f->stored_len + data.len > f->conf->max_object)
+    {
+        f->reason = STRATA_REASON_SIZE;
+        return NGX_DECLINED;
+    }
+
+    if (strata_fill_append(&f->fill, data, ngx_current_msec) != STRATA_OK) {
+
+        if (f->length >= 0) {
+
+            /* more than it declared: nginx has cut or logged it */
+
+            f->failed = 1;
+            return NGX_ERROR;
+        }
+
+        f->reason = STRATA_REASON_ZONE_FULL;
+        return NGX_DECLINED;
+    }
+
+    f->stored_len += data.len;
+    b->pos = b->last;
+
+    if (f->published) {
+        if (f->flight) {
+            ngx_http_strata_flight_moved(f->flight);
+        }
+
+        if (f->variant) {
+            ngx_http_strata_flight_moved(f->variant);
+        }
+    }
+
+    if (f->leader) {
+        ngx_http_strata_wake_request(f->leader);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A body of unknown length has become too long.  What is in the private entry is still the
+ * leader's to read; the rest comes through a pipe.
+ */
+
+static ngx_int_t
+ngx_http_strata_capture_overflow(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f)
+{
+    ngx_uint_t  n;
+
+    n = f->reason;
+
+    ngx_http_strata_count(f->zone, store_fails);
+    ngx_http_strata_count_reason(f->zone, n);
+
+    f->storing = 0;
+
+    if (f->reason == STRATA_REASON_SIZE && f->conf->pass_ttl) {
+        strata_pass_remember(f->zone->store, &f->primary.digest,
+                             ngx_current_msec + f->conf->pass_ttl);
+    }
+
+    ngx_http_strata_capture_tell(f, STRATA_FLIGHT_PASS, 0);
+
+    if (f->leader == NULL) {
+        f->failed = 1;
+        return NGX_ERROR;
+    }
+
+    f->pipe = ngx_http_strata_pipe_create(f->host->pool, -1);
+
+    if (f->pipe == NULL) {
+        f->failed = 1;
+        return NGX_ERROR;
+    }
+
+    f->spilled = 1;
+    ngx_http_strata_wake_request(f->leader);
+
+    return NGX_DECLINED;
+}
+
+
+void
+ngx_http_strata_capture_end(ngx_http_strata_fetch_t *f, ngx_int_t rc)
+{
+    if (rc != NGX_OK || !f->header_seen) {
+        f->failed = 1;
+    }
+
+    if (f->failed) {
+        ngx_http_strata_count(f->zone, fetch_errors);
+
+        if (!f->header_seen) {
+
+            if (f->status < NGX_HTTP_BAD_REQUEST) {
+                f->status = (rc >= NGX_HTTP_BAD_REQUEST
+                             && rc != NGX_HTTP_CLIENT_CLOSED_REQUEST)
+                            ? rc : NGX_HTTP_BAD_GATEWAY;
+            }
+
+            ngx_http_strata_capture_tell(f, STRATA_FLIGHT_FAILED, f->status);
+            return;
+        }
+
+        if (f->storing) {
+            f->reason = STRATA_REASON_TRUNCATED;
+            strata_fill_abandon(&f->fill);
+
+            /* cut off half-way: one more try, then it is the origin's word */
+
+            if (f->flight && f->flight->attempt == 0) {
+                ngx_http_strata_capture_tell(f, STRATA_FLIGHT_RETRY, 0);
+
+            } else {
+                ngx_http_strata_capture_tell(f, STRATA_FLIGHT_FAILED,
+                                             NGX_HTTP_BAD_GATEWAY);
+            }
+        }
+
+        return;
+    }
+
+    if (f->in_place) {
+        ngx_http_strata_capture_tell(f, STRATA_FLIGHT_STORED, 0);
+        return;
+    }
+
+    if (!f->storing) {
+        return;
+    }
+
+    if (f->purges != strata_purge_seen(f->zone->store, &f->primary.digest)) {
+        ngx_http_strata_capture_purged(f);
+        return;
+    }
+
+    if (strata_fill_commit(&f->fill, ngx_current_msec) != STRATA_OK) {
+        f->failed = 1;
+        f->reason = STRATA_REASON_TRUNCATED;
+        ngx_http_strata_count(f->zone, fetch_errors);
+        ngx_http_strata_capture_tell(f, STRATA_FLIGHT_RETRY, 0);
+        return;
+    }
+
+    if (!f->shared_error) {
+        ngx_http_strata_count(f->zone, stores);
+        strata_pass_forget(f->zone->store, &f->primary.digest);
+    }
+
+    ngx_http_strata_capture_tell(f, STRATA_FLIGHT_STORED, 0);
+}
+
+
+/*
+ * Purged while it was on its way: whoever reads it already may go on, as their
+ * requests came before the purge; nobody else finds it.
+ */
+
+static void
+ngx_http_strata_capture_purged(ngx_http_strata_fetch_t *f)
+{
+    f->reason = STRATA_REASON_PURGED;
+
+    ngx_http_strata_count(f->zone, store_skips);
+    ngx_http_strata_count_reason(f->zone, f->reason);
+
+    if (strata_fill_commit(&f->fill, ngx_current_msec) == STRATA_OK) {
+        (void) strata_store_remove(f->zone->store, &f->key, ngx_current_msec);
+    }
+
+    ngx_http_strata_capture_tell(f, STRATA_FLIGHT_RETRY, 0);
+}
+
+
+static void
+ngx_http_strata_capture_tell(ngx_http_strata_fetch_t *f, int verdict,
+    uint16_t status)
+{
+    if (f->flight) {
+        ngx_http_strata_flight_tell(f->flight, verdict, status);
+    }
+
+    if (f->variant) {
+        ngx_http_strata_flight_tell(f->variant, verdict, status);
+    }
+}

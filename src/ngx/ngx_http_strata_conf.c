@@ -1,0 +1,207 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Creation and merging of configurations.
+ */
+
+#include "ngx_http_strata.h"
+
+
+static void ngx_http_strata_merge_policy(ngx_http_strata_loc_conf_t *conf);
+
+
+void *
+ngx_http_strata_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_strata_main_conf_t  *smcf;
+
+    smcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_strata_main_conf_t));
+    if (smcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&smcf->zones, cf->pool, 2,
+                       sizeof(ngx_http_strata_zone_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return smcf;
+}
+
+
+void *
+ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_strata_loc_conf_t  *conf;
+
+    /* zeroed by ngx_pcalloc(): zone, identity_value, policy, cache_status, masks */
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_strata_loc_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    conf->shm_zone = NGX_CONF_UNSET_PTR;
+    conf->key = NGX_CONF_UNSET_PTR;
+    conf->args = NGX_CONF_UNSET_PTR;
+    conf->identity = NGX_CONF_UNSET_UINT;
+
+    conf->valid = NGX_CONF_UNSET_PTR;
+    conf->valid_min = NGX_CONF_UNSET_MSEC;
+    conf->valid_max = NGX_CONF_UNSET_MSEC;
+    conf->jitter_ms = NGX_CONF_UNSET;
+    conf->jitter_permille = NGX_CONF_UNSET;
+    conf->jitter = NGX_CONF_UNSET_UINT;
+    conf->set_cookie = NGX_CONF_UNSET_UINT;
+    conf->grace = NGX_CONF_UNSET_MSEC;
+    conf->keep = NGX_CONF_UNSET_MSEC;
+
+    conf->bypass = NGX_CONF_UNSET_PTR;
+    conf->no_cache = NGX_CONF_UNSET_PTR;
+    conf->purge = NGX_CONF_UNSET_PTR;
+    conf->purge_mode = NGX_CONF_UNSET_UINT;
+
+    conf->lock = NGX_CONF_UNSET_UINT;
+    conf->lock_timeout = NGX_CONF_UNSET_MSEC;
+    conf->lock_age = NGX_CONF_UNSET_MSEC;
+    conf->lock_max_waiters = NGX_CONF_UNSET_UINT;
+    conf->background_update = NGX_CONF_UNSET;
+    conf->revalidate = NGX_CONF_UNSET;
+    conf->pass_ttl = NGX_CONF_UNSET_MSEC;
+
+    conf->max_object = NGX_CONF_UNSET_SIZE;
+    conf->min_uses = NGX_CONF_UNSET_UINT;
+    conf->types = NGX_CONF_UNSET_PTR;
+    conf->hide_header = NGX_CONF_UNSET_PTR;
+    conf->pass_header = NGX_CONF_UNSET_PTR;
+
+    conf->age = NGX_CONF_UNSET;
+    conf->cache_status_key = NGX_CONF_UNSET;
+
+    return conf;
+}
+
+
+char *
+ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_strata_loc_conf_t *prev = parent;
+    ngx_http_strata_loc_conf_t *conf = child;
+
+    ngx_http_strata_main_conf_t  *smcf;
+
+    ngx_conf_merge_ptr_value(conf->shm_zone, prev->shm_zone, NULL);
+
+    if (conf->key == NGX_CONF_UNSET_PTR) {
+        conf->in_key = prev->in_key;
+    }
+
+    ngx_conf_merge_ptr_value(conf->key, prev->key, NULL);
+    ngx_conf_merge_ptr_value(conf->args, prev->args, NULL);
+
+    if (conf->identity == NGX_CONF_UNSET_UINT) {
+        conf->identity_value = prev->identity_value;
+    }
+
+    ngx_conf_merge_uint_value(conf->identity, prev->identity,
+                              NGX_HTTP_STRATA_IDENTITY_AUTO);
+
+    ngx_conf_merge_ptr_value(conf->valid, prev->valid, NULL);
+    ngx_conf_merge_msec_value(conf->valid_min, prev->valid_min, 0);
+    ngx_conf_merge_msec_value(conf->valid_max, prev->valid_max, 0);
+    ngx_conf_merge_value(conf->jitter_ms, prev->jitter_ms, 0);
+    ngx_conf_merge_value(conf->jitter_permille, prev->jitter_permille, 50);
+    ngx_conf_merge_uint_value(conf->jitter, prev->jitter, STRATA_JITTER_SUB);
+    ngx_conf_merge_uint_value(conf->set_cookie, prev->set_cookie,
+                              STRATA_SET_COOKIE_SKIP);
+    ngx_conf_merge_bitmask_value(conf->ignore_headers, prev->ignore_headers,
+                                 NGX_CONF_BITMASK_SET);
+    ngx_conf_merge_msec_value(conf->grace, prev->grace, 0);
+    ngx_conf_merge_msec_value(conf->keep, prev->keep, 600000);
+
+    ngx_conf_merge_bitmask_value(conf->methods, prev->methods,
+                                 (NGX_CONF_BITMASK_SET|NGX_HTTP_GET
+                                  |NGX_HTTP_HEAD));
+    ngx_conf_merge_ptr_value(conf->bypass, prev->bypass, NULL);
+    ngx_conf_merge_ptr_value(conf->no_cache, prev->no_cache, NULL);
+    ngx_conf_merge_ptr_value(conf->purge, prev->purge, NULL);
+    ngx_conf_merge_uint_value(conf->purge_mode, prev->purge_mode,
+                              NGX_HTTP_STRATA_PURGE_DELETE);
+
+    ngx_conf_merge_uint_value(conf->lock, prev->lock,
+                              NGX_HTTP_STRATA_LOCK_NODE);
+    ngx_conf_merge_msec_value(conf->lock_timeout, prev->lock_timeout, 5000);
+    ngx_conf_merge_msec_value(conf->lock_age, prev->lock_age, 30000);
+    ngx_conf_merge_uint_value(conf->lock_max_waiters, prev->lock_max_waiters,
+                              10000);
+    ngx_conf_merge_bitmask_value(conf->use_stale, prev->use_stale,
+                                 (NGX_CONF_BITMASK_SET
+                                  |NGX_HTTP_STRATA_STALE_UPDATING
+                                  |NGX_HTTP_STRATA_STALE_ERROR
+                                  |NGX_HTTP_STRATA_STALE_TIMEOUT));
+    ngx_conf_merge_value(conf->background_update, prev->background_update, 1);
+    ngx_conf_merge_value(conf->revalidate, prev->revalidate, 1);
+    ngx_conf_merge_msec_value(conf->pass_ttl, prev->pass_ttl, 120000);
+
+    ngx_conf_merge_size_value(conf->max_object, prev->max_object, 1024 * 1024);
+    ngx_conf_merge_uint_value(conf->min_uses, prev->min_uses, 1);
+    ngx_conf_merge_ptr_value(conf->types, prev->types, NULL);
+    ngx_conf_merge_ptr_value(conf->hide_header, prev->hide_header, NULL);
+    ngx_conf_merge_ptr_value(conf->pass_header, prev->pass_header, NULL);
+
+    ngx_conf_merge_value(conf->age, prev->age, 1);
+    ngx_conf_merge_str_value(conf->cache_status, prev->cache_status, "");
+    ngx_conf_merge_value(conf->cache_status_key, prev->cache_status_key, 0);
+
+    if (conf->use_stale & NGX_HTTP_STRATA_STALE_OFF) {
+        conf->use_stale = NGX_CONF_BITMASK_SET|NGX_HTTP_STRATA_STALE_OFF;
+    }
+
+    ngx_http_strata_merge_policy(conf);
+
+    if (conf->shm_zone) {
+        conf->zone = conf->shm_zone->data;
+
+        if (conf->zone == NULL) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "unknown zone \"%V\" in \"strata_cache\"",
+                               &conf->shm_zone->shm.name);
+            return NGX_CONF_ERROR;
+        }
+
+        smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_strata_module);
+        smcf->used = 1;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_strata_merge_policy(ngx_http_strata_loc_conf_t *conf)
+{
+    strata_policy_t  *p;
+
+    p = &conf->policy;
+
+    if (conf->valid) {
+        p->valid = conf->valid->elts;
+        p->valid_n = conf->valid->nelts;
+    }
+
+    p->valid_min_ms = conf->valid_min;
+    p->valid_max_ms = conf->valid_max;
+    p->jitter_ms = conf->jitter_ms;
+    p->jitter_permille = conf->jitter_permille;
+    p->jitter = conf->jitter;
+    p->set_cookie = conf->set_cookie;
+    p->ignore = conf->ignore_headers >> 1;
+    p->grace_ms = conf->grace;
+    p->keep_ms = conf->keep;
+    p->identity_off = (conf->identity == NGX_HTTP_STRATA_IDENTITY_OFF);
+}

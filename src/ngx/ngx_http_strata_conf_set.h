@@ -1,0 +1,48 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Set handlers of our own.  Where a stock handler would say only "invalid value",
+ * these quote the value and the directive; "off" gives 0 where a number goes.
+ */
+
+#ifndef NGX_HTTP_STRATA_CONF_SET_H
+#define NGX_HTTP_STRATA_CONF_SET_H
+
+
+#include "ngx_http_strata.h"
+
+
+/* one time, size or number; cmd->post may point to a lower bound */
+char *ngx_http_strata_set_msec(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_strata_set_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_strata_set_number(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* words: cmd->post is an ngx_conf_enum_t or ngx_conf_bitmask_t table */
+char *ngx_http_strata_set_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_strata_set_mask(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* lists */
+char *ngx_http_strata_set_predicates(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_strata_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_strata_set_types(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* one directive each */
+char *ngx_http_strata_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_strata_set_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_strata_set_key_args(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_strata_set_identity(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_strata_set_valid(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_strata_set_jitter(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_strata_set_cache_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+#endif /* NGX_HTTP_STRATA_CONF_SET_H */

@@ -1,0 +1,463 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * A fetch: an origin request that belongs to no client.  It runs on a connection object
+ * without a socket.  A host request on it stands in for the client's; a background
+ * clone subrequest of the host enters the content phase with the location's own
+ * handler, and our filters take what it produces.
+ *
+ *   start()        everything is copied; a posted event runs the clone
+ *   header, body   ngx_http_strata_capture.c
+ *   done()         nginx finalizes the clone; the outcome is told
+ *   close()        from a posted event, when nobody needs the fetch any more
+ *
+ * Who needs it: itself until done(); a leader that reads the pipe, or has not yet
+ * heard of the outcome.  The clone is the connection's data, as the upstream's event
+ * pipe writes only to a request that is.
+ */
+
+#include "ngx_http_strata.h"
+
+
+static ngx_int_t ngx_http_strata_fetch_keys(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_ctx_t *ctx);
+static ngx_int_t ngx_http_strata_fetch_stale(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_ctx_t *ctx, ngx_uint_t leader);
+static ngx_int_t ngx_http_strata_fetch_clone(ngx_http_strata_fetch_t *f);
+static ngx_int_t ngx_http_strata_fetch_done(ngx_http_request_t *r, void *data,
+    ngx_int_t rc);
+static void ngx_http_strata_fetch_event_handler(ngx_event_t *ev);
+static void ngx_http_strata_fetch_close(ngx_http_strata_fetch_t *f);
+static void ngx_http_strata_fetch_free(ngx_http_strata_fetch_t *f);
+static void ngx_http_strata_fetch_land(ngx_http_strata_flight_t *fl);
+
+
+ngx_int_t
+ngx_http_strata_fetch_start(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+    ngx_http_strata_flight_t *fl, ngx_uint_t leader)
+{
+    ngx_connection_t         *c;
+    ngx_http_request_t       *host;
+    ngx_http_strata_fetch_t  *f;
+
+    c = ngx_http_strata_detach_connection(r);
+    if (c == NULL) {
+        goto lost;
+    }
+
+    host = ngx_http_strata_detach_host(c);
+    if (host == NULL) {
+        ngx_http_strata_detach_free(c);
+        goto lost;
+    }
+
+    /* from here on, closing the fetch gives everything back */
+
+    f = ngx_pcalloc(host->pool, sizeof(ngx_http_strata_fetch_t));
+    if (f == NULL) {
+        ngx_http_free_request(host, 0);
+        ngx_http_strata_detach_free(c);
+        goto lost;
+    }
+
+    f->owner = NGX_HTTP_STRATA_OF_FETCH;
+    f->host = host;
+    f->connection = c;
+    f->conf = ctx->conf;
+    f->zone = ctx->zone;
+    f->started_at = ngx_current_msec;
+    f->credentials = (r->headers_in.authorization != NULL
+                      && !(ctx->conf->in_key
+                           & NGX_HTTP_STRATA_KEY_AUTHORIZATION));
+
+    f->event.handler = ngx_http_strata_fetch_event_handler;
+    f->event.data = f;
+    f->event.log = c->log;
+
+    f->purges = strata_purge_seen(f->zone->store, &ctx->primary.digest);
+    f->flight = fl;
+
+    if (fl) {
+        fl->fetch = f;
+    }
+
+    ngx_http_set_ctx(host, f, ngx_http_strata_module);
+
+    ngx_http_strata_count(f->zone, fetches);
+    ngx_http_strata_count(f->zone, fetching);
+
+    if (ngx_http_strata_fetch_keys(f, ctx) != NGX_OK
+        || ngx_http_strata_detach_request(r, host, ctx) != NGX_OK
+        || ngx_http_strata_fetch_stale(f, ctx, leader) != NGX_OK
+        || ngx_http_strata_fetch_clone(f) != NGX_OK)
+    {
+        if (fl) {
+            ngx_http_strata_flight_tell(fl, STRATA_FLIGHT_RETRY, 0);
+        }
+
+        f->done = 1;
+        ngx_http_strata_fetch_close(f);
+
+        return NGX_ERROR;
+    }
+
+    if (leader) {
+        f->leader = ctx;
+        ctx->fetch = f;
+    }
+
+    ngx_post_event(&f->event, &ngx_posted_events);
+
+    return NGX_OK;
+
+lost:
+
+    if (fl) {
+        ngx_http_strata_flight_tell(fl, STRATA_FLIGHT_RETRY, 0);
+        ngx_http_strata_flight_release(fl);
+    }
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_strata_fetch_keys(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_ctx_t *ctx)
+{
+    size_t       len;
+    u_char      *p;
+    ngx_pool_t  *pool;
+
+    pool = f->host->pool;
+
+    /* room for both texts: the variant's is never longer than STRATA_KEY_MAX */
+
+    len = ctx->primary.text.len;
+
+    p = ngx_pnalloc(pool, len + ctx->key.text.len + ctx->rule.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    f->primary.digest = ctx->primary.digest;
+    f->primary.text.data = p;
+    f->primary.text.len = len;
+    p = ngx_cpymem(p, ctx->primary.text.data, len);
+
+    f->key.digest = ctx->key.digest;
+    f->key.text.data = p;
+    f->key.text.len = ctx->key.text.len;
+    p = ngx_cpymem(p, ctx->key.text.data, ctx->key.text.len);
+
+    f->rule.data = p;
+    f->rule.len = ctx->rule.len;
+    f->rule_id = ctx->rule_id;
+
+    if (ctx->rule.len) {
+        ngx_memcpy(p, ctx->rule.data, ctx->rule.len);
+    }
+
+    return NGX_OK;
+}
+
+
+/* What the fetch revalidates: put aside by a waiting client, or being served. */
+
+static ngx_int_t
+ngx_http_strata_fetch_stale(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_ctx_t *ctx, ngx_uint_t leader)
+{
+    if (leader && !ctx->holding_stale) {
+        return NGX_OK;
+    }
+
+    f->stale = leader ? ctx->stale : ctx->hold;
+    f->stale_meta = leader ? ctx->stale_meta : ctx->meta;
+
+    if (strata_store_pin(&f->stale) != STRATA_OK) {
+        return NGX_ERROR;
+    }
+
+    f->holding_stale = 1;
+    f->refreshing = !leader;
+
+    if (!f->conf->revalidate
+        || !(f->stale_meta.flags & STRATA_META_VALIDATOR))
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_strata_detach_validators(f);
+}
+
+
+static ngx_int_t
+ngx_http_strata_fetch_clone(ngx_http_strata_fetch_t *f)
+{
+    ngx_http_request_t          *host;
+    ngx_http_post_subrequest_t  *ps;
+
+    host = f->host;
+
+    ps = ngx_palloc(host->pool, sizeof(ngx_http_post_subrequest_t));
+    if (ps == NULL) {
+        return NGX_ERROR;
+    }
+
+    ps->handler = ngx_http_strata_fetch_done;
+    ps->data = f;
+
+    if (ngx_http_subrequest(host, &host->uri, &host->args, &f->clone, ps,
+                            NGX_HTTP_SUBREQUEST_CLONE
+                            |NGX_HTTP_SUBREQUEST_BACKGROUND)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    f->clone->filter_need_in_memory = 1;
+    f->connection->data = f->clone;
+
+    return NGX_OK;
+}
+
+
+/* The fetch r belongs to, if any: r is its clone, or a child of that. */
+
+ngx_http_strata_fetch_t *
+ngx_http_strata_fetch_of(ngx_http_request_t *r)
+{
+    ngx_http_strata_fetch_t  *f;
+
+    f = ngx_http_get_module_ctx(r->main, ngx_http_strata_module);
+
+    return (f != NULL && f->owner == NGX_HTTP_STRATA_OF_FETCH) ? f : NULL;
+}
+
+
+/*
+ * Called for each ngx_http_finalize_request() of the clone but NGX_DONE: also before
+ * nginx makes an error page, and before what its filters still hold is written.
+ */
+
+static ngx_int_t
+ngx_http_strata_fetch_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
+{
+    ngx_http_strata_fetch_t *f = data;
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "strata fetch done: %i, header:%d", rc, f->header_seen);
+
+    if (f->done) {
+        return NGX_OK;
+    }
+
+    if (!f->header_seen && !f->failed
+        && (rc == NGX_HTTP_CREATED || rc == NGX_HTTP_NO_CONTENT
+            || (rc >= NGX_HTTP_SPECIAL_RESPONSE
+                && rc < NGX_HTTP_INTERNAL_SERVER_ERROR
+                && rc != NGX_HTTP_REQUEST_TIME_OUT
+                && rc != NGX_HTTP_CLIENT_CLOSED_REQUEST
+                && rc != NGX_HTTP_CLOSE)))
+    {
+        /* a redirect or a page of nginx, which we capture too */
+        return rc;
+    }
+
+    if (rc == NGX_OK && r->buffered && !f->failed) {
+
+        /* the pipe is full: ngx_http_writer() goes on when it is not */
+        return rc;
+    }
+
+    f->done = 1;
+
+    /* nothing more may come out of it */
+
+    r->buffered = 0;
+    r->connection->error = 0;
+
+    ngx_http_strata_capture_end(f, rc);
+
+    if (f->flight) {
+        f->flight->fetch = NULL;
+        ngx_http_strata_fetch_land(f->flight);
+        f->flight = NULL;
+    }
+
+    if (f->variant) {
+        f->variant->fetch = NULL;
+        ngx_http_strata_fetch_land(f->variant);
+        f->variant = NULL;
+    }
+
+    if (f->leader) {
+        ngx_http_strata_wake_request(f->leader);
+
+        if (f->leader->state == NGX_HTTP_STRATA_SERVE) {
+
+            /* it has all it needs in the entry */
+
+            f->leader->fetch = NULL;
+            f->leader = NULL;
+        }
+    }
+
+    if (f->leader == NULL) {
+        ngx_http_strata_fetch_close(f);
+    }
+
+    return NGX_OK;
+}
+
+
+/* The flight is over; nobody is left behind without a verdict. */
+
+static void
+ngx_http_strata_fetch_land(ngx_http_strata_flight_t *fl)
+{
+    uint16_t  status;
+
+    if (ngx_http_strata_flight_state(fl, &status) == STRATA_FLIGHT_PENDING) {
+        ngx_http_strata_flight_tell(fl, STRATA_FLIGHT_RETRY, 0);
+    }
+
+    ngx_http_strata_flight_release(fl);
+}
+
+
+/* The leader does without its fetch from here on. */
+
+void
+ngx_http_strata_fetch_leave(ngx_http_strata_ctx_t *ctx)
+{
+    ngx_http_strata_fetch_t  *f;
+
+    f = ctx->fetch;
+
+    ctx->fetch = NULL;
+    f->leader = NULL;
+
+    if (f->done || f->pipe) {
+        ngx_http_strata_fetch_close(f);
+    }
+}
+
+
+/* There is room in the pipe again. */
+
+void
+ngx_http_strata_fetch_resume(ngx_http_strata_fetch_t *f)
+{
+    if (f->clone->buffered && !f->done && !f->event.posted) {
+        f->resume = 1;
+        ngx_post_event(&f->event, &ngx_posted_events);
+    }
+}
+
+
+/* Closes the fetch soon, complete or not. */
+
+static void
+ngx_http_strata_fetch_close(ngx_http_strata_fetch_t *f)
+{
+    f->closing = 1;
+
+    if (!f->event.posted) {
+        ngx_post_event(&f->event, &ngx_posted_events);
+    }
+}
+
+
+static void
+ngx_http_strata_fetch_event_handler(ngx_event_t *ev)
+{
+    ngx_connection_t         *c;
+    ngx_http_strata_fetch_t  *f;
+
+    f = ev->data;
+    c = f->connection;
+
+    if (f->closing) {
+
+        if (f->host->blocked) {
+
+            /* a thread still reads a file for it */
+
+            if (!ev->timer_set) {
+                ngx_add_timer(ev, 10);
+            }
+
+            return;
+        }
+
+        ngx_http_strata_fetch_free(f);
+        return;
+    }
+
+    if (f->resume) {
+        f->resume = 0;
+
+        if (f->clone->buffered && !f->done) {
+            f->clone->write_event_handler(f->clone);
+        }
+    }
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_strata_fetch_free(ngx_http_strata_fetch_t *f)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *host;
+
+    c = f->connection;
+    host = f->host;
+
+    if (f->leader) {
+        f->leader->fetch = NULL;
+        ngx_http_strata_wake_request(f->leader);
+    }
+
+    strata_fill_close(&f->fill);
+
+    if (f->flight) {
+        f->flight->fetch = NULL;
+        ngx_http_strata_fetch_land(f->flight);
+    }
+
+    if (f->variant) {
+        f->variant->fetch = NULL;
+        ngx_http_strata_fetch_land(f->variant);
+    }
+
+    if (f->holding_stale) {
+        if (f->refreshing) {
+            strata_store_refreshed(&f->stale);
+        }
+
+        strata_store_unpin(&f->stale);
+    }
+
+    ngx_http_strata_uncount(f->zone, fetching);
+
+    /*
+     * Cleanups of the host (an unfinished upstream) finalize the clone with NGX_DONE,
+     * which counts the host down: it must not get to zero there.
+     */
+
+    f->done = 1;
+    host->count = 1000;
+    host->logged = 1;
+    host->connection->timedout = 0;
+    c->data = host;
+
+    ngx_http_free_request(host, 0);
+    ngx_http_strata_detach_free(c);
+}

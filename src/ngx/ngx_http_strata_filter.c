@@ -1,0 +1,111 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Header and body filters.  What a fetch produces is captured and goes nowhere
+ * else; every other response passes, with Cache-Status if it took the ordinary path.
+ */
+
+#include "ngx_http_strata.h"
+
+
+static ngx_int_t ngx_http_strata_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_strata_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static void ngx_http_strata_passed(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+ngx_int_t
+ngx_http_strata_filter_init(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_strata_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_strata_body_filter;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_strata_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_strata_ctx_t    *ctx;
+    ngx_http_strata_fetch_t  *f;
+
+    f = ngx_http_strata_fetch_of(r);
+
+    if (f != NULL && r == f->clone) {
+        return ngx_http_strata_capture_header(r, f);
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_strata_module);
+
+    if (ctx != NULL && ctx->state == NGX_HTTP_STRATA_PASS) {
+        ngx_http_strata_passed(r, ctx);
+
+        if (ngx_http_strata_add_status(r, ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/*
+ * A response on the ordinary path.  If it would be stored now, the key is no longer
+ * remembered as one that is not.
+ */
+
+static void
+ngx_http_strata_passed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    strata_meta_t              meta;
+    strata_asked_t             asked;
+    ngx_http_strata_origin_t   o;
+
+    ctx->fwd_status = r->headers_out.status;
+
+    if (ctx->reason != STRATA_REASON_HIT_FOR_MISS || r->upstream == NULL) {
+        return;
+    }
+
+    if (ngx_http_strata_origin_read(r, &o) != STRATA_REASON_NONE) {
+        return;
+    }
+
+    ngx_memzero(&asked, sizeof(strata_asked_t));
+
+    asked.authorization = (r->headers_in.authorization != NULL);
+
+    if (strata_storable(&o.answer, &asked, &ctx->conf->policy,
+                        ngx_current_msec, 0, &meta)
+        == STRATA_REASON_NONE)
+    {
+        strata_pass_forget(ctx->zone->store, &ctx->primary.digest);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_strata_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_http_strata_fetch_t  *f;
+
+    f = ngx_http_strata_fetch_of(r);
+
+    if (f != NULL && r == f->clone) {
+        return ngx_http_strata_capture_body(r, f, in);
+    }
+
+    return ngx_http_next_body_filter(r, in);
+}

@@ -1,0 +1,464 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * From a request to its key.  Keys are built in a buffer of the worker, as most are
+ * needed for a look-up only; ngx_http_strata_key_keep() copies them to the request's
+ * pool before anything else can run.
+ *
+ * The default key is scheme, effective authority, raw path and arguments.  What
+ * strata_key_args drops or sorts is dropped and sorted towards the origin too
+ * (ctx->args), so that no two requests of one key can differ there.
+ */
+
+#include "ngx_http_strata.h"
+#include "../rfc/strata_hdr.h"
+
+
+static ngx_int_t ngx_http_strata_key_default(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
+static ngx_int_t ngx_http_strata_key_authority(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+static ngx_int_t ngx_http_strata_key_path(ngx_http_request_t *r,
+    strata_str_t *path);
+static ngx_int_t ngx_http_strata_key_query(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
+static ngx_int_t ngx_http_strata_key_value(ngx_http_request_t *r,
+    ngx_http_complex_value_t *value, strata_key_builder_t *b);
+static bool ngx_http_strata_key_get_field(void *data, strata_str_t name,
+    size_t nth, strata_str_t *value);
+
+
+static u_char  ngx_http_strata_key_buf[STRATA_KEY_MAX];
+static u_char  ngx_http_strata_variant_buf[STRATA_KEY_MAX];
+static u_char  ngx_http_strata_authority_buf[512];
+
+static const strata_args_policy_t  ngx_http_strata_args_default = {
+    .mode = STRATA_ARGS_ALL,
+    .sort = true
+};
+
+
+/*
+ * NGX_OK: ctx->primary and ctx->key point to the worker's buffer.  NGX_DECLINED: there is
+ * no key.  NGX_HTTP_BAD_REQUEST: a target that must not be keyed.
+ */
+
+ngx_int_t
+ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    ngx_int_t                    rc;
+    ngx_uint_t                   i;
+    strata_key_builder_t         b;
+    ngx_http_complex_value_t    *value;
+    ngx_http_strata_loc_conf_t  *conf;
+
+    conf = ctx->conf;
+
+    strata_key_start(&b, ngx_http_strata_key_buf, STRATA_KEY_MAX);
+
+    ctx->args.data = r->args.data;
+    ctx->args.len = r->args.len;
+
+    if (conf->key == NULL) {
+        rc = ngx_http_strata_key_default(r, ctx, &b);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+    } else {
+        value = conf->key->elts;
+
+        for (i = 0; i < conf->key->nelts; i++) {
+            if (ngx_http_strata_key_value(r, &value[i], &b) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+
+        /* not in this key, but it is what the origin is asked for */
+
+        if (ngx_http_strata_key_authority(r, ctx) != NGX_OK) {
+            return NGX_DECLINED;
+        }
+
+        if (conf->args != NULL
+            && ngx_http_strata_key_query(r, ctx, &b) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (conf->identity_value != NULL
+        && ngx_http_strata_key_value(r, conf->identity_value, &b) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (b.overflow) {
+        return NGX_DECLINED;
+    }
+
+    ctx->primary.text.data = b.start;
+    ctx->primary.text.len = b.pos - b.start;
+    ctx->primary.digest = strata_hash(strata_store_seed(ctx->zone->store),
+                                      b.start, b.pos - b.start);
+    ctx->key = ctx->primary;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_strata_key_default(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+    strata_key_builder_t *b)
+{
+    ngx_int_t     rc;
+    strata_str_t  part;
+
+    static const strata_str_t  http = strata_string("http");
+    static const strata_str_t  https = strata_string("https");
+
+#if (NGX_HTTP_SSL)
+    strata_key_part(b, r->connection->ssl ? https : http);
+#else
+    (void) https;
+    strata_key_part(b, http);
+#endif
+
+    if (ngx_http_strata_key_authority(r, ctx) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    strata_key_part(b, ctx->authority);
+
+    rc = ngx_http_strata_key_path(r, &part);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    strata_key_part(b, part);
+
+    return ngx_http_strata_key_query(r, ctx, b);
+}
+
+
+/*
+ * The effective authority.  An absolute target's host wins over Host (RFC 9112,
+ * 3.2.2); nginx has put it in headers_in.server, and a Host that names another
+ * host then says nothing about the port either.
+ */
+
+static ngx_int_t
+ngx_http_strata_key_authority(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    size_t        len;
+    ngx_uint_t    tls;
+    strata_str_t  host, header;
+
+    host.data = r->headers_in.server.data;
+    host.len = r->headers_in.server.len;
+
+    header.len = 0;
+    header.data = NULL;
+
+    if (r->headers_in.host != NULL
+        && r->headers_in.host->value.len >= host.len
+        && ngx_strncasecmp(r->headers_in.host->value.data,
+                           (u_char *) host.data, host.len) == 0)
+    {
+        header.data = r->headers_in.host->value.data;
+        header.len = r->headers_in.host->value.len;
+    }
+
+    if (host.len == 0) {
+        ctx->authority = host;
+        return NGX_OK;
+    }
+
+#if (NGX_HTTP_SSL)
+    tls = (r->connection->ssl != NULL);
+#else
+    tls = 0;
+#endif
+
+    len = strata_key_authority(host, header, tls,
+                               ngx_http_strata_authority_buf,
+                               sizeof(ngx_http_strata_authority_buf));
+
+    ctx->authority.data = ngx_http_strata_authority_buf;
+    ctx->authority.len = len;
+
+    return len ? NGX_OK : NGX_DECLINED;
+}
+
+
+/*
+ * The path as it will be forwarded: raw where nginx forwards the raw target, else (after
+ * a rewrite, in a subrequest) as nginx will escape it.
+ */
+
+static ngx_int_t
+ngx_http_strata_key_path(ngx_http_request_t *r, strata_str_t *path)
+{
+    u_char     *p;
+    uintptr_t   escape;
+
+    if (r->valid_unparsed_uri) {
+        path->data = r->unparsed_uri.data;
+        path->len = r->unparsed_uri.len;
+
+        if (memchr(path->data, '#', path->len) != NULL) {
+            return NGX_HTTP_BAD_REQUEST;
+        }
+
+        p = memchr(path->data, '?', path->len);
+
+        if (p != NULL) {
+            path->len = p - path->data;
+        }
+
+        return NGX_OK;
+    }
+
+    escape = 2 * ngx_escape_uri(NULL, r->uri.data, r->uri.len, NGX_ESCAPE_URI);
+
+    path->data = r->uri.data;
+    path->len = r->uri.len;
+
+    if (escape) {
+        p = ngx_pnalloc(r->pool, r->uri.len + escape);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_escape_uri(p, r->uri.data, r->uri.len, NGX_ESCAPE_URI);
+
+        path->data = p;
+        path->len = r->uri.len + escape;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_strata_key_query(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+    strata_key_builder_t *b)
+{
+    u_char                      *buf;
+    strata_str_t                 args;
+    const strata_args_policy_t  *policy;
+
+    args.data = r->args.data;
+    args.len = r->args.len;
+
+    policy = ctx->conf->args ? ctx->conf->args : &ngx_http_strata_args_default;
+
+    if (args.len) {
+        buf = ngx_http_strata_variant_buf;
+
+        if (args.len > STRATA_KEY_MAX) {
+            b->overflow = true;
+            return NGX_OK;
+        }
+
+        args = strata_key_args(args, policy, buf);
+
+        if (args.data == buf) {
+            buf = ngx_pnalloc(r->pool, args.len + 1);
+            if (buf == NULL) {
+                return NGX_ERROR;
+            }
+
+            ngx_memcpy(buf, args.data, args.len);
+            args.data = buf;
+        }
+    }
+
+    ctx->args = args;
+    strata_key_part(b, args);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_strata_key_value(ngx_http_request_t *r,
+    ngx_http_complex_value_t *value, strata_key_builder_t *b)
+{
+    ngx_str_t     s;
+    strata_str_t  part;
+
+    if (ngx_http_complex_value(r, value, &s) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    part.data = s.data;
+    part.len = s.len;
+
+    strata_key_part(b, part);
+
+    return NGX_OK;
+}
+
+
+/* Copies what lies in the worker's buffers to the request's pool. */
+
+ngx_int_t
+ngx_http_strata_key_keep(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    u_char      *p;
+    ngx_uint_t   same;
+
+    if (ctx->authority.data == ngx_http_strata_authority_buf) {
+        p = ngx_pnalloc(r->pool, ctx->authority.len);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(p, ctx->authority.data, ctx->authority.len);
+        ctx->authority.data = p;
+    }
+
+    same = (ctx->key.text.data == ctx->primary.text.data);
+
+    if (ctx->primary.text.data == ngx_http_strata_key_buf) {
+        p = ngx_pnalloc(r->pool, ctx->primary.text.len);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(p, ctx->primary.text.data, ctx->primary.text.len);
+        ctx->primary.text.data = p;
+    }
+
+    if (same) {
+        ctx->key = ctx->primary;
+
+    } else if (ctx->key.text.data == ngx_http_strata_variant_buf) {
+        p = ngx_pnalloc(r->pool, ctx->key.text.len);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(p, ctx->key.text.data, ctx->key.text.len);
+        ctx->key.text.data = p;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * ctx->key becomes the key of this request's variant under the rule.  NGX_DECLINED:
+ * it does not fit.
+ */
+
+ngx_int_t
+ngx_http_strata_key_variant(ngx_http_request_t *r, strata_key_t *primary,
+    strata_str_t rule, uint64_t id, const strata_seed_t *seed,
+    strata_key_t *key)
+{
+    size_t  len;
+
+    len = primary->text.len;
+
+    ngx_memcpy(ngx_http_strata_variant_buf, primary->text.data, len);
+
+    len = strata_vary_key(ngx_http_strata_variant_buf, len, STRATA_KEY_MAX, id,
+                          rule, ngx_http_strata_key_get_field, r);
+    if (len == 0) {
+        return NGX_DECLINED;
+    }
+
+    key->text.data = ngx_http_strata_variant_buf;
+    key->text.len = len;
+    key->digest = strata_hash(seed, ngx_http_strata_variant_buf, len);
+
+    return NGX_OK;
+}
+
+
+static bool
+ngx_http_strata_key_get_field(void *data, strata_str_t name, size_t nth,
+    strata_str_t *value)
+{
+    ngx_http_request_t *r = data;
+
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return false;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].hash == 0 || h[i].key.len != name.len
+            || ngx_strncasecmp(h[i].key.data, (u_char *) name.data, name.len)
+               != 0)
+        {
+            continue;
+        }
+
+        if (nth-- == 0) {
+            value->data = h[i].value.data;
+            value->len = h[i].value.len;
+            return true;
+        }
+    }
+}
+
+
+/* The readable form, from the request's pool; len 0: no memory. */
+
+strata_str_t
+ngx_http_strata_key_text(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    u_char        *p;
+    size_t         size;
+    strata_hold_t *hold;
+    strata_str_t   text, key;
+
+    ngx_memzero(&text, sizeof(strata_str_t));
+
+    key = ctx->primary.text;
+    size = key.len + 1;
+
+    if (key.data == ngx_http_strata_key_buf) {
+
+        /* a plain hit: the buffer is another request's by now */
+
+        hold = &ctx->hold;
+
+        p = ngx_pnalloc(r->pool, STRATA_KEY_MAX);
+        if (p == NULL || !ctx->holding) {
+            return text;
+        }
+
+        key = strata_store_key(hold, p);
+        key.len = size - 1;
+    }
+
+    p = ngx_pnalloc(r->pool, size);
+    if (p == NULL) {
+        return text;
+    }
+
+    text.len = strata_key_readable(key, p, size);
+    text.data = p;
+
+    return text;
+}

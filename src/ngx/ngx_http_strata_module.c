@@ -1,0 +1,312 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * The module: its directives, sorted by name, and where nginx calls in.
+ */
+
+#include "ngx_http_strata_conf_set.h"
+
+
+static ngx_int_t ngx_http_strata_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_strata_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_strata_init_process(ngx_cycle_t *cycle);
+static void ngx_http_strata_exit_process(ngx_cycle_t *cycle);
+
+
+/* strata_base.h: our return codes are nginx's */
+
+_Static_assert(STRATA_OK == NGX_OK && STRATA_ERROR == NGX_ERROR
+               && STRATA_AGAIN == NGX_AGAIN && STRATA_BUSY == NGX_BUSY
+               && STRATA_DONE == NGX_DONE && STRATA_DECLINED == NGX_DECLINED,
+               "return codes");
+
+
+static ngx_conf_enum_t  ngx_http_strata_lock_words[] = {
+    { ngx_string("off"), NGX_HTTP_STRATA_LOCK_OFF },
+    { ngx_string("worker"), NGX_HTTP_STRATA_LOCK_WORKER },
+    { ngx_string("node"), NGX_HTTP_STRATA_LOCK_NODE },
+    { ngx_string("on"), NGX_HTTP_STRATA_LOCK_NODE },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_strata_purge_modes[] = {
+    { ngx_string("delete"), NGX_HTTP_STRATA_PURGE_DELETE },
+    { ngx_string("invalidate"), NGX_HTTP_STRATA_PURGE_INVALIDATE },
+    { ngx_string("revalidate"), NGX_HTTP_STRATA_PURGE_REVALIDATE },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_strata_set_cookie_words[] = {
+    { ngx_string("skip"), STRATA_SET_COOKIE_SKIP },
+    { ngx_string("strip"), STRATA_SET_COOKIE_STRIP },
+    { ngx_string("store"), STRATA_SET_COOKIE_STORE },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_bitmask_t  ngx_http_strata_method_words[] = {
+    { ngx_string("GET"), NGX_HTTP_GET },
+    { ngx_string("HEAD"), NGX_HTTP_HEAD },
+    { ngx_string("POST"), NGX_HTTP_POST },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_bitmask_t  ngx_http_strata_stale_words[] = {
+    { ngx_string("off"), NGX_HTTP_STRATA_STALE_OFF },
+    { ngx_string("error"), NGX_HTTP_STRATA_STALE_ERROR },
+    { ngx_string("timeout"), NGX_HTTP_STRATA_STALE_TIMEOUT },
+    { ngx_string("invalid_header"), NGX_HTTP_STRATA_STALE_HEADER },
+    { ngx_string("updating"), NGX_HTTP_STRATA_STALE_UPDATING },
+    { ngx_string("lock"), NGX_HTTP_STRATA_STALE_LOCK },
+    { ngx_string("http_500"), NGX_HTTP_STRATA_STALE_500 },
+    { ngx_string("http_502"), NGX_HTTP_STRATA_STALE_502 },
+    { ngx_string("http_503"), NGX_HTTP_STRATA_STALE_503 },
+    { ngx_string("http_504"), NGX_HTTP_STRATA_STALE_504 },
+    { ngx_string("http_403"), NGX_HTTP_STRATA_STALE_403 },
+    { ngx_string("http_404"), NGX_HTTP_STRATA_STALE_404 },
+    { ngx_string("http_429"), NGX_HTTP_STRATA_STALE_429 },
+    { ngx_null_string, 0 }
+};
+
+
+/* shifted by one: bit 0 is NGX_CONF_BITMASK_SET */
+
+static ngx_conf_bitmask_t  ngx_http_strata_ignore_words[] = {
+    { ngx_string("X-Accel-Expires"), STRATA_IGNORE_X_ACCEL_EXPIRES << 1 },
+    { ngx_string("Expires"), STRATA_IGNORE_EXPIRES << 1 },
+    { ngx_string("Cache-Control"), STRATA_IGNORE_CACHE_CONTROL << 1 },
+    { ngx_string("Set-Cookie"), STRATA_IGNORE_SET_COOKIE << 1 },
+    { ngx_string("Vary"), STRATA_IGNORE_VARY << 1 },
+    { ngx_string("Age"), STRATA_IGNORE_AGE << 1 },
+    { ngx_string("Surrogate-Control"), STRATA_IGNORE_SURROGATE << 1 },
+    { ngx_string("CDN-Cache-Control"), STRATA_IGNORE_CDN << 1 },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_uint_t  ngx_http_strata_at_least_1 = 1;
+
+
+#define NGX_HTTP_STRATA_ANY                                                   \
+    NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+
+#define ngx_http_strata_loc(name, args, set, field, post)                     \
+    { ngx_string(name), NGX_HTTP_STRATA_ANY|args, set,                        \
+      NGX_HTTP_LOC_CONF_OFFSET,                                               \
+      offsetof(ngx_http_strata_loc_conf_t, field), post }
+
+ngx_command_t  ngx_http_strata_commands[] = {
+
+    ngx_http_strata_loc("strata_age", NGX_CONF_FLAG,
+                        ngx_conf_set_flag_slot, age, NULL),
+
+    ngx_http_strata_loc("strata_background_update", NGX_CONF_FLAG,
+                        ngx_conf_set_flag_slot, background_update, NULL),
+
+    ngx_http_strata_loc("strata_bypass", NGX_CONF_1MORE,
+                        ngx_http_strata_set_predicates, bypass, NULL),
+
+    ngx_http_strata_loc("strata_cache", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_cache, shm_zone, NULL),
+
+    ngx_http_strata_loc("strata_cache_status", NGX_CONF_TAKE12,
+                        ngx_http_strata_set_cache_status, cache_status, NULL),
+
+    ngx_http_strata_loc("strata_grace", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_msec, grace, NULL),
+
+    ngx_http_strata_loc("strata_hide_header", NGX_CONF_1MORE,
+                        ngx_http_strata_set_names, hide_header, NULL),
+
+    ngx_http_strata_loc("strata_ignore_headers", NGX_CONF_1MORE,
+                        ngx_http_strata_set_mask, ignore_headers,
+                        ngx_http_strata_ignore_words),
+
+    ngx_http_strata_loc("strata_jitter", NGX_CONF_TAKE12,
+                        ngx_http_strata_set_jitter, jitter, NULL),
+
+    ngx_http_strata_loc("strata_keep", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_msec, keep, NULL),
+
+    ngx_http_strata_loc("strata_key", NGX_CONF_1MORE,
+                        ngx_http_strata_set_key, key, NULL),
+
+    ngx_http_strata_loc("strata_key_args", NGX_CONF_1MORE,
+                        ngx_http_strata_set_key_args, args, NULL),
+
+    ngx_http_strata_loc("strata_key_identity", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_identity, identity, NULL),
+
+    ngx_http_strata_loc("strata_lock", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_enum, lock,
+                        ngx_http_strata_lock_words),
+
+    ngx_http_strata_loc("strata_lock_age", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_msec, lock_age, NULL),
+
+    ngx_http_strata_loc("strata_lock_max_waiters", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_number, lock_max_waiters,
+                        &ngx_http_strata_at_least_1),
+
+    ngx_http_strata_loc("strata_lock_timeout", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_msec, lock_timeout, NULL),
+
+    ngx_http_strata_loc("strata_max_object", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_size, max_object, NULL),
+
+    ngx_http_strata_loc("strata_methods", NGX_CONF_1MORE,
+                        ngx_http_strata_set_mask, methods,
+                        ngx_http_strata_method_words),
+
+    ngx_http_strata_loc("strata_min_uses", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_number, min_uses,
+                        &ngx_http_strata_at_least_1),
+
+    ngx_http_strata_loc("strata_no_cache", NGX_CONF_1MORE,
+                        ngx_http_strata_set_predicates, no_cache, NULL),
+
+    ngx_http_strata_loc("strata_pass_header", NGX_CONF_1MORE,
+                        ngx_http_strata_set_names, pass_header, NULL),
+
+    ngx_http_strata_loc("strata_pass_ttl", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_msec, pass_ttl, NULL),
+
+    ngx_http_strata_loc("strata_purge", NGX_CONF_1MORE,
+                        ngx_http_strata_set_predicates, purge, NULL),
+
+    ngx_http_strata_loc("strata_purge_mode", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_enum, purge_mode,
+                        ngx_http_strata_purge_modes),
+
+    ngx_http_strata_loc("strata_revalidate", NGX_CONF_FLAG,
+                        ngx_conf_set_flag_slot, revalidate, NULL),
+
+    ngx_http_strata_loc("strata_set_cookie", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_enum, set_cookie,
+                        ngx_http_strata_set_cookie_words),
+
+    { ngx_string("strata_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_strata_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    ngx_http_strata_loc("strata_types", NGX_CONF_1MORE,
+                        ngx_http_strata_set_types, types, NULL),
+
+    ngx_http_strata_loc("strata_use_stale", NGX_CONF_1MORE,
+                        ngx_http_strata_set_mask, use_stale,
+                        ngx_http_strata_stale_words),
+
+    ngx_http_strata_loc("strata_valid", NGX_CONF_1MORE,
+                        ngx_http_strata_set_valid, valid, NULL),
+
+    ngx_http_strata_loc("strata_valid_max", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_msec, valid_max, NULL),
+
+    ngx_http_strata_loc("strata_valid_min", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_msec, valid_min, NULL),
+
+    { ngx_string("strata_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_strata_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_strata_module_ctx = {
+    ngx_http_strata_preconfiguration,      /* preconfiguration */
+    ngx_http_strata_postconfiguration,     /* postconfiguration */
+
+    ngx_http_strata_create_main_conf,      /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_strata_create_loc_conf,       /* create location configuration */
+    ngx_http_strata_merge_loc_conf         /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_strata_module = {
+    NGX_MODULE_V1,
+    &ngx_http_strata_module_ctx,           /* module context */
+    ngx_http_strata_commands,              /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    ngx_http_strata_wake_init_module,      /* init module */
+    ngx_http_strata_init_process,          /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_strata_exit_process,          /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_strata_preconfiguration(ngx_conf_t *cf)
+{
+    return ngx_http_strata_add_variables(cf);
+}
+
+
+static ngx_int_t
+ngx_http_strata_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt          *h;
+    ngx_http_core_main_conf_t    *cmcf;
+    ngx_http_strata_main_conf_t  *smcf;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_strata_module);
+
+    if (!smcf->used) {
+        return NGX_OK;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    /*
+     * After access, so that a hit never skips authentication; before try_files
+     * and mirror, which are the location's business.
+     */
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_strata_handler;
+
+    return ngx_http_strata_filter_init(cf);
+}
+
+
+static ngx_int_t
+ngx_http_strata_init_process(ngx_cycle_t *cycle)
+{
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE) {
+        return NGX_OK;
+    }
+
+    return ngx_http_strata_zones_attach(cycle);
+}
+
+
+static void
+ngx_http_strata_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_strata_zones_detach(cycle);
+}

@@ -1,0 +1,182 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * The answer of the origin as rfc/ wants to see it, and the verdict on it.  Where
+ * there is an upstream its raw fields count, not what proxy_hide_header and the
+ * like leave of them.
+ */
+
+#include "ngx_http_strata.h"
+#include "../rfc/strata_hdr.h"
+
+
+static ngx_uint_t ngx_http_strata_origin_type(ngx_http_request_t *r,
+    ngx_array_t *types);
+
+
+/* STRATA_REASON_BAD_HEADER: it may be passed on, never stored. */
+
+strata_reason_e
+ngx_http_strata_origin_read(ngx_http_request_t *r, ngx_http_strata_origin_t *o)
+{
+    size_t            bytes;
+    ngx_uint_t        i, n;
+    strata_reason_e   reason;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+    strata_field_t   *field;
+
+    static const strata_str_t  connection = strata_string("Connection");
+
+    reason = STRATA_REASON_NONE;
+
+    ngx_memzero(o, sizeof(ngx_http_strata_origin_t));
+
+    part = (r->upstream && r->upstream->headers_in.status_n)
+           ? &r->upstream->headers_in.headers.part
+           : &r->headers_out.headers.part;
+
+    h = part->elts;
+    n = 0;
+    bytes = 0;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].hash == 0 || h[i].value.data == NULL) {
+            continue;
+        }
+
+        bytes += h[i].key.len + h[i].value.len;
+
+        if (n == STRATA_HDR_FIELDS_MAX || bytes > STRATA_HDR_BYTES_MAX) {
+            reason = STRATA_REASON_BAD_HEADER;
+            break;
+        }
+
+        field = &o->fields[n++];
+
+        field->name.data = h[i].key.data;
+        field->name.len = h[i].key.len;
+        field->value.data = h[i].value.data;
+        field->value.len = h[i].value.len;
+
+        if (!strata_hdr_name_ok(field->name)
+            || !strata_hdr_value_ok(field->value))
+        {
+            reason = STRATA_REASON_BAD_HEADER;
+        }
+    }
+
+    o->answer.status = r->headers_out.status;
+    o->answer.fields = o->fields;
+    o->answer.fields_n = n;
+    o->answer.wall_s = ngx_time();
+
+    field = (strata_field_t *) strata_hdr_find(o->fields, n, connection);
+    if (field) {
+        o->connection = field->value;
+    }
+
+    return reason;
+}
+
+
+strata_reason_e
+ngx_http_strata_origin_judge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o, strata_meta_t *meta)
+{
+    ngx_int_t                    rc;
+    strata_asked_t               asked;
+    strata_reason_e              reason;
+    ngx_http_strata_loc_conf_t  *conf;
+
+    conf = f->conf;
+
+    ngx_memzero(&asked, sizeof(strata_asked_t));
+
+    asked.authorization = f->credentials;
+    o->answer.delay_ms = ngx_current_msec - f->started_at;
+
+    reason = strata_storable(&o->answer, &asked, &conf->policy,
+                             ngx_current_msec, ngx_random(), meta);
+
+    if (reason != STRATA_REASON_NONE) {
+        return reason;
+    }
+
+    rc = ngx_http_test_predicates(r, conf->no_cache);
+
+    if (rc != NGX_OK) {
+        return STRATA_REASON_NO_CACHE_SET;
+    }
+
+    if (conf->types && !ngx_http_strata_origin_type(r, conf->types)) {
+        return STRATA_REASON_TYPE;
+    }
+
+    if (conf->max_object
+        && r->headers_out.content_length_n > (off_t) conf->max_object)
+    {
+        return STRATA_REASON_SIZE;
+    }
+
+    return STRATA_REASON_NONE;
+}
+
+
+/* type/subtype, without parameters; a subtype of "*" matches any. */
+
+static ngx_uint_t
+ngx_http_strata_origin_type(ngx_http_request_t *r, ngx_array_t *types)
+{
+    size_t      len;
+    u_char     *p, *type;
+    ngx_str_t  *t;
+    ngx_uint_t  i;
+
+    type = r->headers_out.content_type.data;
+    len = r->headers_out.content_type.len;
+
+    p = len ? memchr(type, ';', len) : NULL;
+    if (p) {
+        len = p - type;
+    }
+
+    while (len && type[len - 1] == ' ') {
+        len--;
+    }
+
+    t = types->elts;
+
+    for (i = 0; i < types->nelts; i++) {
+
+        if (t[i].len > 2 && t[i].data[t[i].len - 1] == '*') {
+            if (len >= t[i].len
+                && ngx_strncasecmp(type, t[i].data, t[i].len - 1) == 0)
+            {
+                return 1;
+            }
+
+            continue;
+        }
+
+        if (t[i].len == len && ngx_strncasecmp(type, t[i].data, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}

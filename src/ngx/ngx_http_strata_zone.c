@@ -1,0 +1,432 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * strata_zone, and the life of a zone over reloads.
+ *
+ *   configuration   the directive makes the zone and asks nginx for memory
+ *   master          init: formats new memory, only looks at memory that is kept,
+ *                   since the new cycle may still be refused while the old
+ *                   workers go on (RELIABILITY.md N-13)
+ *   worker          attach under this worker's seat; detach on exit
+ *
+ * The region is one allocation of the zone's slab pool, which is not used
+ * afterwards.  Workers of an older cycle keep their mapping.
+ */
+
+#include "ngx_http_strata.h"
+
+
+static ngx_int_t ngx_http_strata_zone_init(ngx_shm_zone_t *shm_zone,
+    void *data);
+static void ngx_http_strata_zone_report(ngx_http_strata_zone_t *zone,
+    ngx_log_t *log);
+static char *ngx_http_strata_zone_option(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_http_strata_zone_t *zone);
+static void ngx_http_strata_mail_handler(void);
+static void ngx_http_strata_heal_handler(ngx_event_t *ev);
+
+
+static ngx_event_t       ngx_http_strata_heal_timer;
+static ngx_connection_t  ngx_http_strata_heal_connection;   /* for the timer */
+static uint32_t          ngx_http_strata_seat = NGX_HTTP_STRATA_NO_SEAT;
+
+#define NGX_HTTP_STRATA_HEAL_INTERVAL  200
+
+
+char *
+ngx_http_strata_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_strata_main_conf_t  *smcf = conf;
+
+    char                     *rv;
+    ssize_t                   size;
+    ngx_str_t                *value;
+    ngx_uint_t                i;
+    ngx_http_strata_zone_t   *zone, **zp;
+
+    value = cf->args->elts;
+
+    size = ngx_parse_size(&value[2]);
+
+    if (size == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid size \"%V\" in \"strata_zone\"", &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (size < (ssize_t) STRATA_ZONE_MIN) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "strata_zone \"%V\" is too small: \"%V\", "
+                           "at least 1m is needed", &value[1], &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    zone = ngx_pcalloc(cf->pool, sizeof(ngx_http_strata_zone_t));
+    if (zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    zone->name = value[1];
+    zone->size = size;
+
+    for (i = 3; i < cf->args->nelts; i++) {
+        rv = ngx_http_strata_zone_option(cf, &value[i], zone);
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    zone->shm_zone = ngx_shared_memory_add(cf, &zone->name, size,
+                                           &ngx_http_strata_module);
+    if (zone->shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (zone->shm_zone->data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate strata_zone \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    zone->shm_zone->init = ngx_http_strata_zone_init;
+    zone->shm_zone->data = zone;
+
+    zp = ngx_array_push(&smcf->zones);
+    if (zp == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *zp = zone;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_strata_zone_option(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_http_strata_zone_t *zone)
+{
+    ssize_t    n;
+    ngx_str_t  s;
+
+    if (ngx_strncmp(value->data, "max_entries=", 12) == 0) {
+        n = ngx_atoi(value->data + 12, value->len - 12);
+        if (n <= 0 || n > NGX_MAX_INT32_VALUE) {
+            goto invalid;
+        }
+
+        zone->conf.max_entries = n;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(value->data, "max_object=", 11) == 0) {
+        s.data = value->data + 11;
+        s.len = value->len - 11;
+
+        n = ngx_parse_size(&s);
+        if (n <= 0) {
+            goto invalid;
+        }
+
+        zone->conf.max_object = n;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value->data, "evict=lru") == 0) {
+        zone->conf.evict_lru = 1;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value->data, "evict=gd2") == 0) {
+        return NGX_CONF_OK;
+    }
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" in \"strata_zone\"", value);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_strata_zone_init(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_http_strata_zone_t  *ozone = data;
+
+    size_t                   size;
+    ngx_fd_t                 fd;
+    ngx_slab_pool_t         *shpool;
+    ngx_http_strata_zone_t  *zone;
+
+    zone = shm_zone->data;
+    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    if (ozone) {
+        zone->region = ozone->region;
+        zone->region_size = ozone->region_size;
+
+        if (!strata_store_check(zone->region, zone->region_size)) {
+            ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                          "strata zone \"%V\" has another layout", &zone->name);
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+    ngx_http_strata_zone_report(zone, shm_zone->shm.log);
+
+    size = shpool->pfree * ngx_pagesize;
+
+    zone->region = ngx_slab_alloc(shpool, size);
+    if (zone->region == NULL) {
+        return NGX_ERROR;
+    }
+
+    shpool->data = zone->region;
+    zone->region_size = size;
+
+    fd = ngx_open_file("/dev/urandom", NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE
+        || ngx_read_fd(fd, &zone->conf.seed, sizeof(strata_seed_t))
+           != sizeof(strata_seed_t))
+    {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, ngx_errno,
+                      "strata zone \"%V\": no random seed from /dev/urandom",
+                      &zone->name);
+
+        if (fd != NGX_INVALID_FILE) {
+            (void) ngx_close_file(fd);
+        }
+
+        return NGX_ERROR;
+    }
+
+    (void) ngx_close_file(fd);
+
+    if (strata_store_format(zone->region, size, &zone->conf) != STRATA_OK) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "strata zone \"%V\" of %uz bytes is too small",
+                      &zone->name, zone->size);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* One line when a reload threw the contents of a zone away. */
+
+static void
+ngx_http_strata_zone_report(ngx_http_strata_zone_t *zone, ngx_log_t *log)
+{
+    ngx_uint_t        i;
+    ngx_shm_zone_t   *shm_zone;
+    ngx_list_part_t  *part;
+
+    if (ngx_cycle == NULL || ngx_cycle->shared_memory.part.elts == NULL) {
+        return;
+    }
+
+    part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part;
+    shm_zone = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return;
+            }
+
+            part = part->next;
+            shm_zone = part->elts;
+            i = 0;
+        }
+
+        if (&shm_zone[i] != zone->shm_zone
+            && shm_zone[i].shm.name.len == zone->name.len
+            && ngx_strncmp(shm_zone[i].shm.name.data, zone->name.data,
+                           zone->name.len) == 0)
+        {
+            ngx_log_error(NGX_LOG_WARN, log, 0,
+                          "strata zone \"%V\" starts empty: its size changed "
+                          "from %uz to %uz", &zone->name,
+                          shm_zone[i].shm.size, zone->size);
+            return;
+        }
+    }
+}
+
+
+/* In a worker: takes a seat, and attaches every zone under it. */
+
+ngx_int_t
+ngx_http_strata_zones_attach(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                     i;
+    ngx_http_strata_zone_t       **zones, *zone;
+    ngx_http_strata_main_conf_t   *smcf;
+
+    smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_strata_module);
+
+    if (smcf == NULL || smcf->zones.nelts == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_strata_seat == NGX_HTTP_STRATA_NO_SEAT) {
+        ngx_http_strata_seat = ngx_http_strata_seat_claim(cycle);
+    }
+
+    zones = smcf->zones.elts;
+
+    for (i = 0; i < smcf->zones.nelts; i++) {
+        zone = zones[i];
+
+        ngx_rbtree_init(&zone->flights, &zone->sentinel,
+                        ngx_rbtree_insert_value);
+        ngx_rbtree_init(&zone->keys, &zone->sentinel, ngx_rbtree_insert_value);
+
+        if (ngx_http_strata_seat == NGX_HTTP_STRATA_NO_SEAT) {
+            continue;
+        }
+
+        zone->store = strata_store_attach(zone->region, ngx_http_strata_seat,
+                                          ngx_pid, ngx_http_strata_wake_seat,
+                                          NULL);
+        if (zone->store == NULL) {
+            ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
+                          "strata: could not attach zone \"%V\"", &zone->name);
+            continue;
+        }
+
+        zone->metrics = strata_store_metrics(zone->store);
+    }
+
+    if (ngx_http_strata_seat == NGX_HTTP_STRATA_NO_SEAT) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_strata_wake_listen(cycle, ngx_http_strata_seat,
+                                    ngx_http_strata_mail_handler)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_strata_zones_heal(cycle);
+
+    ngx_http_strata_heal_connection.fd = (ngx_socket_t) -1;
+
+    ngx_http_strata_heal_timer.data = &ngx_http_strata_heal_connection;
+    ngx_http_strata_heal_timer.handler = ngx_http_strata_heal_handler;
+    ngx_http_strata_heal_timer.log = cycle->log;
+    ngx_http_strata_heal_timer.cancelable = 1;
+
+    ngx_add_timer(&ngx_http_strata_heal_timer, NGX_HTTP_STRATA_HEAL_INTERVAL);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_strata_zones_detach(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                     i;
+    ngx_http_strata_zone_t       **zones;
+    ngx_http_strata_main_conf_t   *smcf;
+
+    smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_strata_module);
+
+    if (smcf == NULL || ngx_http_strata_seat == NGX_HTTP_STRATA_NO_SEAT) {
+        return;
+    }
+
+    if (ngx_http_strata_heal_timer.timer_set) {
+        ngx_del_timer(&ngx_http_strata_heal_timer);
+    }
+
+    ngx_http_strata_wake_close();
+
+    zones = smcf->zones.elts;
+
+    for (i = 0; i < smcf->zones.nelts; i++) {
+        if (zones[i]->store) {
+            strata_store_detach(zones[i]->store);
+            zones[i]->store = NULL;
+            zones[i]->metrics = NULL;
+        }
+    }
+
+    ngx_http_strata_seat_release(ngx_http_strata_seat);
+    ngx_http_strata_seat = NGX_HTTP_STRATA_NO_SEAT;
+}
+
+
+/* Takes over what dead workers left behind, in every zone of this cycle. */
+
+void
+ngx_http_strata_zones_heal(ngx_cycle_t *cycle)
+{
+    int                            n;
+    ngx_uint_t                     i;
+    ngx_http_strata_zone_t       **zones;
+    ngx_http_strata_main_conf_t   *smcf;
+
+    smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_strata_module);
+    zones = smcf->zones.elts;
+
+    for (i = 0; i < smcf->zones.nelts; i++) {
+
+        if (zones[i]->store == NULL) {
+            continue;
+        }
+
+        n = strata_store_heal(zones[i]->store, ngx_http_strata_seat_alive,
+                              NULL);
+        if (n > 0) {
+            ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                          "strata zone \"%V\": took over from %d dead worker%s",
+                          &zones[i]->name, n, n == 1 ? "" : "s");
+        }
+
+        /* also the safety net of the eventfd */
+
+        ngx_http_strata_mail(zones[i]);
+    }
+
+    ngx_http_strata_seats_reap();
+}
+
+
+static void
+ngx_http_strata_mail_handler(void)
+{
+    ngx_uint_t                     i;
+    ngx_http_strata_zone_t       **zones;
+    ngx_http_strata_main_conf_t   *smcf;
+
+    smcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_strata_module);
+    zones = smcf->zones.elts;
+
+    for (i = 0; i < smcf->zones.nelts; i++) {
+        if (zones[i]->store) {
+            ngx_http_strata_mail(zones[i]);
+        }
+    }
+}
+
+
+static void
+ngx_http_strata_heal_handler(ngx_event_t *ev)
+{
+    ngx_http_strata_zones_heal((ngx_cycle_t *) ngx_cycle);
+
+    ngx_add_timer(ev, NGX_HTTP_STRATA_HEAL_INTERVAL);
+}
