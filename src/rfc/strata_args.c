@@ -180,7 +180,7 @@ strata_args_cmp(const strata_args_param_t *a, const strata_args_param_t *b)
 static void
 strata_args_sort(strata_args_param_t *params, size_t n)
 {
-    size_t              i, k;
+    size_t               i, k;
     strata_args_param_t  param;
 
     for (i = 1; i < n; i++) {
