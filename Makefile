@@ -24,7 +24,9 @@ LINT      = $(sort $(wildcard t/lint/*))
 UNIT      = $(patsubst t/unit/%.c,build/unit/%,$(wildcard t/unit/test_*.c))
 STRESS    = $(patsubst t/stress/%.c,build/stress/%,$(wildcard t/stress/*.c))
 
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --no-print-directory -j$(shell nproc)
+endif
 
 
 #: make                the module for the installed nginx, in build/
