@@ -2,7 +2,16 @@
  * Copyright (C) Strata contributors
  * SPDX-License-Identifier: BSD-2-Clause
  */
-/* with: src/base/strata_hash.c src/base/strata_lock.c src/base/strata_metric.c src/store/strata_body.c src/store/strata_chunk.c src/store/strata_entry.c src/store/strata_evict.c src/store/strata_fill.c src/store/strata_flight.c src/store/strata_flight_list.c src/store/strata_gd2.c src/store/strata_ghost.c src/store/strata_index.c src/store/strata_lru.c src/store/strata_mail.c src/store/strata_pass.c src/store/strata_region.c src/store/strata_seat.c src/store/strata_shard.c src/store/strata_verify.c */
+/* with: src/base/strata_hash.c src/base/strata_lock.c
+ *       src/base/strata_metric.c src/store/strata_body.c
+ *       src/store/strata_chunk.c src/store/strata_entry.c
+ *       src/store/strata_evict.c src/store/strata_fill.c
+ *       src/store/strata_flight.c src/store/strata_flight_list.c
+ *       src/store/strata_gd2.c src/store/strata_ghost.c
+ *       src/store/strata_index.c src/store/strata_lru.c
+ *       src/store/strata_mail.c src/store/strata_pass.c
+ *       src/store/strata_region.c src/store/strata_seat.c
+ *       src/store/strata_shard.c src/store/strata_verify.c */
 
 #include "store/strata_store.c"
 #include "strata_test_store.h"
@@ -74,10 +83,516 @@ test_round_trip(void)
 }
 
 
+/* A refresh under a reader: both versions stay whole. */
+static void
+test_replace(void)
+{
+    void                 *base;
+    uint64_t              len, ready;
+    test_key_t            k;
+    strata_hold_t         old, new;
+    strata_store_t       *st;
+    strata_store_stat_t   stat;
+
+    base = test_region(MB, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL);
+
+    (void) test_store(st, 1, 1, 50, 5000, true, 0, 1000);
+    (void) strata_store_lookup(st, test_key(&k, 1, 0), &old);
+    (void) test_store(st, 1, 2, 50, 7000, true, 0, 1000);
+    (void) strata_store_lookup(st, &k.key, &new);
+
+    ok(old.entry != new.entry, "another entry");
+    is(strata_store_body_ready(&old, &ready), STRATA_OK, "the old is complete");
+    is(test_check_body(&old, 1, 1, &len), -1, "old bytes");
+    is(len, 5000, "old length");
+    is(test_check_body(&new, 1, 2, &len), -1, "new bytes");
+    is(len, 7000, "new length");
+
+    strata_store_stat(st, &stat);
+    is(stat.entries, 1, "one in the index");
+    is(stat.dead, 1, "one dead, but pinned");
+    is(stat.metrics[STRATA_METRIC_pins], 2, "two pins");
+
+    is(strata_store_pin(&old), STRATA_OK, "a second hold");
+    strata_store_unpin(&old);
+    is(test_check_body(&old, 1, 1, &len), -1, "which keeps it");
+    strata_store_unpin(&old);
+    strata_store_stat(st, &stat);
+    is(stat.dead, 0, "gone with the last hold");
+
+    is(strata_store_remove(st, &k.key, 0), STRATA_OK, "removed");
+    is(strata_store_remove(st, &k.key, 0), STRATA_DECLINED, "once");
+    is(test_check_body(&new, 1, 2, &len), -1, "its reader reads on");
+    strata_store_unpin(&new);
+
+    strata_store_stat(st, &stat);
+    is(stat.bytes_used, 0, "nothing used");
+    is(stat.metrics[STRATA_METRIC_pins], 0, "no pin");
+    is(strata_store_verify(st, test_say, NULL), 0, "verify");
+
+    strata_store_detach(st);
+    munmap(base, MB);
+}
+
+
+static void
+test_hold_limit(void)
+{
+    int              i, rc;
+    void            *base;
+    test_key_t       k;
+    strata_hold_t    h, again;
+    strata_store_t  *st;
+
+    base = test_region(MB, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    (void) test_store(st, 1, 1, 50, 50, true, 0, 1000);
+    rc = strata_store_lookup(st, test_key(&k, 1, 0), &h);
+
+    for (i = 1; i < STRATA_COUNT_MAX; i++) {
+        rc |= strata_store_pin(&h);
+    }
+
+    is(rc, STRATA_OK, "65535 holds of one process");
+    is(strata_store_pin(&h), STRATA_ERROR, "no more");
+    is(strata_store_lookup(st, &k.key, &again), STRATA_DECLINED,
+       "a look-up does without");
+
+    for (i = 0; i < STRATA_COUNT_MAX; i++) {
+        strata_store_unpin(&h);
+    }
+
+    is(strata_store_lookup(st, &k.key, &again), STRATA_OK, "all given back");
+    strata_store_unpin(&again);
+    is(strata_store_verify(st, test_say, NULL), 0, "verify");
+    strata_store_detach(st);
+    munmap(base, MB);
+}
+
+
+static void
+test_limits(void)
+{
+    void                 *base;
+    size_t                most;
+    unsigned              n;
+    test_key_t            k;
+    strata_str_t          s;
+    strata_fill_t         f;
+    strata_meta_t         m;
+    strata_hold_t         h;
+    strata_store_t       *st;
+    strata_store_conf_t   cf;
+
+    memset(&cf, 0, sizeof(cf));
+    cf.seed = test_seed;
+    ok(test_region(STRATA_ZONE_MIN - 4096, &cf) == NULL, "too small a zone");
+
+    base = test_region(MB, &cf);
+    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    most = (size_t) st->max_object;
+
+    is(most, st->shards[0].chunk_n / 8 * 1024, "an eighth");
+    is(test_store(st, 1, 0, 100, most, true, 0, 9), STRATA_DECLINED, "over it");
+    is(test_store(st, 1, 0, 0, most - 5, true, 0, 9), STRATA_OK, "just fits");
+    is(test_store(st, 2, 0, 0, most - 4, false, 0, 9), STRATA_DECLINED,
+       "over it, as it turned out");
+    is(test_store(st, 3, 0, 0, most - 5, false, 0, 9), STRATA_OK,
+       "just fits, length not declared");
+    is(test_store(st, 4, 0, most, 0, true, 0, 9), STRATA_DECLINED,
+       "a head over it");
+
+    m = test_meta(0, 9);
+    s.data = (const uint8_t *) "0123456789";
+    s.len = 10;
+    (void) strata_store_reserve(st, test_key(&k, 9, 0), &m, s, 9, 0, &f);
+    is(strata_fill_append(&f, s, 0), STRATA_DECLINED, "longer than declared");
+    strata_fill_close(&f);
+    strata_fill_close(&f);
+
+    (void) strata_store_reserve(st, &k.key, &m, s, 11, 0, &f);
+    is(strata_fill_append(&f, s, 0), STRATA_OK, "ten of eleven");
+    is(strata_fill_commit(&f, 0), STRATA_ERROR, "is not complete");
+    is(strata_fill_append(&f, s, 0), STRATA_DECLINED, "and over");
+    strata_fill_close(&f);
+
+    (void) strata_store_reserve(st, &k.key, &m, s, STRATA_LEN_UNKNOWN, 0, &f);
+    is(strata_fill_publish(&f, 0), STRATA_DECLINED, "unknown length: private");
+    (void) strata_fill_append(&f, s, 0);
+    is(strata_store_body_size(&f.hold), 10, "what there is so far");
+    is(strata_fill_commit(&f, 0), STRATA_OK, "but it can be stored");
+    strata_fill_close(&f);
+
+    for (n = 0; n < 5; n++) {
+        s.data = (const uint8_t *) "";
+        s.len = 0;
+        is(strata_store_reserve(st, test_key(&k, 5, 1000 + n * 500), &m, s, 0,
+                                0, &f), STRATA_OK, "a key of %zu",
+           k.key.text.len);
+        is(strata_fill_commit(&f, 0), STRATA_OK, "stored");
+        strata_fill_close(&f);
+        is(strata_store_lookup(st, &k.key, &h), STRATA_OK, "found");
+        strata_store_unpin(&h);
+        k.text[1000 + n * 500 - 1] ^= 1;
+        is(strata_store_lookup(st, &k.key, &h), STRATA_DECLINED,
+           "same digest, another last byte: not found");
+    }
+
+    is(strata_store_verify(st, test_say, NULL), 0, "verify");
+    strata_store_detach(st);
+    munmap(base, MB);
+
+    cf.max_object = 2000;
+    base = test_region(MB, &cf);
+    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    is(test_store(st, 1, 0, 0, 2000, true, 0, 9), STRATA_DECLINED,
+       "over max_object");
+    is(test_store(st, 1, 0, 0, 1990, true, 0, 9), STRATA_OK, "within");
+    strata_store_detach(st);
+    munmap(base, MB);
+}
+
+
+static void
+test_time(void)
+{
+    int                   i, left;
+    void                 *base;
+    test_key_t            k;
+    strata_meta_t         m;
+    strata_hold_t         h;
+    strata_store_t       *st;
+    strata_store_stat_t   stat;
+
+    base = test_region(MB, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL);
+
+    (void) test_store(st, 1, 0, 10, 10, true, 1000, 500);
+    (void) strata_store_lookup(st, test_key(&k, 1, 0), &h);
+    is(strata_store_fresh_until(&h), 1500, "fresh until");
+
+    is(strata_store_expire(st, &k.key, 1200), STRATA_OK, "soft purge");
+    is(strata_store_fresh_until(&h), 1200, "stale from now");
+    ok(strata_store_flags(&h) & STRATA_META_SOFT_PURGED, "and says why");
+    is(strata_store_expire(st, &k.key, 1300), STRATA_OK, "again");
+    is(strata_store_fresh_until(&h), 1200, "not longer");
+    is(strata_store_expire(st, test_key(&k, 2, 0), 1), STRATA_DECLINED, "none");
+
+    strata_store_meta(&h, &m);
+    m.fresh_until = 9000;
+    m.born_at = 8000;
+    m.flags = STRATA_META_VALIDATOR;
+    m.stale_ms = 7;
+    strata_store_freshen(&h, &m);
+    memset(&m, 0, sizeof(m));
+    strata_store_meta(&h, &m);
+    ok(m.fresh_until == 9000 && m.born_at == 8000 && m.stale_ms == 7
+       && m.flags == STRATA_META_VALIDATOR && m.status == 200, "freshened");
+    strata_store_unpin(&h);
+
+    /* 100 that may be used until 2000, then 300 insertions after it */
+
+    for (i = 100; i < 200; i++) {
+        (void) test_store(st, (unsigned) i, 0, 10, 10, true, 1000, 1000);
+    }
+
+    for (i = 300; i < 450; i++) {
+        (void) test_store(st, (unsigned) i, 0, 10, 10, true, 2001, 100000);
+    }
+
+    for (i = 100, left = 0; i < 200; i++) {
+        if (strata_store_lookup(st, test_key(&k, (unsigned) i, 0), &h)
+            == STRATA_OK)
+        {
+            strata_store_unpin(&h);
+            left++;
+        }
+    }
+
+    strata_store_stat(st, &stat);
+    is(left, 0, "swept, four per insertion");
+    is(stat.metrics[STRATA_METRIC_expirations], 100, "and counted");
+    is(stat.metrics[STRATA_METRIC_evictions], 0, "as what they are");
+
+    strata_store_detach(st);
+    munmap(base, MB);
+}
+
+
+/* A zone of 1 MB under all sizes, for long. */
+static void
+test_churn(bool lru)
+{
+    int                   rc;
+    void                 *base;
+    unsigned              i, failed, wrong;
+    uint64_t              len, seen;
+    test_key_t            k;
+    strata_hold_t         h;
+    strata_store_t       *st;
+    strata_store_conf_t   cf;
+
+    memset(&cf, 0, sizeof(cf));
+    cf.seed = test_seed;
+    cf.evict_lru = lru;
+    base = test_region(MB, &cf);
+    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    failed = 0;
+    wrong = 0;
+    seen = 0;
+
+    for (i = 0; i < 20000; i++) {
+        rc = test_store(st, i * 7919 % 1000, 0, i % 600,
+                        (i % 11 == 0) ? i * 131 % 60000 : i * 37 % 3000,
+                        i % 3 != 0, i, 100000);
+        failed += rc != STRATA_OK;
+
+        if (strata_store_lookup(st, test_key(&k, i * 31 % 1000, 0), &h)
+            == STRATA_OK)
+        {
+            wrong += test_check_body(&h, i * 31 % 1000, 0, &len) >= 0;
+            strata_store_unpin(&h);
+            seen++;
+        }
+    }
+
+    is(failed, 0, "%s: every store found room", lru ? "lru" : "gd2");
+    is(wrong, 0, "no wrong byte");
+    ok(seen > 1000, "%d hits", (int) seen);
+    is(strata_store_verify(st, test_say, NULL), 0, "verify");
+
+    strata_store_detach(st);
+    munmap(base, MB);
+}
+
+
+/* What one more stored response costs: 1 KB of body, 300 of head, 60 of key. */
+static void
+test_memory(void)
+{
+    int            mb;
+    double         entry, chunk;
+    strata_plan_t  p;
+
+    for (mb = 1; mb <= 4096; mb *= 4) {
+        is(strata_region_plan((uint64_t) mb * MB, 0, &p), STRATA_OK,
+           "plan of %d MB: %u shards, %u entries, %u chunks", mb, p.shard_n,
+           p.entry_n, p.chunk_n);
+
+        ok((double) p.shard_n * p.chunk_n * 1024 / ((double) mb * MB)
+           > (mb == 1 ? 0.85 : 0.9), "%.1f %% of it are chunks",
+           100.0 * p.shard_n * p.chunk_n * 1024 / ((double) mb * MB));
+        ok(p.entry_n >= p.chunk_n / 2, "an entry per two chunks");
+    }
+
+    chunk = STRATA_CHUNK_SIZE + 4 + 1.0 / 8;
+    entry = sizeof(strata_entry_t) + 4 + 4 + sizeof(uint16_t);
+
+    ok(entry + 2 * chunk <= 2200, "%.1f bytes for a small response",
+       entry + 2 * chunk);
+}
+
+
+static void
+test_check(void)
+{
+    void                 *base;
+    strata_zone_t        *z;
+    strata_store_conf_t   cf;
+
+    memset(&cf, 0, sizeof(cf));
+    cf.max_entries = 1000;
+    base = test_region(2 * MB, &cf);
+    z = base;
+
+    ok(strata_store_check(base, 2 * MB), "a store");
+    ok(!strata_store_check(base, MB), "of another size");
+    z->plan.layout++;
+    ok(!strata_store_check(base, 2 * MB), "of another layout");
+    ok(strata_store_attach(base, 0, 1, NULL, NULL) == NULL, "no attach");
+    z->plan.layout--;
+    z->plan.entries_off += 64;
+    ok(!strata_store_check(base, 2 * MB), "a plan that lies");
+    z->plan.entries_off -= 64;
+    ok(strata_store_check(base, 2 * MB), "a store again");
+    is(z->plan.entry_n, 1000, "with as many entries as asked for");
+    z->magic = 0;
+    ok(!strata_store_check(base, 2 * MB), "none");
+
+    munmap(base, 2 * MB);
+}
+
+
+static void
+test_tables(void)
+{
+    void            *base;
+    unsigned         i, known;
+    test_key_t       k;
+    strata_store_t  *st;
+
+    base = test_region(MB, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    test_key(&k, 1, 0);
+
+    ok(!strata_pass_known(st, &k.key.digest, 1000), "not known");
+    strata_pass_remember(st, &k.key.digest, 5000);
+    ok(strata_pass_known(st, &k.key.digest, 1000), "known");
+    ok(strata_pass_known(st, &k.key.digest, 4999), "to the last");
+    ok(!strata_pass_known(st, &k.key.digest, 5100), "no longer");
+    strata_pass_forget(st, &k.key.digest);
+    ok(!strata_pass_known(st, &k.key.digest, 1000), "forgotten");
+
+    for (i = 0, known = 0; i < 100; i++) {
+        strata_pass_remember(st, &test_key(&k, i, 0)->digest, 9000);
+    }
+
+    for (i = 0; i < 100; i++) {
+        known += strata_pass_known(st, &test_key(&k, i, 0)->digest, 8000);
+    }
+
+    ok(known > 90, "a hundred at once (%u)", known);
+
+    for (i = 0; i < 1000; i++) {
+        known += strata_pass_known(st, &test_key(&k, 1000 + i, 0)->digest,
+                                   8000);
+    }
+
+    ok(known <= 100, "and no others");
+
+    test_key(&k, 5, 0);
+    is(strata_uses_count(st, &k.key.digest), 1, "first use");
+    is(strata_uses_count(st, &k.key.digest), 2, "second");
+    is(strata_uses_count(st, &test_key(&k, 6, 0)->digest), 1, "another key");
+
+    for (i = 0; i < 300; i++) {
+        (void) strata_uses_count(st, &k.key.digest);
+    }
+
+    is(strata_uses_count(st, &k.key.digest), 255, "no more than 255");
+
+    strata_store_detach(st);
+    munmap(base, MB);
+}
+
+
+/* Counters outlive their process, gauges do not. */
+static void
+test_metrics(void)
+{
+    void                 *base;
+    test_key_t            k;
+    strata_hold_t         h;
+    strata_store_t       *a, *b;
+    strata_store_stat_t   stat;
+
+    base = test_region(MB, NULL);
+    a = strata_store_attach(base, 0, 42, NULL, NULL);
+    b = strata_store_attach(base, 1, 43, NULL, NULL);
+
+    strata_store_metrics(a)[STRATA_METRIC_hits] += 5;
+    strata_store_metrics(b)[STRATA_METRIC_hits] += 7;
+    strata_store_metrics(b)[STRATA_METRIC_readers] = 3;
+    strata_store_metrics(b)[STRATA_METRIC_REASON + STRATA_REASON_MISS] = 2;
+    (void) test_store(b, 1, 0, 10, 10, true, 0, 1000);
+    (void) strata_store_lookup(b, test_key(&k, 1, 0), &h);
+
+    strata_store_stat(a, &stat);
+    is(stat.metrics[STRATA_METRIC_hits], 12, "summed");
+    is(stat.metrics[STRATA_METRIC_readers], 3, "a gauge");
+    is(stat.metrics[STRATA_METRIC_pins], 1, "pins");
+    is(stat.seats, 2, "two seats");
+
+    strata_store_detach(b);
+    strata_store_stat(a, &stat);
+    is(stat.metrics[STRATA_METRIC_hits], 12, "kept");
+    is(stat.metrics[STRATA_METRIC_REASON + STRATA_REASON_MISS], 2, "reasons");
+    is(stat.metrics[STRATA_METRIC_readers], 0, "the gauge goes");
+    is(stat.metrics[STRATA_METRIC_pins], 0, "and the pin it forgot");
+    is(stat.seats, 1, "one seat");
+    is(strata_store_verify(a, test_say, NULL), 0, "verify");
+
+    strata_store_detach(a);
+    munmap(base, MB);
+}
+
+
+/* The lock is held by somebody: every call ends, and nothing is lost. */
+static void
+test_busy(void)
+{
+    void                 *base;
+    test_key_t            k;
+    strata_str_t          s;
+    strata_fill_t         f, g;
+    strata_meta_t         m;
+    strata_hold_t         h;
+    strata_join_t         j;
+    strata_lock_t        *lock;
+    strata_store_t       *st;
+    strata_store_stat_t   stat;
+
+    base = test_region(MB, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    lock = &st->shards[0].head->lock;
+    m = test_meta(0, 1000);
+    s.data = (const uint8_t *) "x";
+    s.len = 1;
+
+    (void) test_store(st, 1, 0, 10, 10, true, 0, 1000);
+    (void) strata_store_lookup(st, test_key(&k, 1, 0), &h);
+    (void) strata_store_remove(st, &k.key, 0);
+    (void) strata_store_reserve(st, test_key(&k, 2, 0), &m, s, 1, 0, &f);
+    (void) strata_store_reserve(st, test_key(&k, 3, 0), &m, s, 1, 0, &g);
+    (void) strata_fill_publish(&g, 0);
+    (void) strata_fill_append(&f, s, 0);
+    (void) strata_fill_append(&g, s, 0);
+
+    (void) strata_lock_try(lock, 9);
+
+    is(test_store(st, 5, 0, 10, 10, true, 0, 1), STRATA_BUSY, "reserve");
+    is(strata_flight_join(st, &k.key, 0, 1, 0, &j), STRATA_BUSY, "join");
+    is(strata_store_remove(st, &k.key, 0), STRATA_BUSY, "remove");
+    is(strata_store_expire(st, &k.key, 0), STRATA_BUSY, "expire");
+    is(strata_fill_publish(&f, 0), STRATA_BUSY, "publish");
+    is(strata_fill_commit(&f, 0), STRATA_BUSY, "commit");
+    strata_fill_close(&f);
+    is(strata_fill_commit(&g, 0), STRATA_BUSY, "commit of a filling one");
+    strata_fill_close(&g);
+    strata_store_unpin(&h);
+    is(st->deferred_n, 3, "three to release later");
+    strata_lock_release(lock);
+
+    is(test_store(st, 5, 0, 10, 10, true, 0, 1000), STRATA_OK, "and now");
+    is(st->deferred_n, 0, "released");
+    strata_store_stat(st, &stat);
+    is(stat.dead, 0, "none dead");
+    is(stat.entries, 1, "one stored");
+    is(stat.writing, 0, "none in writing");
+    ok(stat.metrics[STRATA_METRIC_lock_busy] >= 7, "counted");
+    is(strata_store_verify(st, test_say, NULL), 0, "verify");
+
+    strata_store_detach(st);
+    munmap(base, MB);
+}
+
+
 int
 main(void)
 {
     test_round_trip();
+    test_replace();
+    test_hold_limit();
+    test_limits();
+    test_time();
+    test_churn(false);
+    test_churn(true);
+    test_memory();
+    test_check();
+    test_tables();
+    test_metrics();
+    test_busy();
 
     return test_done();
 }
