@@ -5,8 +5,9 @@
 
 /*
  * A lock between processes that knows its owner.  The word holds the owner's
- * number (seat + 1, 0: free), so whoever notices that an owner died can take the
- * lock over from it, and then knows that what it guards may be half-changed.
+ * number (seat + 1, 0: free), so whoever notices that an owner died can take
+ * the lock over from it, and then knows that what it guards may be half-
+ * changed.
  *
  * Taking it never sleeps: a bounded number of pauses, then a bounded number
  * of sched_yield(), then STRATA_BUSY.

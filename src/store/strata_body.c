@@ -4,10 +4,10 @@
  */
 
 /*
- * Reading what a pinned entry holds: key, head and body stand in its chain one
- * after the other.  No byte is handed out that was not written for this entry: the
- * head and key are complete before the entry is shown, and of the body only
- * what filled covers is read.
+ * Reading what a pinned entry holds: key, head and body stand in its chain
+ * one after the other.  No byte is handed out that was not written for this
+ * entry: the head and key are complete before the entry is shown, and of the
+ * body only what filled covers is read.
  */
 
 #include "strata_chunk.h"
@@ -116,9 +116,9 @@ strata_store_body_size(const strata_hold_t *hold)
 
 
 /*
- * state before filled: whoever sees the end also sees all bytes.  Partner of both
- * is strata_fill_append(); for strata_flight_watch() they are sequentially
- * consistent.
+ * state before filled: whoever sees the end also sees all bytes.  Partner of
+ * both is strata_fill_append(); for strata_flight_watch() they are
+ * sequentially consistent.
  */
 int
 strata_store_body_ready(const strata_hold_t *hold, uint64_t *ready)

@@ -5,9 +5,9 @@
 
 /*
  * A bitmap says which chunks are in use, next[] links those of an entry, and
- * a cursor runs over the bitmap so that allocation is near-FIFO and chains tend to
- * be runs.  Both tables can be computed from the entries and are, after a death
- * inside the lock (strata_shard_repair_locked()).
+ * a cursor runs over the bitmap so that allocation is near-FIFO and chains
+ * tend to be runs.  Both tables can be computed from the entries and are,
+ * after a death inside the lock (strata_shard_repair_locked()).
  *
  * Invariant: a bit is set if and only if the chunk is in the chain of exactly
  * one entry that is not FREE; bits past the last chunk are set.

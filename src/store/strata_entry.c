@@ -9,7 +9,8 @@
  * after a death, and clearing a dead seat's bits twice does no harm.
  *
  * Invariant: the chunks, key and fields of an entry stay as they are from the
- * moment a reader has set its pin and then seen READY or FILLING until it clears it.
+ * moment a reader has set its pin and then seen READY or FILLING until it
+ * clears it.
  */
 
 #include "strata_entry.h"

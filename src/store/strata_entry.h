@@ -58,8 +58,8 @@ strata_entry_state(const strata_entry_t *e)
 /*
  * One more hold of this process; the first sets the pin.  The pin is set
  * before state is read (by the caller), an evictor sets state before it reads
- * pins (strata_entry_kill_locked()), both sequentially consistent: at least one of
- * them sees the other.  false: too many holds.
+ * pins (strata_entry_kill_locked()), both sequentially consistent: at least
+ * one of them sees the other.  false: too many holds.
  */
 static inline bool
 strata_entry_pin(strata_shard_t *sh, uint32_t i)

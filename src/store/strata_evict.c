@@ -6,9 +6,9 @@
 /*
  * Queues of entries, for the policies.
  *
- * Invariant under the lock: an entry with queue q + 1 is in queue q once, one with
- * queue 0 is in none; due[q] is that of the head of queue q, UINT64_MAX if it is
- * empty.
+ * Invariant under the lock: an entry with queue q + 1 is in queue q once, one
+ * with queue 0 is in none; due[q] is that of the head of queue q, UINT64_MAX
+ * if it is empty.
  */
 
 #include "strata_evict.h"

@@ -6,12 +6,12 @@
 /*
  * Filling an entry, by the one process that fetches it.
  *
- * The entry has the writer's pin from reserve() to close().  Chunks are taken and
- * linked under the lock, at most STRATA_TAKE_MAX at a time; bytes are copied without
- * it.  What is being filled is not in a queue of the policy.
+ * The entry has the writer's pin from reserve() to close().  Chunks are taken
+ * and linked under the lock, at most STRATA_TAKE_MAX at a time; bytes are
+ * copied without it.  What is being filled is not in a queue of the policy.
  *
- * f->tail is the chunk that is written to (+ 1), f->capacity the bytes of the chain,
- * or, when the length was declared, of key, head and declared body.
+ * f->tail is the chunk that is written to (+ 1), f->capacity the bytes of the
+ * chain, or, when the length was declared, of key, head and declared body.
  */
 
 #include "strata_chunk.h"

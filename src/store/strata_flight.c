@@ -7,20 +7,21 @@
  * Who fetches a key, who waits for it.
  *
  * A flight lives in the shard of its key and is found by digest, under the
- * shard's lock; so join() judges index and flight in one moment.  Its verdict is
- * given and read without the lock: generation, state, verdict and status are one
- * word.
+ * shard's lock; so join() judges index and flight in one moment.  Its verdict
+ * is given and read without the lock: generation, state, verdict and status
+ * are one word.
  *
  *   FREE, ENDED -> OPEN      join(), under the lock, generation + 1
- *   OPEN -> ENDED            tell(), by CAS; the slot goes to the end of the FIFO
- *                            then, or when a sweep finds it
+ *   OPEN -> ENDED            tell(), by CAS; the slot goes to the end of the
+ *                            FIFO then, or when a sweep finds it
  *   OPEN -> ORPHAN           healing, under the lock
  *   ORPHAN, OPEN -> OPEN     join() takes over, generation + 1
  *
  * Mail: a bit per flight slot in a bitmap of each seat.  waiters get mail for
- * every move of the flight; watchers (readers of a FILLING entry) once, then they
- * ask again.  Whoever posts changes the state before he reads the mask; whoever
- * waits sets his bit before he reads the state; all sequentially consistent.
+ * every move of the flight; watchers (readers of a FILLING entry) once, then
+ * they ask again.  Whoever posts changes the state before he reads the mask;
+ * whoever waits sets his bit before he reads the state; all sequentially
+ * consistent.
  */
 
 #include "strata_flight.h"
@@ -60,7 +61,9 @@ strata_flight_get(strata_store_t *st, uint32_t slot1, strata_shard_t **shp)
 }
 
 
-/* We lead now, with a new generation; whoever waited for the old one retries. */
+/*
+ * We lead now, with a new generation; whoever waited for the old one retries.
+ */
 static int
 strata_flight_lead(strata_shard_t *sh, uint32_t i, const strata_digest_t *d,
     int64_t now, strata_join_t *join)
@@ -106,8 +109,9 @@ strata_flight_lead(strata_shard_t *sh, uint32_t i, const strata_digest_t *d,
 
 
 /*
- * Behind an OPEN flight.  The bit is set before the word is read again, tell()
- * changes the word before it reads the bits: STRATA_AGAIN means that mail comes.
+ * Behind an OPEN flight.  The bit is set before the word is read again,
+ * tell() changes the word before it reads the bits: STRATA_AGAIN means that
+ * mail comes.
  */
 static int
 strata_flight_wait(strata_shard_t *sh, uint32_t i, strata_join_t *join)

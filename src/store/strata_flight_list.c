@@ -7,8 +7,9 @@
  * Buckets of flights, by digest, and the FIFO of slots for reuse: one that
  * ended goes to the end, so that its verdict stays readable as long as can be.
  *
- * Invariant under the lock: slots marked QUEUED are in the FIFO, and are FREE or
- * ENDED; slots marked HASHED are in the bucket of their digest; no slot is both.
+ * Invariant under the lock: slots marked QUEUED are in the FIFO, and are FREE
+ * or ENDED; slots marked HASHED are in the bucket of their digest; no slot is
+ * both.
  */
 
 #include "strata_flight.h"

@@ -7,15 +7,16 @@
  * GD2: evict the entry with the least value per byte.
  *
  * The shard keeps a rising level.  An entry is worth, per chunk of memory,
- * 1/n + 1/16 (n: its chunks): a hit saves a fixed cost plus a cost per byte, and
- * 16 KB is the size at which both are equal.  When an entry is queued it gets
+ * 1/n + 1/16 (n: its chunks): a hit saves a fixed cost plus a cost per byte,
+ * and 16 KB is the size at which both are equal.  When an entry is queued it
+ * gets
  *
  *   due = level + credit * value,    level = due of the last one looked at
  *
  * and stays until level has passed its due.  Entries of about the same size
  * have about the same value, so one FIFO per class of size keeps dues nearly
- * sorted, and the least due is found by comparing the heads of all queues (their
- * dues are copied into the shard head: four cache lines).
+ * sorted, and the least due is found by comparing the heads of all queues
+ * (their dues are copied into the shard head: four cache lines).
  *
  *   queues 0 .. 13    new: a quarter credit; a crawler passes through
  *   queues 14 .. 27   main: used since, or known to the ghosts

@@ -10,8 +10,8 @@
  * replaced).
  *
  * A walk without the lock may be led from one chain into another by entries
- * that are unlinked and reused under it.  It then misses, which is a hint only, and
- * it ends, because steps are counted.
+ * that are unlinked and reused under it.  It then misses, which is a hint
+ * only, and it ends, because steps are counted.
  */
 
 #include "strata_index.h"

@@ -31,7 +31,8 @@ void strata_index_unlink_locked(strata_shard_t *sh, uint32_t i);
 
 /*
  * The last entry of a bucket that is full, or STRATA_NONE.  Whoever links one
- * more kills this one first: nobody can make a look-up long by a choice of keys.
+ * more kills this one first: nobody can make a look-up long by a choice of
+ * keys.
  */
 uint32_t strata_index_surplus_locked(strata_shard_t *sh, uint64_t digest);
 

@@ -161,8 +161,9 @@ strata_uses_count(strata_store_t *st, const strata_digest_t *d)
 }
 
 
-/* Release, and acquire in strata_purge_seen(): before the entry is taken out. */
-
+/*
+ * Release, and acquire in strata_purge_seen(): before the entry is taken out.
+ */
 void
 strata_purge_mark(strata_store_t *st, const strata_digest_t *d)
 {

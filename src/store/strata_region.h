@@ -9,15 +9,15 @@
  *   zone     head (plan, seats, totals), metrics of each seat, mail of each
  *            seat, pass table, uses table
  *   shard    head (lock, queues, cursors), entries, buckets, ghosts, chunk
- *            bitmap, chunk links, flights, flight buckets, chunks; times 1 to 16
+ *            bitmap, chunk links, flights, flight buckets, chunks; 1 to 16
  *
- * The region holds indexes and offsets only.  Indexes of entries, chunks
- * and flights count within their shard; STRATA_NONE ends every list.  Tables never
- * move, so that a stale index still points at some record of its kind.
+ * The region holds indexes and offsets only.  Indexes of entries, chunks and
+ * flights count within their shard; STRATA_NONE ends every list.  Tables
+ * never move, so that a stale index still points at some record of its kind.
  *
  * Everything that lives in a shard is written under the shard's lock, apart
- * from fields declared _Atomic and what belongs to the owner of an entry that is
- * WRITING or FILLING.
+ * from fields declared _Atomic and what belongs to the owner of an entry that
+ * is WRITING or FILLING.
  */
 
 #ifndef STRATA_REGION_H

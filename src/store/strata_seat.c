@@ -18,8 +18,8 @@
  *   5. free the seat, then give up the healership
  *
  * Every step can be repeated, so a healer may die anywhere: who is still set,
- * and the next one takes the healership over.  A healer has a seat of its own, else it
- * had no name for the locks.
+ * and the next one takes the healership over.  A healer has a seat of its
+ * own, else it had no name for the locks.
  */
 
 #include "strata_seat.h"

@@ -22,8 +22,8 @@
  *   DEAD -> FREE        when no seat has a pin
  *
  * No call sleeps.  A call that needs a shard lock tries for a bounded time
- * (spins, then yields the CPU a bounded number of times) and returns STRATA_BUSY
- * if it is not to be had: the caller then does without the cache.
+ * (spins, then yields the CPU a bounded number of times) and returns
+ * STRATA_BUSY if it is not to be had: the caller then does without the cache.
  *
  * All instants are milliseconds of the monotonic clock, given by the caller.
  */
@@ -50,7 +50,7 @@ typedef struct strata_store_s  strata_store_t;
 
 typedef struct {
     uint32_t        max_entries;   /* 0: as many as the size gives room for */
-    uint64_t        max_object;    /* bytes of key, head and body; 0: 1/8 shard */
+    uint64_t        max_object;    /* key, head and body; 0: 1/8 shard */
     strata_seed_t   seed;          /* random, from the caller */
     uint8_t         evict_lru;     /* LRU instead of GD2, to compare */
 } strata_store_conf_t;
@@ -75,11 +75,12 @@ bool strata_store_check(const void *base, size_t size);
 
 /*
  * wake(data, seat) is called when the process in that seat has mail (flights
- * it waits for have moved); it must not block and may be called under no lock.
- * The handle is allocated with malloc.  NULL: no memory or bad region.  Seats
- * are 0 .. STRATA_SEATS - 1 and must be owned by this process exclusively; if a
- * dead process left things under this seat they are healed first.  That may need a
- * lock or a healership that somebody else has: NULL then too, try again later.
+ * it waits for have moved); it must not block and may be called under no
+ * lock. The handle is allocated with malloc.  NULL: no memory or bad region.
+ * Seats are 0 .. STRATA_SEATS - 1 and must be owned by this process
+ * exclusively; if a dead process left things under this seat they are healed
+ * first.  That may need a lock or a healership that somebody else has: NULL
+ * then too, try again later.
  */
 strata_store_t *strata_store_attach(void *base, uint32_t seat, uint32_t pid,
     void (*wake)(void *data, uint32_t seat), void *wake_data);
@@ -118,8 +119,8 @@ typedef struct {
 /*
  * Finds key and pins it.  STRATA_OK: complete.  STRATA_AGAIN: still filling.
  * STRATA_DECLINED: not there, or hidden by a concurrent change (a hint only;
- * strata_flight_join() looks again under the lock).  Does not look at freshness.
- * Counts as a use for the eviction policy.
+ * strata_flight_join() looks again under the lock).  Does not look at
+ * freshness. Counts as a use for the eviction policy.
  */
 int strata_store_lookup(strata_store_t *st, const strata_key_t *key,
     strata_hold_t *hold);
@@ -136,20 +137,21 @@ int64_t strata_store_fresh_until(const strata_hold_t *hold);
 uint8_t strata_store_flags(const strata_hold_t *hold);
 
 /*
- * The head (opaque bytes given to strata_store_reserve()).  A pointer into the
- * region when it lies in one run of chunks, else the head is copied to
- * buf (at least strata_store_head_len() bytes); buf may be NULL to ask: then NULL
- * says that a buffer is needed.
+ * The head (opaque bytes given to strata_store_reserve()).  A pointer into
+ * the region when it lies in one run of chunks, else the head is copied to
+ * buf (at least strata_store_head_len() bytes); buf may be NULL to ask: then
+ * NULL says that a buffer is needed.
  */
 size_t strata_store_head_len(const strata_hold_t *hold);
 const uint8_t *strata_store_head(const strata_hold_t *hold, uint8_t *buf);
 strata_str_t strata_store_key(const strata_hold_t *hold, uint8_t *buf);
 
 /*
- * The body.  size: declared length, or what is there so far if the length is not
- * known.  ready: bytes that may be read now (acquire; grows while FILLING).
- * The state of a filling entry: STRATA_AGAIN filling, STRATA_OK complete,
- * STRATA_ERROR its fetch failed or its writer died, no more bytes will come.
+ * The body.  size: declared length, or what is there so far if the length is
+ * not known.  ready: bytes that may be read now (acquire; grows while
+ * FILLING). The state of a filling entry: STRATA_AGAIN filling, STRATA_OK
+ * complete, STRATA_ERROR its fetch failed or its writer died, no more bytes
+ * will come.
  */
 uint64_t strata_store_body_size(const strata_hold_t *hold);
 int strata_store_body_ready(const strata_hold_t *hold, uint64_t *ready);
@@ -172,7 +174,7 @@ strata_str_t strata_store_run(const strata_hold_t *hold, strata_cursor_t *cur,
 /* filling: by the one process that fetches */
 
 typedef struct {
-    strata_hold_t    hold;         /* the writer's own pin; for its readers too */
+    strata_hold_t    hold;         /* the writer's pin; its readers' too */
     uint32_t         tail;         /* last chunk of the chain */
     uint32_t         tail_used;
     uint64_t         capacity;     /* bytes the chain has room for */
@@ -182,10 +184,10 @@ typedef struct {
 
 /*
  * Makes a private entry that holds key, head and, if body_len is not
- * STRATA_LEN_UNKNOWN, has room for the whole body, so that no later append can
- * fail.  Evicts if need be.
- * STRATA_OK; STRATA_DECLINED: too large for this zone, or nothing can be evicted;
- * STRATA_BUSY.
+ * STRATA_LEN_UNKNOWN, has room for the whole body, so that no later append
+ * can fail.  Evicts if need be.
+ * STRATA_OK; STRATA_DECLINED: too large for this zone, or nothing can be
+ * evicted; STRATA_BUSY.
  */
 #define STRATA_LEN_UNKNOWN  UINT64_MAX
 
@@ -201,26 +203,31 @@ int strata_store_reserve(strata_store_t *st, const strata_key_t *key,
 int strata_fill_append(strata_fill_t *f, strata_str_t data, int64_t now);
 
 /*
- * Shows the entry to look-ups while it fills; flight (strata_flight_slot() of the
- * ref from strata_flight_join(), or 0) is what its readers watch.  Only when the
- * body length was declared.
- * STRATA_DECLINED: an entry with this key is there already (a refresh), or the length
- * was not declared.  STRATA_BUSY: not shown.  After both, filling goes on.
+ * Shows the entry to look-ups while it fills; flight (strata_flight_slot() of
+ * the ref from strata_flight_join(), or 0) is what its readers watch.  Only
+ * when the body length was declared.
+ * STRATA_DECLINED: an entry with this key is there already (a refresh), or
+ * the length was not declared.  STRATA_BUSY: not shown.  After both, filling
+ * goes on.
  */
 int strata_fill_publish(strata_fill_t *f, uint32_t flight);
 
 /*
- * Complete: replaces whatever stood under the key.  STRATA_ERROR: shorter than
- * declared (nothing was stored, the fill is abandoned).  STRATA_BUSY: as abandoned.
- * STRATA_OK also for an entry that was removed while it filled: it is complete for
- * its readers, but look-ups miss.  The writer's pin stays until strata_fill_close().
+ * Complete: replaces whatever stood under the key.  STRATA_ERROR: shorter
+ * than declared (nothing was stored, the fill is abandoned).  STRATA_BUSY: as
+ * abandoned. STRATA_OK also for an entry that was removed while it filled: it
+ * is complete for its readers, but look-ups miss.  The writer's pin stays
+ * until strata_fill_close().
  */
 int strata_fill_commit(strata_fill_t *f, int64_t now);
 
 /* Never stored; readers of a FILLING entry get STRATA_ERROR.  Cannot fail. */
 void strata_fill_abandon(strata_fill_t *f);
 
-/* Gives the writer's pin back.  Abandons what was neither committed nor abandoned. */
+/*
+ * Gives the writer's pin back.  Abandons what was neither committed nor
+ * abandoned.
+ */
 void strata_fill_close(strata_fill_t *f);
 
 /*
@@ -229,11 +236,16 @@ void strata_fill_close(strata_fill_t *f);
  */
 void strata_store_freshen(const strata_hold_t *hold, const strata_meta_t *meta);
 
-/* Takes the key out of the index.  STRATA_OK: it was there; STRATA_DECLINED; STRATA_BUSY */
-int strata_store_remove(strata_store_t *st, const strata_key_t *key, int64_t now);
+/*
+ * Takes the key out of the index.  STRATA_OK: it was there; STRATA_DECLINED;
+ * STRATA_BUSY
+ */
+int strata_store_remove(strata_store_t *st, const strata_key_t *key,
+    int64_t now);
 
 /* Marks it stale now (keeps its windows, counted from now).  As above. */
-int strata_store_expire(strata_store_t *st, const strata_key_t *key, int64_t now);
+int strata_store_expire(strata_store_t *st, const strata_key_t *key,
+    int64_t now);
 
 
 /* refresh: at most one at a time per entry, no lock */
@@ -243,7 +255,8 @@ int strata_store_expire(strata_store_t *st, const strata_key_t *key, int64_t now
  * now + age_ms, strata_store_refreshed() or our death.  STRATA_DECLINED: it is
  * being refreshed.
  */
-int strata_store_refresh(const strata_hold_t *hold, int64_t now, uint32_t age_ms);
+int strata_store_refresh(const strata_hold_t *hold, int64_t now,
+    uint32_t age_ms);
 void strata_store_refreshed(const strata_hold_t *hold);
 
 
@@ -251,13 +264,15 @@ void strata_store_refreshed(const strata_hold_t *hold);
 
 void strata_pass_remember(strata_store_t *st, const strata_digest_t *d,
     int64_t until);
-bool strata_pass_known(strata_store_t *st, const strata_digest_t *d, int64_t now);
+bool strata_pass_known(strata_store_t *st, const strata_digest_t *d,
+    int64_t now);
 void strata_pass_forget(strata_store_t *st, const strata_digest_t *d);
 
 
 /*
- * purges of a key while it is being fetched: a fetch that finds another number at its
- * end than at its start does not store.  Lossy on the safe side: keys share counters.
+ * purges of a key while it is being fetched: a fetch that finds another
+ * number at its end than at its start does not store.  Lossy on the safe
+ * side: keys share counters.
  */
 
 void strata_purge_mark(strata_store_t *st, const strata_digest_t *d);
@@ -272,9 +287,9 @@ uint32_t strata_uses_count(strata_store_t *st, const strata_digest_t *d);
 /* flights: who fetches a key, who waits for it */
 
 /*
- * A flight is a slot in the region; ref is slot and generation, never 0.  Slots are
- * reused first-in first-out, so that a verdict outlives the flight long enough for
- * its waiters to read it.
+ * A flight is a slot in the region; ref is slot and generation, never 0.
+ * Slots are reused first-in first-out, so that a verdict outlives the flight
+ * long enough for its waiters to read it.
  *
  *   FREE -> OPEN      join() by the leader
  *   OPEN -> ENDED     end() with a verdict
@@ -301,10 +316,11 @@ typedef struct {
  * STRATA_OK     we lead (also: took over an orphan, or one older than age_ms
  *               that has not published anything)
  * STRATA_AGAIN  another request leads; our seat gets mail when it moves
- * STRATA_DONE   look up again: the index has an entry for key that is FILLING or
- *               whose fresh_until is later than fresh_at (a stale one does not hide
- *               the flight).  fresh_at INT64_MAX: no entry counts, not even a
- *               FILLING one (the request insists on asking the origin)
+ * STRATA_DONE   look up again: the index has an entry for key that is FILLING
+ *               or whose fresh_until is later than fresh_at (a stale one does
+ *               not hide the flight).  fresh_at INT64_MAX: no entry counts,
+ *               not even a FILLING one (the request insists on asking the
+ *               origin)
  * STRATA_DECLINED  no slot free: fetch alone
  * STRATA_BUSY   lock not to be had: fetch alone
  */
@@ -312,29 +328,34 @@ int strata_flight_join(strata_store_t *st, const strata_key_t *key, int64_t now,
     uint32_t age_ms, int64_t fresh_at, strata_join_t *join);
 
 /*
- * Where the flight stands; status is set for FAILED.  A ref whose slot was reused
- * reads as STRATA_FLIGHT_RETRY.
+ * Where the flight stands; status is set for FAILED.  A ref whose slot was
+ * reused reads as STRATA_FLIGHT_RETRY.
  */
-int strata_flight_poll(strata_store_t *st, strata_flight_t ref, uint16_t *status);
+int strata_flight_poll(strata_store_t *st, strata_flight_t ref,
+    uint16_t *status);
 
-/* The leader's word; wakes the seats that wait.  Ignored if the ref was lost. */
+/*
+ * The leader's word; wakes the seats that wait.  Ignored if the ref was lost.
+ */
 void strata_flight_tell(strata_store_t *st, strata_flight_t ref, int verdict,
     uint16_t status);
 
 /*
- * For readers of a FILLING entry: our seat gets mail for hold->flight when the body
- * grows or ends.  Check body_ready() again after this call, before sleeping.
+ * For readers of a FILLING entry: our seat gets mail for hold->flight when
+ * the body grows or ends.  Check body_ready() again after this call, before
+ * sleeping.
  */
 strata_flight_t strata_flight_watch(const strata_hold_t *hold);
 
 /* The waiters of a flight, over all processes; for strata_lock_max_waiters. */
-uint32_t strata_flight_waiters(strata_store_t *st, strata_flight_t ref, int add);
+uint32_t strata_flight_waiters(strata_store_t *st, strata_flight_t ref,
+    int add);
 
 /*
- * Takes our mail: calls fn(data, ref) for every flight that moved.  ref is the last
- * one this process joined or watched in that slot; compare strata_flight_slot() of it
- * with that of the refs that wait, then poll each (a slot may be reused between
- * move and mail).
+ * Takes our mail: calls fn(data, ref) for every flight that moved.  ref is
+ * the last one this process joined or watched in that slot; compare
+ * strata_flight_slot() of it with that of the refs that wait, then poll each
+ * (a slot may be reused between move and mail).
  */
 #define strata_flight_slot(ref)  ((uint32_t) (ref))
 
@@ -353,14 +374,15 @@ typedef struct {
     uint64_t    writing;
     uint64_t    flights;           /* OPEN and ORPHAN */
     uint64_t    seats;
-    uint64_t    metrics[STRATA_METRIC_N];   /* summed over seats, dead and alive */
+    uint64_t    metrics[STRATA_METRIC_N];   /* of all seats, dead ones too */
 } strata_store_stat_t;
 
 void strata_store_stat(strata_store_t *st, strata_store_stat_t *stat);
 
 /*
- * Walks everything under each shard's lock and checks every invariant.  Returns the
- * number of violations; say(data, text) gets a line each.  For tests.
+ * Walks everything under each shard's lock and checks every invariant.
+ * Returns the number of violations; say(data, text) gets a line each.  For
+ * tests.
  */
 int strata_store_verify(strata_store_t *st,
     void (*say)(void *data, const char *text), void *data);

@@ -4,9 +4,9 @@
  */
 
 /*
- * The invariants of a shard, checked one by one under its lock.  For tests: it
- * holds a lock far longer than anything else does, and it allocates a byte per entry
- * and chunk (before it takes the lock).
+ * The invariants of a shard, checked one by one under its lock.  For tests:
+ * it holds a lock far longer than anything else does, and it allocates a byte
+ * per entry and chunk (before it takes the lock).
  */
 
 #include "strata_chunk.h"
@@ -15,8 +15,6 @@
 #include "strata_index.h"
 #include "strata_shard.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 
@@ -38,13 +36,38 @@ typedef struct {
 } strata_verify_t;
 
 
-__attribute__((format(printf, 2, 3)))
-static void
-strata_verify_say(strata_verify_t *v, const char *fmt, ...)
+/* Appends words and a number, unless it is UINT32_MAX; the new length. */
+static size_t
+strata_verify_put(char *text, size_t len, const char *words, uint32_t n)
 {
-    int      n;
-    char     text[256];
-    va_list  args;
+    size_t    i;
+    uint32_t  unit;
+
+    for (i = 0; words[i] && len < 100; i++) {
+        text[len++] = words[i];
+    }
+
+    if (n != UINT32_MAX) {
+
+        for (unit = 1; n / unit >= 10; unit *= 10) { /* void */ }
+
+        for ( /* void */ ; unit; unit /= 10) {
+            text[len++] = (char) ('0' + n / unit % 10);
+        }
+    }
+
+    text[len] = '\0';
+
+    return len;
+}
+
+
+/* "shard 1: what 5" */
+static void
+strata_verify_say(strata_verify_t *v, const char *what, uint32_t n)
+{
+    char    text[128];
+    size_t  len;
 
     v->wrong++;
 
@@ -52,11 +75,9 @@ strata_verify_say(strata_verify_t *v, const char *fmt, ...)
         return;
     }
 
-    n = snprintf(text, sizeof(text), "shard %u: ", v->sh->index);
-
-    va_start(args, fmt);
-    (void) vsnprintf(text + n, sizeof(text) - (size_t) n, fmt, args);
-    va_end(args);
+    len = strata_verify_put(text, 0, "shard ", v->sh->index);
+    len = strata_verify_put(text, len, ": ", UINT32_MAX);
+    (void) strata_verify_put(text, len, what, n);
 
     v->say(v->data, text);
 }
@@ -74,7 +95,7 @@ strata_verify_free_list(strata_verify_t *v)
     for (i = sh->head->free_head; i != STRATA_NONE; i = sh->entries[i].qnext)
     {
         if (i >= sh->entry_n || (v->entries[i] & STRATA_SEEN_FREE)) {
-            strata_verify_say(v, "free list broken at %u", i);
+            strata_verify_say(v, "free list broken at entry ", i);
             return;
         }
 
@@ -83,8 +104,7 @@ strata_verify_free_list(strata_verify_t *v)
     }
 
     if (n != sh->head->free_n || n != sh->head->entry_free) {
-        strata_verify_say(v, "free list has %u, count is %u", n,
-                          sh->head->free_n);
+        strata_verify_say(v, "entries free, the count differs: ", n);
     }
 }
 
@@ -105,7 +125,7 @@ strata_verify_buckets(strata_verify_t *v)
         for (i = sh->buckets[b]; i != STRATA_NONE; i = e->hnext) {
 
             if (i >= sh->entry_n || (v->entries[i] & STRATA_SEEN_LINKED)) {
-                strata_verify_say(v, "bucket %u broken at %u", b, i);
+                strata_verify_say(v, "bucket broken at entry ", i);
                 break;
             }
 
@@ -114,18 +134,17 @@ strata_verify_buckets(strata_verify_t *v)
             linked++;
 
             if (strata_index_bucket(sh, e->digest) != &sh->buckets[b]) {
-                strata_verify_say(v, "entry %u in the wrong bucket", i);
+                strata_verify_say(v, "in the wrong bucket: entry ", i);
             }
 
             if (++n > STRATA_CHAIN_MAX) {
-                strata_verify_say(v, "bucket %u is too long", b);
+                strata_verify_say(v, "too long: bucket ", b);
             }
         }
     }
 
     if (linked != sh->head->linked_n) {
-        strata_verify_say(v, "%u linked, count is %u", linked,
-                          sh->head->linked_n);
+        strata_verify_say(v, "entries linked, the count differs: ", linked);
     }
 }
 
@@ -146,13 +165,13 @@ strata_verify_queues(strata_verify_t *v)
         due = (i < sh->entry_n) ? sh->entries[i].due : UINT64_MAX;
 
         if (sh->head->due[q] != due) {
-            strata_verify_say(v, "queue %u: due of its head differs", q);
+            strata_verify_say(v, "due of the head differs: queue ", q);
         }
 
         for ( /* void */ ; i != STRATA_NONE; i = e->qnext) {
 
             if (i >= sh->entry_n || (v->entries[i] & STRATA_SEEN_QUEUED)) {
-                strata_verify_say(v, "queue %u broken at %u", q, i);
+                strata_verify_say(v, "queue broken at entry ", i);
                 break;
             }
 
@@ -160,14 +179,14 @@ strata_verify_queues(strata_verify_t *v)
             v->entries[i] |= STRATA_SEEN_QUEUED;
 
             if (e->queue != q + 1 || e->qprev != prev) {
-                strata_verify_say(v, "queue %u: links of %u", q, i);
+                strata_verify_say(v, "links in the queue: entry ", i);
             }
 
             prev = i;
         }
 
         if (sh->head->queues[q].tail != prev) {
-            strata_verify_say(v, "queue %u: tail", q);
+            strata_verify_say(v, "tail of queue ", q);
         }
     }
 }
@@ -188,7 +207,7 @@ strata_verify_chain(strata_verify_t *v, uint32_t i)
     for (n = 0; n < e->chunk_n; n++) {
 
         if (c >= sh->chunk_n || v->chunks[c]) {
-            strata_verify_say(v, "entry %u: chain broken at chunk %u", i, n);
+            strata_verify_say(v, "chain broken: entry ", i);
             return;
         }
 
@@ -202,8 +221,7 @@ strata_verify_chain(strata_verify_t *v, uint32_t i)
         && (e->body_len != e->filled
             || strata_chunk_count(strata_max(bytes, 1)) != e->chunk_n))
     {
-        strata_verify_say(v, "entry %u: %llu bytes in %u chunks", i,
-                          (unsigned long long) bytes, e->chunk_n);
+        strata_verify_say(v, "bytes and chunks differ: entry ", i);
     }
 }
 
@@ -228,27 +246,24 @@ strata_verify_entry(strata_verify_t *v, uint32_t i)
         || (state == STRATA_FREE && (seen & STRATA_SEEN_LINKED))
         || (state == STRATA_WRITING && (seen & STRATA_SEEN_LINKED)))
     {
-        strata_verify_say(v, "entry %u: state %u, found in %x, not %x", i,
-                          state, seen, want);
+        strata_verify_say(v, "not where its state says: entry ", i);
     }
 
     if (e->pins & ~v->living) {
-        strata_verify_say(v, "entry %u: pins %llx of no seat", i,
-                          (unsigned long long) (e->pins & ~v->living));
+        strata_verify_say(v, "pinned by no seat: entry ", i);
     }
 
     if ((state == STRATA_WRITING || state == STRATA_FILLING)
         && (e->owner == 0 || !(v->living >> (e->owner - 1) & 1)
             || !(e->pins >> (e->owner - 1) & 1)))
     {
-        strata_verify_say(v, "entry %u: state %u, owner %u", i, state,
-                          e->owner);
+        strata_verify_say(v, "filled by nobody: entry ", i);
     }
 
     if (state == STRATA_READY && strata_index_twin_locked(v->sh, i)
                                  != STRATA_NONE)
     {
-        strata_verify_say(v, "entry %u: another one has its key", i);
+        strata_verify_say(v, "another one has its key: entry ", i);
     }
 
     strata_verify_chain(v, i);
@@ -259,25 +274,56 @@ static void
 strata_verify_chunks(strata_verify_t *v)
 {
     bool             used;
-    uint32_t         c, free;
+    uint32_t         c, avail;
     strata_shard_t  *sh;
 
     sh = v->sh;
-    free = 0;
+    avail = 0;
 
     for (c = 0; c < sh->chunk_n; c++) {
         used = sh->bitmap[c / 64] >> (c % 64) & 1;
-        free += !used;
+        avail += !used;
 
         if (used != (v->chunks[c] == 1)) {
-            strata_verify_say(v, "chunk %u: used %u, in a chain %u", c, used,
-                              v->chunks[c]);
+            strata_verify_say(v, used ? "leaked: chunk "
+                                      : "in use, not marked: chunk ", c);
         }
     }
 
-    if (free != sh->head->chunk_free) {
-        strata_verify_say(v, "%u chunks free, count is %u", free,
-                          sh->head->chunk_free);
+    if (avail != sh->head->chunk_free) {
+        strata_verify_say(v, "chunks free, the count differs: ", avail);
+    }
+}
+
+
+/* Buckets hold what is marked as hashed, and nothing else. */
+static void
+strata_verify_flight_buckets(strata_verify_t *v)
+{
+    uint32_t         b, i1, n, marked;
+    strata_shard_t  *sh;
+
+    sh = v->sh;
+    n = 0;
+    marked = 0;
+
+    for (b = 0; b < sh->flight_n; b++) {
+        marked += (sh->flights[b].marks & STRATA_FLIGHT_HASHED) != 0;
+
+        for (i1 = sh->fbuckets[b]; i1 && n <= sh->flight_n;
+             i1 = sh->flights[i1 - 1].hnext)
+        {
+            n++;
+
+            if (!(sh->flights[i1 - 1].marks & STRATA_FLIGHT_HASHED)) {
+                strata_verify_say(v, "hashed, but not marked: flight ",
+                                  i1 - 1);
+            }
+        }
+    }
+
+    if (n != marked) {
+        strata_verify_say(v, "flights hashed, not as marked: ", n);
     }
 }
 
@@ -285,8 +331,9 @@ strata_verify_chunks(strata_verify_t *v)
 static void
 strata_verify_flights(strata_verify_t *v)
 {
+    bool                   open;
     uint8_t                state;
-    uint32_t               i, n, queued, marked;
+    uint32_t               i, queued, marked;
     strata_shard_t        *sh;
     strata_flight_slot_t  *f;
 
@@ -303,49 +350,28 @@ strata_verify_flights(strata_verify_t *v)
     for (i = 0; i < sh->flight_n; i++) {
         f = &sh->flights[i];
         state = strata_flight_state(f->word);
-        marked += (f->marks & STRATA_FLIGHT_QUEUED) != 0;
+        open = state == STRATA_FLIGHT_OPEN || state == STRATA_FLIGHT_ORPHAN;
 
-        if ((f->marks & STRATA_FLIGHT_QUEUED)
-            && (state == STRATA_FLIGHT_OPEN || state == STRATA_FLIGHT_ORPHAN
-                || (f->marks & STRATA_FLIGHT_HASHED)))
-        {
-            strata_verify_say(v, "flight %u: state %u is queued", i, state);
+        if (f->marks & STRATA_FLIGHT_QUEUED) {
+            marked++;
+
+            if (open || (f->marks & STRATA_FLIGHT_HASHED)) {
+                strata_verify_say(v, "queued, but in use: flight ", i);
+            }
         }
 
         if (state == STRATA_FLIGHT_OPEN
             && (f->owner == 0 || !(v->living >> (f->owner - 1) & 1)))
         {
-            strata_verify_say(v, "flight %u: owner %u", i, f->owner);
+            strata_verify_say(v, "led by nobody: flight ", i);
         }
     }
 
     if (queued != marked) {
-        strata_verify_say(v, "%u flights queued, %u marked", queued, marked);
+        strata_verify_say(v, "flights queued, not as marked: ", queued);
     }
 
-    n = 0;
-
-    for (i = 0; i < sh->flight_n; i++) {
-        for (queued = sh->fbuckets[i]; queued && n <= sh->flight_n;
-             queued = sh->flights[queued - 1].hnext)
-        {
-            n++;
-
-            if (!(sh->flights[queued - 1].marks & STRATA_FLIGHT_HASHED)) {
-                strata_verify_say(v, "flight %u: hashed, not marked",
-                                  queued - 1);
-            }
-        }
-    }
-
-    for (i = 0; i < sh->flight_n; i++) {
-        n -= (sh->flights[i].marks & STRATA_FLIGHT_HASHED) != 0;
-    }
-
-    if (n) {
-        strata_verify_say(v, "flights hashed and marked differ by %d",
-                          (int) n);
-    }
+    strata_verify_flight_buckets(v);
 }
 
 
@@ -360,7 +386,7 @@ strata_verify_shard(strata_verify_t *v)
     for (i = 0; strata_shard_lock(sh) != STRATA_OK; i++) {
 
         if (i == STRATA_VERIFY_TRIES) {
-            strata_verify_say(v, "locked by seat %u",
+            strata_verify_say(v, "locked by seat ",
                               strata_lock_owner(&sh->head->lock) - 1);
             return;
         }

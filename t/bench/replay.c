@@ -16,16 +16,17 @@
 /*
  * usage: replay - | FILE.xz | FOLDER [SHARE ...]
  *
- * Replays traces ("key size [time]" a line) through the real store, with GD2 and
- * with LRU, at a size of SHARE per cent of the sum of unique object sizes (1 and
- * 10).  Prints object hits / byte hits of each.
+ * Replays traces ("key size [time]" a line) through the real store, with GD2
+ * and with LRU, at a size of SHARE per cent of the sum of unique object sizes
+ * (1 and 10).  Prints object hits / byte hits of each.
  *
- * What is charged: the zone has that many bytes of chunks (tables come on top),
- * and an entry per two chunks; an object takes its size and a key of 8 bytes,
- * rounded up to whole chunks.  Objects over 1/8 of a shard are refused, as always.
+ * What is charged: the zone has that many bytes of chunks (tables come on
+ * top), and an entry per two chunks; an object takes its size and a key of 8
+ * bytes, rounded up to whole chunks.  Objects over 1/8 of a shard are
+ * refused, as always.
  *
- * A trace without sizes (all 1) gets log-normal ones by a hash of the key: median
- * 2 KB, p99 200 KB, at most 8 MB.
+ * A trace without sizes (all 1) gets log-normal ones by a hash of the key:
+ * median 2 KB, p99 200 KB, at most 8 MB.
  */
 
 #define STRATA_ZONE_MIN  16384

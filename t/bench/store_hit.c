@@ -176,7 +176,8 @@ main(int argc, char **argv)
                (double) t / ((double) keys * rounds));
 
         if (c) {
-            printf(" %6.1f instructions", (double) c / ((double) keys * rounds));
+            printf(" %6.1f instructions",
+                   (double) c / ((double) keys * rounds));
         }
 
         printf("\n");

@@ -17,11 +17,12 @@
 /*
  * usage: stress_store [SECONDS [SEED [WORKERS]]]
  *
- * Processes on one region store, stream, read, wait for each other, remove and
- * heal, and are killed: from outside at any instruction, and by themselves at the
- * fault points, most of which lie inside a shard's lock.  Every body byte can be told
- * from (key, version, offset) and is checked when an entry is pinned and again
- * before it is unpinned.  At the end nobody is left; then nothing may be.
+ * Processes on one region store, stream, read, wait for each other, remove
+ * and heal, and are killed: from outside at any instruction, and by
+ * themselves at the fault points, most of which lie inside a shard's lock.
+ * Every body byte can be told from (key, version, offset) and is checked when
+ * an entry is pinned and again before it is unpinned.  At the end nobody is
+ * left; then nothing may be.
  *
  * Needs -DSTRATA_FAULTS.  Prints TAP.
  */

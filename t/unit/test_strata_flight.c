@@ -312,7 +312,7 @@ test_stream(void)
     (void) strata_flight_watch(&h);
     is(strata_fill_commit(&f, 0), STRATA_OK, "complete");
     is(woken, 1 << 2, "the end is told");
-    is(strata_store_body_ready(&h, &ready), STRATA_OK, "complete to its reader");
+    is(strata_store_body_ready(&h, &ready), STRATA_OK, "complete");
     is(test_check_body(&h, 1, 1, &len), -1, "every byte");
     is(len, 3000, "all of it");
     strata_fill_close(&f);

@@ -5,9 +5,10 @@
 /* with: */
 
 /*
- * Death at every fault point: a child does everything the store can do and dies at
- * the n-th passage of one point; the parent heals and walks every invariant.  The
- * sources are included, because the marks need -DSTRATA_FAULTS.
+ * Death at every fault point: a child does everything the store can do and
+ * dies at the n-th passage of one point; the parent heals and walks every
+ * invariant.  The sources are included, because the marks need
+ * -DSTRATA_FAULTS.
  */
 
 #define STRATA_FAULTS

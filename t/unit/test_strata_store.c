@@ -518,6 +518,87 @@ test_metrics(void)
 }
 
 
+/* Verify bites: each kind of damage is seen. */
+static void
+test_verify(void)
+{
+    int              i, good;
+    void            *base;
+    uint32_t         at, was;
+    uint64_t         word;
+    strata_entry_t  *e;
+    strata_shard_t  *sh;
+    strata_store_t  *st;
+
+    base = test_region(MB, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    sh = &st->shards[0];
+
+    for (i = 0; i < 50; i++) {
+        (void) test_store(st, (unsigned) i, 0, 10, 3000, true, 0, 1000);
+    }
+
+    for (at = 0; strata_entry_state(&sh->entries[at]) != STRATA_READY; at++) {
+        /* void */
+    }
+
+    e = &sh->entries[at];
+    good = strata_store_verify(st, NULL, NULL);
+    is(good, 0, "all is well");
+
+#define test_damage(field, value, what)                                      \
+    was = (uint32_t) field;                                                  \
+    field = value;                                                           \
+    ok(strata_store_verify(st, NULL, NULL) > 0, what);                       \
+    field = was
+
+    test_damage(e->state, STRATA_DEAD, "a state that is wrong");
+    test_damage(e->first, sh->entries[at + 1].first, "a chunk used twice");
+    test_damage(e->chunk_n, 2, "a chunk leaked");
+    test_damage(e->queue, 0, "a queue forgotten");
+    test_damage(e->qprev, 7777, "links of a queue");
+    test_damage(e->marks, STRATA_MARK_DECLARED, "a mark forgotten");
+    test_damage(e->pins, 1 << 9, "a pin of nobody");
+    test_damage(sh->head->free_n, 1, "a count of the free");
+    test_damage(sh->head->chunk_free, 1, "a count of chunks");
+    test_damage(sh->head->linked_n, 1, "a count of the linked");
+    test_damage(sh->fbuckets[3], 5, "a flight hashed by mistake");
+    test_damage(sh->head->flight_head, 5, "slots lost");
+
+    word = sh->bitmap[0];
+    sh->bitmap[0] ^= 1;
+    ok(strata_store_verify(st, NULL, NULL) > 0, "a bit of the bitmap");
+    sh->bitmap[0] = word;
+
+    is(strata_store_verify(st, test_say, NULL), 0, "and all is well again");
+
+    strata_store_detach(st);
+    munmap(base, MB);
+}
+
+
+static void
+test_purges(void)
+{
+    void            *base;
+    uint32_t         before;
+    test_key_t       k;
+    strata_store_t  *st;
+
+    base = test_region(MB, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    test_key(&k, 1, 0);
+
+    before = strata_purge_seen(st, &k.key.digest);
+    is(strata_purge_seen(st, &k.key.digest), before, "no purge");
+    strata_purge_mark(st, &k.key.digest);
+    ok(strata_purge_seen(st, &k.key.digest) != before, "a purge is seen");
+
+    strata_store_detach(st);
+    munmap(base, MB);
+}
+
+
 /* The lock is held by somebody: every call ends, and nothing is lost. */
 static void
 test_busy(void)
@@ -593,6 +674,8 @@ main(void)
     test_tables();
     test_metrics();
     test_busy();
+    test_verify();
+    test_purges();
 
     return test_done();
 }
