@@ -32,7 +32,7 @@ typedef struct {
 } strata_args_policy_t;
 
 /*
- * What of args is in the key.  Only '&' separates; nothing is decoded. 
+ * What of args is in the key.  Only '&' separates; nothing is decoded.
  * Returns args itself when nothing changes, or nothing of it; else writes to
  * buf (args.len bytes are enough).
  */

@@ -5,8 +5,12 @@
 
 /*
  * May a stored response answer this request (RFC 9111, 4)?  The fresh, plain
- * hit is decided inline by the caller (now < fresh_until and no flag); this is
- * everything else.
+ * hit is decided inline by the caller (now < fresh_until and neither no-cache
+ * nor soft purge); this is everything else.
+ *
+ * The request's max-age=0 refuses everything; its max-stale does not undo a
+ * soft purge, must-revalidate or no-cache.  SOFT_PURGED is stale whatever
+ * fresh_until says.
  */
 
 #ifndef STRATA_REUSE_H

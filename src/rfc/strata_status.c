@@ -40,6 +40,9 @@ static const strata_str_t  strata_status_fwd[] = {
     strata_string("; fwd=partial")
 };
 
+_Static_assert(sizeof(strata_status_fwd) / sizeof(strata_status_fwd[0])
+               == STRATA_FWD_PARTIAL + 1, "a word for each strata_fwd_e");
+
 static const strata_str_t  strata_status_nothing = strata_string("");
 static const strata_str_t  strata_status_fwd_status =
     strata_string("; fwd-status=");
