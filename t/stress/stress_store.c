@@ -137,6 +137,12 @@ strata_fault(const char *name)
 {
     int  i;
 
+    /* preempted at the worst moment */
+
+    if (rnd(4000) == 0) {
+        usleep((useconds_t) rnd(500));
+    }
+
     if (fault_countdown == 0) {
         return;
     }
@@ -176,7 +182,17 @@ alive(void *data, uint32_t seat, uint32_t pid)
     (void) data;
     (void) seat;
 
-    return kill((pid_t) pid, 0) == 0 || errno == EPERM;
+    if (kill((pid_t) pid, 0) == 0 || errno == EPERM) {
+        return true;
+    }
+
+    /* time for others to heal it first, and to take its seat */
+
+    if (rnd(4) == 0) {
+        usleep((useconds_t) rnd(3000));
+    }
+
+    return false;
 }
 
 
