@@ -22,6 +22,7 @@
 
 
 #define STRATA_FILL_IDLE   4       /* lock holds that brought nothing */
+#define STRATA_FILL_TRIES  4       /* for a lock, after the first one */
 #define STRATA_FILL_STEP   64      /* most chunks to grow by */
 
 
@@ -52,6 +53,23 @@ strata_fill_writing(strata_store_t *st, int n)
 }
 
 
+/* Work was done for this entry already: tries harder. */
+static int
+strata_fill_lock(strata_fill_t *f)
+{
+    uint32_t  n;
+
+    for (n = 0; n < STRATA_FILL_TRIES; n++) {
+
+        if (strata_shard_lock(strata_fill_shard(f)) == STRATA_OK) {
+            return STRATA_OK;
+        }
+    }
+
+    return STRATA_BUSY;
+}
+
+
 /* Adds n chunks to the chain.  STRATA_DECLINED: fewer than least were had. */
 static int
 strata_fill_grow(strata_fill_t *f, uint64_t n, uint64_t least, int64_t now)
@@ -72,7 +90,7 @@ strata_fill_grow(strata_fill_t *f, uint64_t n, uint64_t least, int64_t now)
 
     while (n) {
 
-        if (strata_shard_lock(sh) != STRATA_OK) {
+        if (strata_fill_lock(f) != STRATA_OK) {
             return STRATA_BUSY;
         }
 
@@ -390,7 +408,7 @@ strata_fill_commit(strata_fill_t *f, int64_t now)
         return STRATA_ERROR;
     }
 
-    if (strata_shard_lock(sh) != STRATA_OK) {
+    if (strata_fill_lock(f) != STRATA_OK) {
         strata_fill_abandon(f);
         return STRATA_BUSY;
     }

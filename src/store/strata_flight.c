@@ -101,7 +101,7 @@ strata_flight_lead(strata_shard_t *sh, uint32_t i, const strata_digest_t *d,
         strata_flight_post(sh->store, strata_flight_number(sh, i), waiters);
     }
 
-    sh->store->watched[strata_flight_number(sh, i)] = gen;
+    strata_flight_expect(sh->store, strata_flight_number(sh, i), gen);
     join->ref = strata_flight_ref(strata_flight_number(sh, i), gen);
 
     return STRATA_OK;
@@ -134,7 +134,7 @@ strata_flight_wait(strata_shard_t *sh, uint32_t i, strata_join_t *join)
         return STRATA_DECLINED;
     }
 
-    sh->store->watched[slot] = strata_flight_gen(word);
+    strata_flight_expect(sh->store, slot, strata_flight_gen(word));
     join->ref = strata_flight_ref(slot, strata_flight_gen(word));
 
     return STRATA_AGAIN;
@@ -341,7 +341,7 @@ strata_flight_watch(const strata_hold_t *hold)
                              memory_order_seq_cst);
 
     gen = strata_flight_gen(strata_flight_load(f));
-    hold->store->watched[hold->flight - 1] = gen;
+    strata_flight_expect(hold->store, hold->flight - 1, gen);
 
     return strata_flight_ref(hold->flight - 1, gen);
 }

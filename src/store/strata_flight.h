@@ -65,6 +65,9 @@ uint16_t strata_flight_stand_in(strata_shard_t *sh, uint32_t i);
 /* The body of a FILLING entry grew or ended: mails who watches. */
 void strata_flight_grown(strata_store_t *st, uint16_t flight);
 
+/* This process waits for generation gen of a slot of the zone. */
+void strata_flight_expect(strata_store_t *st, uint32_t slot, uint32_t gen);
+
 /* Mail for these seats about a slot of the zone; then, without a lock, wake. */
 void strata_flight_post(strata_store_t *st, uint32_t slot, uint64_t seats);
 void strata_flight_ring(strata_store_t *st);

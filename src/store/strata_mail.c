@@ -19,6 +19,24 @@ strata_mail_word(strata_store_t *st, uint32_t seat, uint32_t slot)
 }
 
 
+/*
+ * A slot may be reused, and joined again, before the mail about its last flight
+ * is taken: so the one before is remembered too.
+ */
+void
+strata_flight_expect(strata_store_t *st, uint32_t slot, uint32_t gen)
+{
+    uint32_t  *watched;
+
+    watched = &st->watched[2 * slot];
+
+    if (watched[0] != gen) {
+        watched[1] = watched[0];
+        watched[0] = gen;
+    }
+}
+
+
 void
 strata_flight_post(strata_store_t *st, uint32_t slot, uint64_t seats)
 {
@@ -69,7 +87,7 @@ void
 strata_flight_mail(strata_store_t *st,
     void (*fn)(void *data, strata_flight_t ref), void *data)
 {
-    uint32_t           w, slot;
+    uint32_t           w, i, gen, slot;
     uint64_t           bits;
     _Atomic uint64_t  *mail;
 
@@ -86,7 +104,13 @@ strata_flight_mail(strata_store_t *st,
         for ( /* void */ ; bits; bits &= bits - 1) {
             slot = w * 64 + (uint32_t) __builtin_ctzll(bits);
 
-            fn(data, (strata_flight_t) st->watched[slot] << 32 | (slot + 1));
+            for (i = 0; i < 2; i++) {
+                gen = st->watched[2 * slot + i];
+
+                if (gen) {
+                    fn(data, (strata_flight_t) gen << 32 | (slot + 1));
+                }
+            }
         }
     }
 }

@@ -243,7 +243,7 @@ struct strata_store_s {
     _Atomic uint64_t      *mail;
     _Atomic uint64_t      *pass;
     _Atomic uint32_t      *uses;
-    uint32_t              *watched;     /* generation per flight slot */
+    uint32_t              *watched;     /* two generations per slot */
     uint64_t               rings;       /* seats to wake */
     uint32_t               max_chunks;  /* of an object */
     uint64_t               max_object;

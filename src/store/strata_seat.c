@@ -28,11 +28,11 @@
 #include "strata_index.h"
 #include "strata_shard.h"
 
-#include <sched.h>
+#include <poll.h>
 
 
 #define STRATA_HEAL_BATCH   256     /* entries per lock hold */
-#define STRATA_OPEN_YIELDS  2000
+#define STRATA_OPEN_TRIES   1000    /* 1 ms each */
 #define STRATA_CLOSE_TRIES  20
 
 
@@ -340,54 +340,66 @@ strata_store_heal(strata_store_t *st,
 }
 
 
-/* The seat is ours alone, so a healer of this number is a predecessor. */
+/*
+ * Heals what a predecessor left in our seat.  The seat is ours alone, so a
+ * healer of this number is a predecessor as well.
+ */
 static int
-strata_seat_open_claim(strata_store_t *st, strata_seat_t *s)
+strata_seat_inherit(strata_store_t *st, strata_seat_t *s)
 {
-    uint32_t  n;
+    int       rc;
     uint64_t  healer;
 
-    for (n = 0; n < STRATA_OPEN_YIELDS; n++) {
-        healer = atomic_load_explicit(&s->healer, memory_order_seq_cst);
+    healer = atomic_load_explicit(&s->healer, memory_order_seq_cst);
 
-        if ((healer == 0 || (uint32_t) healer == st->seat + 1)
-            && strata_seat_claim(st, s, healer))
-        {
-            return STRATA_OK;
-        }
-
-        sched_yield();
+    if ((healer && (uint32_t) healer != st->seat + 1)
+        || !strata_seat_claim(st, s, healer))
+    {
+        return STRATA_BUSY;
     }
 
-    return STRATA_BUSY;
+    STRATA_FAULT("seat_claimed");
+
+    rc = strata_seat_clear(st, st->seat);
+
+    if (rc == STRATA_OK) {
+        strata_seat_fold(st, st->seat);
+        strata_count(st, STRATA_METRIC_heals, 1);
+    }
+
+    return rc;
 }
 
 
+/*
+ * Waits, if need be, for a healer that has the seat, or for one who frees a
+ * lock. A seat that is free needs neither, whoever has the healership still.
+ */
 int
 strata_seat_open(strata_store_t *st)
 {
+    uint32_t        n;
     uint64_t        who;
     strata_seat_t  *s;
 
     s = &st->zone->seats[st->seat];
 
-    if (strata_seat_open_claim(st, s) != STRATA_OK) {
-        return STRATA_BUSY;
-    }
+    for (n = 0; /* void */ ; n++) {
+        who = atomic_load_explicit(&s->who, memory_order_seq_cst);
 
-    who = atomic_load_explicit(&s->who, memory_order_seq_cst);
+        STRATA_FAULT("seat_open");
 
-    STRATA_FAULT("seat_open");
+        if ((uint32_t) who == 0 || strata_seat_inherit(st, s) == STRATA_OK) {
+            break;
+        }
 
-    if ((uint32_t) who) {
+        strata_seat_unclaim(st, s);
 
-        if (strata_seat_clear(st, st->seat) != STRATA_OK) {
-            strata_seat_unclaim(st, s);
+        if (n == STRATA_OPEN_TRIES) {
             return STRATA_BUSY;
         }
 
-        strata_seat_fold(st, st->seat);
-        strata_count(st, STRATA_METRIC_heals, 1);
+        (void) poll(NULL, 0, 1);
     }
 
     /* from here on we are found if we die */

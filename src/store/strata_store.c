@@ -40,7 +40,7 @@ strata_store_attach(void *base, uint32_t seat, uint32_t pid,
         return NULL;
     }
 
-    flights = (size_t) z->plan.flight_n * z->plan.shard_n;
+    flights = 2 * (size_t) z->plan.flight_n * z->plan.shard_n;
 
     st = calloc(1, sizeof(*st) + flights * sizeof(*st->watched)
                    + (size_t) z->plan.entry_n * z->plan.shard_n

@@ -21,9 +21,10 @@
  *   any -> DEAD         abandon, replace, purge, evict, expiry, healing
  *   DEAD -> FREE        when no seat has a pin
  *
- * No call sleeps.  A call that needs a shard lock tries for a bounded time
- * (spins, then yields the CPU a bounded number of times) and returns
- * STRATA_BUSY if it is not to be had: the caller then does without the cache.
+ * No call sleeps but strata_store_attach().  A call that needs a shard lock
+ * tries for a bounded time (spins, then yields the CPU a bounded number of
+ * times) and returns STRATA_BUSY if it is not to be had: the caller then does
+ * without the cache.
  *
  * All instants are milliseconds of the monotonic clock, given by the caller.
  */
@@ -79,8 +80,9 @@ bool strata_store_check(const void *base, size_t size);
  * lock. The handle is allocated with malloc.  NULL: no memory or bad region.
  * Seats are 0 .. STRATA_SEATS - 1 and must be owned by this process
  * exclusively; if a dead process left things under this seat they are healed
- * first.  That may need a lock or a healership that somebody else has: NULL
- * then too, try again later.
+ * first.  That may need a lock or a healership that somebody else has: then
+ * this call, alone of all, sleeps, for a second at most, and returns NULL if
+ * that was not enough; try again later.
  */
 strata_store_t *strata_store_attach(void *base, uint32_t seat, uint32_t pid,
     void (*wake)(void *data, uint32_t seat), void *wake_data);
@@ -352,10 +354,10 @@ uint32_t strata_flight_waiters(strata_store_t *st, strata_flight_t ref,
     int add);
 
 /*
- * Takes our mail: calls fn(data, ref) for every flight that moved.  ref is
- * the last one this process joined or watched in that slot; compare
- * strata_flight_slot() of it with that of the refs that wait, then poll each
- * (a slot may be reused between move and mail).
+ * Takes our mail: calls fn(data, ref) for every flight that moved, and for
+ * the one this process joined or watched in the same slot before (a slot may
+ * be reused between move and mail).  It says "look", not what is to be seen:
+ * poll, or ask for what is ready.
  */
 #define strata_flight_slot(ref)  ((uint32_t) (ref))
 

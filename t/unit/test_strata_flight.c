@@ -192,7 +192,8 @@ test_age(void)
     is(jc.attempt, 1, "as a second attempt");
     is(strata_flight_poll(b, jb.ref, &status), STRATA_FLIGHT_RETRY,
        "who waited joins again");
-    is(mail_of(b), 1, "and is told so");
+    is(mail_of(b), 2, "and is told so");
+    ok(letters[1] == jb.ref, "about the flight it waits for");
     strata_flight_tell(a, ja.ref, STRATA_FLIGHT_STORED, 0);
     is(strata_flight_poll(b, jc.ref, &status), STRATA_FLIGHT_PENDING,
        "the old leader has no say");

@@ -424,6 +424,43 @@ test_own_seat(void)
 }
 
 
+/* A healer has our seat: wait for it, unless there is nothing to heal. */
+static void
+test_healer_of_ours(void)
+{
+    void            *base;
+    strata_zone_t   *z;
+    strata_store_t  *a, *b;
+
+    base = test_region(MB, NULL);
+    z = base;
+
+    z->seats[5].healer = (uint64_t) 0x7ffffff0 << 32 | 9;
+    a = strata_store_attach(base, 5, (uint32_t) getpid(), wake, NULL);
+    ok(a != NULL, "a free seat, though its healer died at the very end");
+
+    b = strata_store_attach(base, 8, (uint32_t) getpid(), wake, NULL);
+    (void) strata_store_heal(b, alive, NULL);
+    is(z->seats[5].healer, (uint64_t) 0x7ffffff0 << 32 | 9,
+       "nobody minds it while the seat lives");
+    strata_store_detach(a);
+    (void) strata_store_heal(b, alive, NULL);
+    is(z->seats[5].healer, 0, "then it is cleared");
+
+    corpse(base);
+    z->seats[2].healer = (uint64_t) 0x7ffffff0 << 32 | 9;
+    ok(strata_store_attach(base, 2, (uint32_t) getpid(), wake, NULL) == NULL,
+       "remains in a healer's hands, dead or not: wait, then do without");
+    is(strata_store_heal(b, alive, NULL), 1, "who can tell takes them over");
+    a = strata_store_attach(base, 2, (uint32_t) getpid(), wake, NULL);
+    ok(a != NULL, "now it goes");
+
+    strata_store_detach(a);
+    strata_store_detach(b);
+    munmap(base, MB);
+}
+
+
 static void
 test_claims(void)
 {
@@ -470,6 +507,7 @@ main(void)
                   MAP_SHARED|MAP_ANONYMOUS, -1, 0);
 
     test_claims();
+    test_healer_of_ours();
     test_own_seat();
     memset(points, 0, sizeof(*points));
     test_points();
