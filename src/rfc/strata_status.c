@@ -164,6 +164,7 @@ static bool
 strata_status_string(strata_status_out_t *o, const strata_str_t *param,
     strata_str_t s)
 {
+    bool      escape;
     size_t    i;
     uint8_t   c, *p;
 
@@ -178,12 +179,14 @@ strata_status_string(strata_status_out_t *o, const strata_str_t *param,
     for (i = 0; i < s.len; i++) {
         c = s.data[i];
 
-        /* room for two bytes and the closing quote */
-        if (o->end - p < 3) {
+        escape = c == '"' || c == '\\';
+
+        /* room for the closing quote too */
+        if (o->end - p < 2 + escape) {
             return false;
         }
 
-        if (c == '"' || c == '\\') {
+        if (escape) {
             *p++ = '\\';
         }
 

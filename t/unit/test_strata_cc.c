@@ -155,6 +155,11 @@ static const targeted_row_t  targeted[] = {
     { "a=:aGk=:, b=*x, c=a/b:c, max-age=7", true, 0, 7 },
     { "a=\"q\\\"\\\\\", max-age=7", true, 0, 7 },
     { "a=123456789012.123, max-age=7", true, 0, 7 },
+    { "z=1, *a=1, a.z_9-*=1, max-age=7", true, 0, 7 },
+    { "a=::, b=( ), c=(  1  2  ), d;  p, max-age=7", true, 0, 7 },
+    { "a=9., max-age=7", false, 0, -1 },
+    { "a=(\t1)", false, 0, -1 },
+    { "a;\tp", false, 0, -1 },
 
     { "max-age=10000, &&&&&", false, 0, -1 },
     { "MaX-aGe=60", false, 0, -1 },
@@ -289,6 +294,9 @@ test_others(void)
     parse_lines(&cc, "max-stale, max-stale=5");
     ok(!(cc.flags & STRATA_CC_MAX_STALE_ANY), "a number is stricter than any");
     is(cc.max_stale, 5, "and counts");
+
+    parse_lines(&cc, "max-stale=0, max-stale");
+    ok(!(cc.flags & STRATA_CC_MAX_STALE_ANY), "0 is a number too");
 
     parse_lines(&cc, "max-stale=5\nmax-stale");
     ok(!(cc.flags & STRATA_CC_MAX_STALE_ANY), "whatever their order");

@@ -116,6 +116,10 @@ static const reuse_row_t  reuses[] = {
 
     { "9111 5.2.1.2 max-stale", 0, 0, 60, VAL, { true, false, -1, -1, 20*S },
       80*S, HIT, STRATA_REASON_EXPIRED },
+    { "9111 5.2.1.2 max-stale=0", 0, 0, 60, VAL,
+      { true, false, -1, -1, 0 }, 60*S, HIT, STRATA_REASON_EXPIRED },
+    { "9111 5.2.1.2 max-stale, min-fresh=0", 0, 0, 60, VAL,
+      { true, false, -1, 0, 20*S }, 80*S, HIT, STRATA_REASON_EXPIRED },
     { "9111 5.2.1.2 max-stale passed", 0, 0, 60, VAL,
       { true, false, -1, -1, 20*S }, 80*S + 1, ASK, STRATA_REASON_EXPIRED },
     { "9111 5.2.1.2 any", 0, 0, 0, 0, { true, false, -1, -1, ANY },
@@ -144,6 +148,7 @@ static const error_row_t  errors[] = {
     { "the operator's window", 0, 30, 0, true, 89*S, true },
     { "the operator's window over", 0, 30, 0, true, 90*S, false },
     { "the longer window", 50, 30, 0, true, 100*S, true },
+    { "the longer window over", 50, 30, 0, true, 110*S, false },
     { "stale-while-revalidate is no stale-if-error", 50, 0, 0, false, 61*S,
       false },
     { "9111 4.2.4 must-revalidate", 0, 30, MR, true, 61*S, false },

@@ -124,15 +124,20 @@ test_cut(void)
         n = strata_status_format(&formats[i].status, whole, sizeof(whole));
         good = true;
 
-        for (size = 0; size <= n; size++) {
+        for (size = 0; size < n; size++) {
             heap = malloc(size + 1);
             cut = strata_status_format(&formats[i].status, heap, size);
             memcpy(buf, heap, cut);
             free(heap);
 
             good = good && cut <= size && memcmp(buf, whole, cut) == 0
-                   && (cut == 0 || cut == n || whole[cut] == ';');
+                   && (cut == 0 || whole[cut] == ';');
         }
+
+        heap = malloc(n);
+        good = good && strata_status_format(&formats[i].status, heap, n) == n
+               && memcmp(heap, whole, n) == 0;
+        free(heap);
 
         ok(good, "cut cleanly: %s", formats[i].text);
     }

@@ -186,6 +186,8 @@ static const store_row_t  stores[] = {
       0 },
     { "9111 5.2.2.10", 200, "Cache-Control: s-maxage=60", PLAIN, STORE, 60,
       MR },
+    { "9111 5.2.2.10", 200, "Cache-Control: s-maxage=0\nETag: \"x\"", KEEP,
+      STORE, 0, MR|VAL },
     { "9111 5.2.2.2", 200, "Cache-Control: max-age=60, must-revalidate", PLAIN,
       STORE, 60, MR },
     { "9111 5.2.2.8", 200, "Cache-Control: max-age=60, proxy-revalidate",
@@ -298,6 +300,7 @@ static const store_row_t  stores[] = {
     { "9111 3.5", 200, "Cache-Control: max-age=60, must-revalidate", AUTH,
       STORE, 60, MR },
     { "9111 3.5", 200, "Cache-Control: s-maxage=60", AUTH, STORE, 60, MR },
+    { "9111 3.5", 200, "Cache-Control: s-maxage=0", AUTH, LATE, 0, 0 },
     { "9111 3.5", 200, "Cache-Control: max-age=60, proxy-revalidate", AUTH,
       RAUTH, 0, 0 },
     { "9111 3.5", 200, "Cache-Control: max-age=60, public=1", AUTH, RAUTH, 0,
@@ -508,6 +511,57 @@ test_born(void)
 }
 
 
+/* Without time to keep it, nothing is kept for its validator. */
+static void
+test_keep(void)
+{
+    strata_meta_t    m;
+    strata_asked_t   q;
+    strata_answer_t  a;
+    strata_field_t   fields[16];
+    strata_policy_t  p;
+
+    policy_of(KEEP, &p, &q);
+    p.keep_ms = 0;
+    answer_of("Cache-Control: no-cache\nETag: \"x\"", &a, fields);
+    is(strata_storable(&a, &q, &p, NOW, 0, &m), NOCACHE, "no-cache, no keep");
+    answer_of("Cache-Control: max-age=0\nETag: \"x\"", &a, fields);
+    is(strata_storable(&a, &q, &p, NOW, 0, &m), LATE, "max-age=0, no keep");
+
+    p.keep_ms = INT64_MAX;
+    (void) strata_storable(&a, &q, &p, NOW, 0, &m);
+    is(m.keep_ms, UINT32_MAX, "keep saturates");
+    p.grace_ms = INT64_MAX;
+    answer_of("Cache-Control: max-age=9", &a, fields);
+    (void) strata_storable(&a, &q, &p, NOW, 0, &m);
+    is(m.stale_ms, UINT32_MAX, "grace saturates");
+}
+
+
+/* RFC 9110, 15; RFC 6585; 206 and 304 are not asked about. */
+static void
+test_understood(void)
+{
+    bool         good;
+    char         code[8];
+    uint16_t     status;
+    const char  *known =
+        " 200 201 202 203 204 205 300 301 302 303 307 308 400 401 402 403 404"
+        " 405 406 407 408 409 410 411 412 413 414 415 416 417 421 422 426 428"
+        " 429 431 451 500 501 502 503 504 505 511 ";
+
+    good = true;
+
+    for (status = 100; status < 700; status++) {
+        snprintf(code, sizeof(code), " %d ", status);
+        good = good && strata_storable_understood(status)
+               == (strstr(known, code) != NULL);
+    }
+
+    ok(good, "RFC 9111, 5.2.2.3: the statuses that are understood");
+}
+
+
 static void
 test_ignore(void)
 {
@@ -525,6 +579,7 @@ test_ignore(void)
        STRATA_IGNORE_SURROGATE, "Surrogate-Control");
     is(strata_storable_ignore(str("CDN-Cache-Control")), STRATA_IGNORE_CDN,
        "CDN-Cache-Control");
+    is(strata_storable_ignore(str("")), 0, "nothing");
     is(strata_storable_ignore(str("Date")), 0, "Date cannot be ignored");
 }
 
@@ -535,6 +590,8 @@ main(void)
     test_stores();
     test_windows();
     test_born();
+    test_keep();
+    test_understood();
     test_ignore();
 
     return test_done();

@@ -226,6 +226,8 @@ test_slices(void)
     ok(!strata_str_caseeq(str("[a"), str("{a")), "caseeq folds letters only");
     ok(!strata_str_caseeq(str("a"), str("ab")), "caseeq of a prefix");
     ok(strata_str_eq(str(""), (strata_str_t) { 0, NULL }), "empty eq NULL");
+    ok(strata_str_eq(str("ab"), str("ab")), "eq");
+    ok(!strata_str_eq(str("ab"), str("ac")), "not eq");
     ok(!strata_str_eq(str("a"), str("A")), "eq minds case");
     ok(strata_str_cmp(str("a"), str("b")) < 0, "cmp");
     ok(strata_str_cmp(str("a"), str("ab")) < 0, "cmp: a prefix is first");

@@ -138,6 +138,12 @@ static const coding_row_t  codings[] = {
     { "12.4.2", "gzip;level=9;q=0", "identity" },
     { "12.4.2", "gzip;level=9", "gzip" },
     { "12.4.2", "gzip;;q=0", "identity" },
+    { "12.4.2", "gzip;q=0x5", "identity" },
+    { "12.4.2", "gzip;q=10", "identity" },
+    { "12.4.2", "gzip;q=x.5", "identity" },
+    { "12.4.2", "gzip;q", "gzip" },
+    { "12.4.2", "gzip;x=0", "gzip" },
+    { "T-12", "\"x, gzip, y\"", "gzip" },
     { "T-12", "gzip\x80", "identity" },
     { "T-12", "gzip br", "identity" },
     { "T-12", "\"gzip, br\"", "identity" }
@@ -361,6 +367,25 @@ test_variants(void)
 
 
 static void
+test_layout(void)
+{
+    size_t         n;
+    uint8_t        buf[256];
+
+    static const char  want[] =
+        "v\3GET\2/a" "\x07\0\0\0\0\0\0\x80" "\x1b\0"
+        "accept-encoding,bar,baz,foo" "\4\0gzip" "\5\0a,b c" "\0\0"
+        "\xff\xff" "\x08\0\0";
+
+    n = variant_key(buf, sizeof(buf), UINT64_C(0x8000000000000007),
+                    "accept-encoding,bar,baz,foo",
+                    "bar:  a ,  b  c \nbaz: \naccept-encoding: gzip");
+    is(n, sizeof(want), "length of a variant's key");
+    ok(memcmp(buf, want, n) == 0, "bytes of a variant's key");
+}
+
+
+static void
 test_sizes(void)
 {
     char      request[9000];
@@ -419,6 +444,7 @@ main(void)
     test_unions();
     test_codings();
     test_variants();
+    test_layout();
     test_sizes();
     test_readable();
 
