@@ -12,7 +12,6 @@ strata_set_cookie maybe
 strata_purge_mode explode
 strata_ignore_headers X-Nonsense
 strata_methods GET FROBNICATE
-strata_methods get
 strata_background_update maybe
 strata_revalidate 1
 strata_age yes

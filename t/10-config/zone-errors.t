@@ -6,7 +6,7 @@ from strata import *
 
 with scenario() as t:
     def error(http, value, name, word="strata_zone"):
-        message = t.config_error(http=http, zone="")
+        message = t.config_error(http=http, zone="", only="")
         like(message or "accepted", word, f"{name}: names the directive")
         like(message or "accepted", value, f"{name}: quotes the value")
 
@@ -22,10 +22,10 @@ with scenario() as t:
     error("strata_zone a 16m max_object=huge;", 'huge', "bad max_object")
     error("strata_zone a 16m max_entries=many;", 'many', "bad max_entries")
     error("strata_zone a 16m; strata_zone a 16m;", '"a"', "the same name twice")
-    error("strata_zone a 16m; strata_zone a 8m;", '"a"', "twice, other size")
+    error("strata_zone a 16m; strata_zone a 8m;", '"a"', "twice, other size", "zone")
     error('strata_zone "" 16m;', '""|empty', "empty name")
 
-    is_(t.config_error(http="strata_zone a 1m; strata_zone b 16m;", zone=""), None,
+    is_(t.config_error(http="strata_zone a 1m; strata_zone b 16m;", zone="", only=""), None,
         "two good zones")
-    is_(t.config_error(http="strata_zone a 16m max_object=64k;", zone=""), None,
+    is_(t.config_error(http="strata_zone a 16m max_object=64k;", zone="", only=""), None,
         "with an option")

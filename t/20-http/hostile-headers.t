@@ -78,10 +78,11 @@ with scenario(90) as t:
         plain = ng.get("/plain" + path)
         for i in 1, 2:
             r = ng.fill(path)
-            good = r.status in (plain.status, 502) or (plain.status is None and r.status is None)
+            # a status line that is none is HTTP/0.9 for nginx: a body without a header
+            good = r.status in (plain.status, 502) or (plain.status is None and r.status in (None, 200))
             ok(good, f"{path} {i}: {r.status}, nginx alone: {plain.status}")
             if r.status == 200 and r.complete:
-                ok(r.body == plain.body or not plain.complete, f"{path} {i}: the body nginx gives")
+                ok(r.body == plain.body or not plain.complete or plain.status is None, f"{path} {i}: the body nginx gives")
             elif plain.complete and plain.status == 200:
                 ok(r.status == 502 or r.complete, f"{path} {i}: whole or 502")
         fatal = path in ("/huge-value", "/two-lengths", "/bad-chunk", "/no-last-chunk", "/huge-chunk",

@@ -17,7 +17,7 @@ with scenario() as t:
         if bad == "reset":
             req.reset()
         if bad == "garbage":
-            req.send("this is not HTTP\r\n\r\n")
+            req.send("HTTP/1.1 200 OK\r\nX-A: a\0b\r\n\r\n")
             req.close()
         cc = {"/sie": "max-age=60, stale-if-error=60",
               "/must": "max-age=60, stale-if-error=60, must-revalidate"}.get(req.path)

@@ -6,7 +6,7 @@ from strata import *
 
 import resource
 
-with scenario(90) as t:
+with scenario(90, alone=True) as t:
     n = 10_000
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 2 * n // 2 + 2000:
         skip_all("RLIMIT_NOFILE is too low for 10,000 clients")

@@ -6,7 +6,7 @@ from strata import *
 
 FETCH = 150
 
-with scenario() as t:
+with scenario(alone=True) as t:
     origin = t.origin()
     gates = {}
     n = {}

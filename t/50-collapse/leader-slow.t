@@ -6,7 +6,7 @@ from strata import *
 
 import socket
 
-with scenario() as t:
+with scenario(alone=True) as t:
     origin = t.origin()
     body = blob("ls", 900_000)
 

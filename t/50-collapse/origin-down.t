@@ -4,7 +4,7 @@ import pathlib, sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *
 
-with scenario() as t:
+with scenario(alone=True) as t:
     origin = t.origin()
 
     @origin.route("/reset")
@@ -15,7 +15,7 @@ with scenario() as t:
     @origin.route("/garbage")
     def _(req):
         time.sleep(0.3)
-        req.send("what?\r\n\r\n")
+        req.send("HTTP/1.1 200 OK\r\nX-A: a\0b\r\n\r\n")
         req.close()
 
     @origin.route("/500")
@@ -29,7 +29,7 @@ with scenario() as t:
         req.close()
 
     ng = t.nginx(origin, "proxy_read_timeout 400ms;")
-    for path, status, once in ("/reset", 502, 300), ("/hang", 504, 400):
+    for path, status, once in ("/reset", 502, 300), ("/garbage", 502, 300), ("/hang", 504, 400):
         rs = ng.swarm([Client(path) for _ in range(40)])
         is_({r.status for r in rs}, {status}, f"{path}: all get {status}")
         at_most(origin.count(path), 2, f"{path}: origin fetches")

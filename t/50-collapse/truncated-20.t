@@ -4,7 +4,7 @@ import pathlib, sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *
 
-with scenario() as t:
+with scenario(alone=True) as t:
     origin = t.origin()
     body = blob("t20", 60_000)
 

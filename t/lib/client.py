@@ -103,10 +103,13 @@ class Parser:
         if self.r.first_at is None:
             self.r.first_at = now
         self._buf += data
-        if not self._in_body:
-            self._head(now)
-        if self._in_body and not self.done:
-            self._body(now)
+        try:
+            if not self._in_body:
+                self._head(now)
+            if self._in_body and not self.done:
+                self._body(now)
+        except ValueError:
+            self.eof(now, "not HTTP")
 
     def eof(self, now, error=None):
         """The connection ended."""
@@ -401,9 +404,14 @@ def swarm(port, clients, seconds=30.0):
         m.state, m.wake = "connecting", None
         sel.register(m.sock, selectors.EVENT_WRITE, m)
 
+    def room(m):
+        if isinstance(m.spec.abort, int):
+            return max(1, m.spec.abort - m.parser.size())
+        return m.spec.slow[0] if m.spec.slow else 262144
+
     def read(m):
         try:
-            data = m.sock.recv(m.spec.slow[0] if m.spec.slow else 262144)
+            data = m.sock.recv(room(m))
         except BlockingIOError:
             return
         except OSError as e:
@@ -443,6 +451,8 @@ def swarm(port, clients, seconds=30.0):
             elif m.state == "resting":
                 m.state, m.wake = "reading", None
                 sel.register(m.sock, selectors.EVENT_READ, m)
+        if not left:
+            break
         for key, _ in sel.select(max(0.0, nearest - time.monotonic())):
             m = key.data
             if m.state == "connecting":

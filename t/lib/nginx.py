@@ -324,7 +324,7 @@ class Nginx:
     def curl(self, path, *args, h2=False, tls=False, timeout=30):
         """curl over h2c, or TLS with h2.  A Response without times."""
         port = self.tls_port if tls else self.h2_port if h2 else self.port
-        command = ["curl", "-sk", "-i", "--path-as-is", "-m", str(timeout)]
+        command = ["curl", "-sk", "-i", "--path-as-is", "-m", str(timeout), "-H", "Host: localhost"]
         if h2:
             command.append("--http2" if tls else "--http2-prior-knowledge")
         elif tls:

@@ -20,6 +20,7 @@ import socket
 import struct
 import threading
 import time
+import traceback
 
 threading.stack_size(256 * 1024)
 
@@ -227,6 +228,9 @@ class Origin:
                     return
         except (_Close, OSError, ValueError):
             pass
+        except Exception:
+            if self._listener is not None:       # a mistake in the test
+                traceback.print_exc()
         finally:
             with self._lock:
                 self._socks.discard(s)

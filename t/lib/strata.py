@@ -18,10 +18,12 @@ rest, stops nginx and fails on alerts, deaths, sanitizer reports and leaks.
     tap.py      checks            nginx.py    one nginx, its configuration and end
     origin.py   scripted origin   client.py   clients with times
     fcgi.py     scripted FastCGI and uwsgi backends
+    h2.py       many HTTP/2 streams of one connection
     followers.c very many clients of one URL
 """
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import signal
@@ -43,6 +45,7 @@ import tap                         # noqa: E402
 import client                      # noqa: E402
 from client import Client, Conn, Parser, Response, build, request, swarm  # noqa: E402,F401
 from fcgi import FastCGI, Uwsgi      # noqa: E402,F401
+from h2 import H2                  # noqa: E402,F401
 from origin import Gate, Origin, Reply, Request, blob, free_port, text    # noqa: E402,F401
 import nginx as nginx_             # noqa: E402
 from nginx import CACHE, PROXY, ROOT, BINARY, HAVE_MODULE, Nginx, load_module  # noqa: E402,F401
@@ -103,12 +106,30 @@ class Scenario:
             ng.remove()
 
 
+def _turn(alone):
+    """
+    Tests with narrow time bars run alone, the others side by side.  Whoever comes
+    waits at the gate first, so that nobody overtakes one who wants to be alone.
+    """
+    locks = ROOT / "build"
+    locks.mkdir(exist_ok=True)
+    gate, room = open(locks / ".t-gate", "w"), open(locks / ".t-room", "w")
+    fcntl.flock(gate, fcntl.LOCK_EX)
+    fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+    fcntl.flock(gate, fcntl.LOCK_UN)
+    return room                    # held until the process ends
+
+
 @contextlib.contextmanager
-def scenario(seconds=60):
-    """One test.  It is given up, and fails, after so many seconds."""
+def scenario(seconds=60, alone=False):
+    """
+    One test.  It is given up, and fails, after so many seconds.  alone: no other test
+    runs meanwhile, for the sake of its time bars.
+    """
     if HAVE_MODULE and nginx_.MODULE != "builtin" \
             and not (ROOT / nginx_.MODULE).exists():
         skip_all(f"no {nginx_.MODULE}, run make")
+    room = _turn(alone)            # noqa: F841
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.alarm(int(seconds * max(1.0, SLOW)))
     t = Scenario()
