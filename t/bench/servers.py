@@ -98,14 +98,15 @@ NGINXES = {
                + "location = /count { stub_status; }"),
 
     "strata": ((MODULE,), "strata_zone z {mb}m;",
-               "location / { strata_cache z; proxy_pass http://origin; }"),
+               "location / { strata_cache z; proxy_pass http://origin; }"
+               "location = /status { strata_status json; }"),
 
     "return 200": ((), "", CACHEABLE + RETURNS),
 
-    "static, sendfile": ((), "sendfile on; tcp_nopush on;" + FILES,
+    "static sendfile": ((), "sendfile on; tcp_nopush on;" + FILES,
                          f"root {{tmpfs}}; {CACHEABLE}"),
 
-    "static, read": ((), "sendfile off; output_buffers 2 256k;" + FILES,
+    "static read": ((), "sendfile off; output_buffers 2 256k;" + FILES,
                      f"root {{tmpfs}}; {CACHEABLE}"),
 
     "proxy_cache": ((), "sendfile on; tcp_nopush on;" + FILES
@@ -151,7 +152,7 @@ class Server:
 
     def __init__(self, name, origin=None, mb=512, wrap=(), master=True, core="0"):
         self.name, self.port = name, free_port()
-        slug = f"strata-bench-{name.replace(' ', '-').replace(',', '')}-{self.port}"
+        slug = f"strata-bench-{name.replace(' ', '-')}-{self.port}"
         self.dir, self.tmpfs = pathlib.Path("/tmp", slug), pathlib.Path("/dev/shm", slug)
         for path in (self.dir, self.tmpfs):
             path.mkdir()
