@@ -388,8 +388,9 @@ strata_fill_trim_locked(strata_fill_t *f)
 }
 
 
-int
-strata_fill_commit(strata_fill_t *f, int64_t now)
+/* keep: show it to look-ups from now on. */
+static int
+strata_fill_complete(strata_fill_t *f, int64_t now, bool keep)
 {
     uint32_t         i;
     strata_entry_t  *e;
@@ -422,11 +423,13 @@ strata_fill_commit(strata_fill_t *f, int64_t now)
                               memory_order_release);
     }
 
-    if (f->state == STRATA_FILLING && !(e->marks & STRATA_MARK_LINKED)) {
-
-        /* purged while it filled: complete for its readers, not kept */
+    if (!keep || (f->state == STRATA_FILLING
+                  && !(e->marks & STRATA_MARK_LINKED)))
+    {
+        /* unwanted, or purged while it filled: complete for its readers */
 
         atomic_store_explicit(&e->state, STRATA_DEAD, memory_order_seq_cst);
+        strata_index_unlink_locked(sh, i);
 
     } else {
         strata_shard_insert_locked(sh, i, now);
@@ -445,6 +448,20 @@ strata_fill_commit(strata_fill_t *f, int64_t now)
     f->state = STRATA_READY;
 
     return STRATA_OK;
+}
+
+
+int
+strata_fill_commit(strata_fill_t *f, int64_t now)
+{
+    return strata_fill_complete(f, now, true);
+}
+
+
+int
+strata_fill_finish(strata_fill_t *f)
+{
+    return strata_fill_complete(f, 0, false);
 }
 
 

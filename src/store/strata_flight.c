@@ -141,9 +141,10 @@ strata_flight_wait(strata_shard_t *sh, uint32_t i, strata_join_t *join)
 }
 
 
+/* looked: the index has no entry of key that is FILLING. */
 static int
 strata_flight_join_locked(strata_shard_t *sh, const strata_key_t *key,
-    int64_t now, uint32_t age_ms, strata_join_t *join)
+    int64_t now, uint32_t age_ms, bool looked, strata_join_t *join)
 {
     uint8_t                state;
     uint32_t               i1;
@@ -168,15 +169,26 @@ strata_flight_join_locked(strata_shard_t *sh, const strata_key_t *key,
             return strata_flight_lead(sh, i1 - 1, &key->digest, now, join);
         }
 
-        if (state == STRATA_FLIGHT_OPEN
-            && strata_flight_wait(sh, i1 - 1, join) == STRATA_AGAIN)
+        if (state == STRATA_FLIGHT_OPEN && looked
+            && strata_flight_verdict(word) == STRATA_FLIGHT_FILLING)
+        {
+            /*
+             * What it fills is not under our key: another key's flight with our
+             * digest, or an entry that came in stale.  Waiting would not help.
+             */
+            strata_flight_unhash_locked(sh, i1 - 1);
+
+        } else if (state == STRATA_FLIGHT_OPEN
+                   && strata_flight_wait(sh, i1 - 1, join) == STRATA_AGAIN)
         {
             return STRATA_AGAIN;
+
+        } else {
+
+            /* it has ended, and the index was looked at since */
+
+            strata_flight_recycle_locked(sh, i1 - 1);
         }
-
-        /* it has ended, and the index was looked at since */
-
-        strata_flight_recycle_locked(sh, i1 - 1);
     }
 
     i1 = strata_flight_pop_locked(sh, now);
@@ -223,7 +235,8 @@ strata_flight_join(strata_store_t *st, const strata_key_t *key, int64_t now,
         }
     }
 
-    rc = strata_flight_join_locked(sh, key, now, age_ms, join);
+    rc = strata_flight_join_locked(sh, key, now, age_ms,
+                                   fresh_at != INT64_MAX, join);
 
     strata_shard_unlock(sh);
     strata_flight_ring(st);
@@ -436,6 +449,30 @@ strata_flight_leave_locked(strata_shard_t *sh, strata_entry_t *e)
     {
         strata_flight_unhash_locked(sh, i);
     }
+}
+
+
+int
+strata_flight_forget(strata_store_t *st, const strata_digest_t *d)
+{
+    uint32_t         i1;
+    strata_shard_t  *sh;
+
+    sh = strata_shard_of(st, d);
+
+    if (strata_shard_lock(sh) != STRATA_OK) {
+        return STRATA_BUSY;
+    }
+
+    i1 = strata_flight_find_locked(sh, d);
+
+    if (i1) {
+        strata_flight_unhash_locked(sh, i1 - 1);
+    }
+
+    strata_shard_unlock(sh);
+
+    return STRATA_OK;
 }
 
 

@@ -42,7 +42,7 @@
 #define STRATA_SEATS       64      /* a pin is a bit of a 64-bit word */
 #define STRATA_CHUNK_SIZE  1024
 #ifndef STRATA_ZONE_MIN
-#define STRATA_ZONE_MIN    (1024 * 1024)
+#define STRATA_ZONE_MIN    (960 * 1024)
 #endif
 
 
@@ -223,6 +223,9 @@ int strata_fill_publish(strata_fill_t *f, uint32_t flight);
  */
 int strata_fill_commit(strata_fill_t *f, int64_t now);
 
+/* Complete for those who read it, but not kept.  Codes as of commit. */
+int strata_fill_finish(strata_fill_t *f);
+
 /* Never stored; readers of a FILLING entry get STRATA_ERROR.  Cannot fail. */
 void strata_fill_abandon(strata_fill_t *f);
 
@@ -348,6 +351,12 @@ void strata_flight_tell(strata_store_t *st, strata_flight_t ref, int verdict,
  * sleeping.
  */
 strata_flight_t strata_flight_watch(const strata_hold_t *hold);
+
+/*
+ * Whoever joins from now on does not meet the flight that is open for this
+ * digest; those who are in it stay.  STRATA_BUSY: lock not to be had.
+ */
+int strata_flight_forget(strata_store_t *st, const strata_digest_t *d);
 
 /* The waiters of a flight, over all processes; for strata_lock_max_waiters. */
 uint32_t strata_flight_waiters(strata_store_t *st, strata_flight_t ref,

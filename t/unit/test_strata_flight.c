@@ -182,6 +182,7 @@ static void
 test_age(void)
 {
     uint16_t       status;
+    test_key_t     k;
     strata_join_t  ja, jb, jc;
 
     setup();
@@ -199,7 +200,8 @@ test_age(void)
        "the old leader has no say");
 
     strata_flight_tell(b, jc.ref, STRATA_FLIGHT_FILLING, 0);
-    is(join(a, 1, 1000 + 3 * AGE, &ja), STRATA_AGAIN,
+    is(strata_flight_join(a, test_key(&k, 1, 0), 1000 + 3 * AGE, AGE,
+                          INT64_MAX, &ja), STRATA_AGAIN,
        "what has published is not taken over");
 
     is(strata_flight_waiters(a, jc.ref, 1), 1, "one waiter");
@@ -435,6 +437,118 @@ test_purge_while_filling(void)
 }
 
 
+/* Complete for its readers, but not kept; a flight nobody meets any more. */
+static void
+test_finish(void)
+{
+    int            shown;
+    uint64_t       ready, len;
+    uint8_t        buf[3000];
+    test_key_t     k;
+    strata_str_t   s;
+    strata_fill_t  f;
+    strata_meta_t  m;
+    strata_hold_t  h;
+    strata_join_t  j, j2;
+
+    strata_store_stat_t  stat;
+
+    setup();
+    m = test_meta(0, 1000);
+    test_bytes(buf, 3000, 1, 1, 0);
+    s.data = buf;
+
+    for (shown = 0; shown < 2; shown++) {
+        s.len = 0;
+        (void) strata_store_reserve(a, test_key(&k, 1, 0), &m, s,
+                                    shown ? 3000 : STRATA_LEN_UNKNOWN, 0, &f);
+
+        if (shown) {
+            (void) strata_fill_publish(&f, 0);
+            (void) strata_store_lookup(b, &k.key, &h);
+            (void) strata_flight_watch(&h);
+
+        } else {
+            h = f.hold;
+            (void) strata_store_pin(&h);
+        }
+
+        s.len = 3000;
+        (void) strata_fill_append(&f, s, 0);
+        woken = 0;
+        (void) strata_flight_watch(&h);
+        is(strata_fill_finish(&f), STRATA_OK, "finished, shown %d", shown);
+        ok(!shown || (woken & 1 << 2), "its reader is woken");
+        strata_fill_close(&f);
+
+        is(strata_store_body_ready(&h, &ready), STRATA_OK, "complete");
+        is(test_check_body(&h, 1, 1, &len), -1, "every byte");
+        is(len, 3000, "all of it");
+        is(strata_store_lookup(b, &k.key, &h), STRATA_DECLINED, "not kept");
+        strata_store_unpin(&h);
+
+        strata_store_stat(a, &stat);
+        is(stat.bytes_used, 0, "nothing left of it");
+    }
+
+    (void) join(a, 1, 0, &j);
+    is(strata_flight_forget(b, &k.key.digest), STRATA_OK, "forgotten");
+    is(join(b, 1, 0, &j2), STRATA_OK, "who comes now leads");
+    strata_flight_tell(a, j.ref, STRATA_FLIGHT_STORED, 0);
+    strata_flight_tell(b, j2.ref, STRATA_FLIGHT_STORED, 0);
+    strata_store_stat(a, &stat);
+    is(stat.flights, 0, "both are over");
+
+    teardown();
+}
+
+
+/* Two keys with one digest share flights, but never entries. */
+static void
+test_collision(void)
+{
+    uint16_t       status;
+    test_key_t     k, twin;
+    strata_str_t   s;
+    strata_fill_t  f;
+    strata_meta_t  m;
+    strata_hold_t  h;
+    strata_join_t  j, jt;
+
+    setup();
+    test_key(&k, 1, 0);
+    test_key(&twin, 2, 0);
+    twin.key.digest = k.key.digest;
+    m = test_meta(0, 1000);
+    s.data = (const uint8_t *) "x";
+    s.len = 1;
+
+    (void) strata_flight_join(a, &k.key, 0, AGE, 0, &j);
+    is(strata_flight_join(b, &twin.key, 0, AGE, 0, &jt), STRATA_AGAIN,
+       "the twin waits for the wrong one");
+
+    (void) strata_store_reserve(a, &k.key, &m, s, 1, 0, &f);
+    (void) strata_fill_publish(&f, strata_flight_slot(j.ref));
+    strata_flight_tell(a, j.ref, STRATA_FLIGHT_FILLING, 0);
+
+    is(strata_store_lookup(b, &twin.key, &h), STRATA_DECLINED, "not its own");
+    is(strata_flight_join(b, &twin.key, 0, AGE, 0, &jt), STRATA_OK,
+       "so it leads a flight of its own");
+    is(strata_flight_poll(a, j.ref, &status), STRATA_FLIGHT_FILLING,
+       "the other goes on");
+
+    (void) strata_fill_append(&f, s, 0);
+    (void) strata_fill_commit(&f, 0);
+    strata_fill_close(&f);
+    strata_flight_tell(a, j.ref, STRATA_FLIGHT_STORED, 0);
+    strata_flight_tell(b, jt.ref, STRATA_FLIGHT_PASS, 0);
+    is(strata_store_lookup(b, &k.key, &h), STRATA_OK, "and is found");
+    strata_store_unpin(&h);
+
+    teardown();
+}
+
+
 int
 main(void)
 {
@@ -445,6 +559,8 @@ main(void)
     test_stream();
     test_cut();
     test_purge_while_filling();
+    test_collision();
+    test_finish();
 
     return test_done();
 }

@@ -577,6 +577,62 @@ test_verify(void)
 }
 
 
+/* Many keys with one digest: only full keys decide, and walks stay short. */
+static void
+test_collisions(void)
+{
+    int              rc, found, wrong;
+    void            *base;
+    uint64_t         len;
+    unsigned         n;
+    uint8_t          buf[100];
+    test_key_t       k;
+    strata_str_t     s;
+    strata_fill_t    f;
+    strata_meta_t    m;
+    strata_hold_t    h;
+    strata_store_t  *st;
+
+    base = test_region(MB, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    m = test_meta(0, 1000);
+    s.data = buf;
+
+    for (n = 0; n < 100; n++) {
+        test_key(&k, n, 0);
+        k.key.digest.lo = 7;
+        k.key.digest.hi = 0;
+        s.len = 0;
+        rc = strata_store_reserve(st, &k.key, &m, s, 100, 0, &f);
+        test_bytes(buf, 100, n, 0, 0);
+        s.len = 100;
+        rc |= strata_fill_append(&f, s, 0) | strata_fill_commit(&f, 0);
+        strata_fill_close(&f);
+    }
+
+    is(rc, STRATA_OK, "a hundred stored");
+
+    for (n = 0, found = 0, wrong = 0; n < 100; n++) {
+        test_key(&k, n, 0);
+        k.key.digest.lo = 7;
+        k.key.digest.hi = 0;
+
+        if (strata_store_lookup(st, &k.key, &h) == STRATA_OK) {
+            wrong += test_check_body(&h, n, 0, &len) >= 0;
+            strata_store_unpin(&h);
+            found++;
+        }
+    }
+
+    is(wrong, 0, "no mix-up");
+    is(found, STRATA_CHAIN_MAX, "a bucket keeps its limit");
+    is(strata_store_verify(st, test_say, NULL), 0, "verify");
+
+    strata_store_detach(st);
+    munmap(base, MB);
+}
+
+
 static void
 test_purges(void)
 {
@@ -676,6 +732,7 @@ main(void)
     test_busy();
     test_verify();
     test_purges();
+    test_collisions();
 
     return test_done();
 }
