@@ -25,6 +25,8 @@ ASAN      = detect_odr_violation=0:detect_leaks=0
 T         = $(sort $(wildcard t/[0-9][0-9]-*/*.t))
 LINT      = $(sort $(wildcard t/lint/*))
 UNIT      = $(patsubst t/unit/%.c,build/unit/%,$(wildcard t/unit/test_*.c))
+F         = $(patsubst t/fuzz/fuzz_%.c,%,$(wildcard t/fuzz/fuzz_*.c))
+S         = 60
 STRESS    = $(patsubst t/stress/%.c,build/stress/%,$(wildcard t/stress/*.c))
 
 ifeq ($(MAKELEVEL),0)
@@ -70,14 +72,20 @@ asan: asan-build
 	 STRATA_MODULE=$(CURDIR)/build/asan/$(MODULE) STRATA_SLOW=4 \
 	 t/build/suite $(T)
 
-#: make stress         processes that die on a shared region
-stress: $(STRESS)
-	@t/build/suite $(STRESS)
+#: make stress         processes and workers killed at any moment
+stress: module $(STRESS)
+	@t/build/suite $(STRESS) $(wildcard t/stress/*.py)
 
-#: make fuzz F=cc      t/fuzz/fuzz_cc.c with libFuzzer  [S=seconds]
-fuzz: build/fuzz/$(F)
-	@mkdir -p build/fuzz/corpus/$(F)
-	@build/fuzz/$(F) -max_total_time=$(or $(S),60) build/fuzz/corpus/$(F)
+#: make fuzz           all fuzzers, or one  [F=cc] [S=seconds for each]
+fuzz: $(F:%=build/fuzz/%)
+	@set -e; for f in $(F); do \
+	    mkdir -p build/fuzz/corpus/$$f; \
+	    echo "fuzz $$f, $(S) s"; \
+	    build/fuzz/$$f -max_total_time=$(S) -print_final_stats=1 \
+	        build/fuzz/corpus/$$f t/fuzz/corpus/$$f \
+	        > build/fuzz/$$f.log 2>&1 \
+	        || { tail -n 40 build/fuzz/$$f.log; exit 1; }; \
+	done
 
 #: make clang          does it build without a warning with clang?
 clang:
@@ -146,10 +154,8 @@ build/unit/%: t/unit/%.c
 build/stress/%: t/stress/%.c
 	$(call build-test,$(CC) $(STRICT) -O2 -DSTRATA_FAULTS)
 
-comma = ,
-
 build/fuzz/%: t/fuzz/fuzz_%.c
-	$(call build-test,clang $(STRICT) -O1 $(SANITIZE)$(comma)fuzzer)
+	$(call build-test,clang $(STRICT) -O1 $(SANITIZE) -fsanitize=fuzzer)
 
 build/bench/%: t/bench/%.c
 	$(call build-test,$(CC) $(STRICT) -O2)
