@@ -40,6 +40,17 @@ strata_fill_entry(const strata_fill_t *f)
 }
 
 
+/*
+ * Was the length of the body known from the start?  For entries not complete.
+ */
+static inline bool
+strata_fill_declared(const strata_entry_t *e)
+{
+    return atomic_load_explicit(&e->body_len, memory_order_relaxed)
+           != STRATA_LEN_UNKNOWN;
+}
+
+
 static void
 strata_fill_writing(strata_store_t *st, int n)
 {
@@ -130,7 +141,6 @@ strata_fill_open(strata_fill_t *f, strata_store_t *st,
 
     if (i != STRATA_NONE) {
         e = &sh->entries[i];
-        e->marks = (body_len == STRATA_LEN_UNKNOWN) ? 0 : STRATA_MARK_DECLARED;
         atomic_store_explicit(&e->body_len, body_len, memory_order_relaxed);
 
         (void) strata_entry_pin(sh, i);
@@ -274,7 +284,7 @@ strata_fill_append(strata_fill_t *f, strata_str_t data, int64_t now)
 
     e = strata_fill_entry(f);
 
-    if (e->marks & STRATA_MARK_DECLARED) {
+    if (strata_fill_declared(e)) {
 
         if (data.len > f->capacity - f->written) {
             return STRATA_DECLINED;
@@ -314,6 +324,28 @@ strata_fill_append(strata_fill_t *f, strata_str_t data, int64_t now)
 }
 
 
+void
+strata_fill_guard(strata_fill_t *f, const strata_digest_t *guard,
+    uint32_t purges)
+{
+    f->guard = *guard;
+    f->purges = purges;
+    f->guarded = 1;
+}
+
+
+/*
+ * Under the shard lock: a purge marks first and takes the entry out under this lock
+ * then, so either we see the mark or it sees what we show.
+ */
+static bool
+strata_fill_purged(strata_fill_t *f)
+{
+    return f->guarded
+           && strata_purge_seen(f->hold.store, &f->guard) != f->purges;
+}
+
+
 /*
  * The flight is set before the entry is shown, for readers in other processes.
  */
@@ -328,7 +360,7 @@ strata_fill_publish(strata_fill_t *f, uint32_t flight)
     i = strata_ref_index(f->hold.entry);
     e = &sh->entries[i];
 
-    if (f->state != STRATA_WRITING || !(e->marks & STRATA_MARK_DECLARED)) {
+    if (f->state != STRATA_WRITING || !strata_fill_declared(e)) {
         return STRATA_DECLINED;
     }
 
@@ -336,7 +368,9 @@ strata_fill_publish(strata_fill_t *f, uint32_t flight)
         return STRATA_BUSY;
     }
 
-    if (strata_index_twin_locked(sh, i) != STRATA_NONE) {
+    if (strata_fill_purged(f)
+        || strata_index_twin_locked(sh, i) != STRATA_NONE)
+    {
         strata_shard_unlock(sh);
         return STRATA_DECLINED;
     }
@@ -389,9 +423,10 @@ strata_fill_trim_locked(strata_fill_t *f)
 
 
 /* keep: show it to look-ups from now on. */
-static int
-strata_fill_complete(strata_fill_t *f, int64_t now, bool keep)
+int
+strata_fill_commit(strata_fill_t *f, int64_t now)
 {
+    bool             purged;
     uint32_t         i;
     strata_entry_t  *e;
     strata_shard_t  *sh;
@@ -404,7 +439,7 @@ strata_fill_complete(strata_fill_t *f, int64_t now, bool keep)
     i = strata_ref_index(f->hold.entry);
     e = &sh->entries[i];
 
-    if ((e->marks & STRATA_MARK_DECLARED) && f->written != f->capacity) {
+    if (strata_fill_declared(e) && f->written != f->capacity) {
         strata_fill_abandon(f);
         return STRATA_ERROR;
     }
@@ -414,9 +449,11 @@ strata_fill_complete(strata_fill_t *f, int64_t now, bool keep)
         return STRATA_BUSY;
     }
 
+    purged = strata_fill_purged(f);
+
     STRATA_FAULT("commit");
 
-    if (!(e->marks & STRATA_MARK_DECLARED)) {
+    if (!strata_fill_declared(e)) {
         strata_fill_trim_locked(f);
         atomic_store_explicit(&e->body_len,
                               f->written - e->key_len - e->head_len,
@@ -447,21 +484,7 @@ strata_fill_complete(strata_fill_t *f, int64_t now, bool keep)
 
     f->state = STRATA_READY;
 
-    return STRATA_OK;
-}
-
-
-int
-strata_fill_commit(strata_fill_t *f, int64_t now)
-{
-    return strata_fill_complete(f, now, true);
-}
-
-
-int
-strata_fill_finish(strata_fill_t *f)
-{
-    return strata_fill_complete(f, 0, false);
+    return purged ? STRATA_DECLINED : STRATA_OK;
 }
 
 

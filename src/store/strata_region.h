@@ -58,7 +58,6 @@
 #define STRATA_DEAD           4
 
 #define STRATA_MARK_LINKED    0x01      /* in its bucket */
-#define STRATA_MARK_DECLARED  0x02      /* body_len known from the start */
 
 
 /*

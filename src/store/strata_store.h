@@ -181,8 +181,19 @@ typedef struct {
     uint32_t         tail_used;
     uint64_t         capacity;     /* bytes the chain has room for */
     uint64_t         written;      /* key, head and body so far */
+    strata_digest_t  guard;        /* see strata_fill_guard() */
+    uint32_t         purges;
+    uint8_t          guarded;
     uint8_t          state;        /* 0: nothing, else as the entry */
 } strata_fill_t;
+
+/*
+ * The fill is refused to whoever looks the key up if strata_purge_mark() was called
+ * for guard since strata_purge_seen() said purges: judged under the lock, so that a
+ * purge that marks first and removes then is never outrun.
+ */
+void strata_fill_guard(strata_fill_t *f, const strata_digest_t *guard,
+    uint32_t purges);
 
 /*
  * Makes a private entry that holds key, head and, if body_len is not

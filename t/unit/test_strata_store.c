@@ -557,7 +557,7 @@ test_verify(void)
     test_damage(e->chunk_n, 2, "a chunk leaked");
     test_damage(e->queue, 0, "a queue forgotten");
     test_damage(e->qprev, 7777, "links of a queue");
-    test_damage(e->marks, STRATA_MARK_DECLARED, "a mark forgotten");
+    test_damage(e->marks, 0, "a mark forgotten");
     test_damage(e->pins, 1 << 9, "a pin of nobody");
     test_damage(sh->head->free_n, 1, "a count of the free");
     test_damage(sh->head->chunk_free, 1, "a count of chunks");
