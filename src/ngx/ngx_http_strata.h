@@ -257,6 +257,7 @@ struct ngx_http_strata_ctx_s {
     unsigned                     last_sent:1;
     unsigned                     timed_out:1;
     unsigned                     fresh_word:1; /* what the flight left may be used */
+    unsigned                     expired:1;    /* what was found is stale */
     unsigned                     bypass:1;     /* strata_bypass was true */
     unsigned                     spilled:1;    /* entry read, now the pipe */
     unsigned                     rejoined:4;
@@ -356,6 +357,7 @@ struct ngx_http_strata_flight_s {
     ngx_http_strata_fetch_t   *fetch;       /* ours, or NULL */
     int                        verdict;     /* ref 0: STRATA_FLIGHT_* */
     uint16_t                   status;
+    uint32_t                   purges;      /* of the URL, when it began */
     uint8_t                    attempt;     /* 1: a leader was lost before */
     unsigned                   keyed:1;     /* in zone->keys */
 };
@@ -369,8 +371,9 @@ struct ngx_http_strata_flight_s {
  * up again.  NGX_DECLINED: no flight to be had, *reason says why.
  */
 ngx_int_t ngx_http_strata_flight_join(ngx_http_strata_zone_t *zone,
-    ngx_http_strata_loc_conf_t *conf, const strata_key_t *key, int64_t fresh_at,
-    ngx_log_t *log, ngx_http_strata_flight_t **fl, strata_reason_e *reason);
+    ngx_http_strata_loc_conf_t *conf, const strata_key_t *key,
+    const strata_digest_t *primary, int64_t fresh_at, ngx_log_t *log,
+    ngx_http_strata_flight_t **fl, strata_reason_e *reason);
 ngx_http_strata_flight_t *ngx_http_strata_flight_find(
     ngx_http_strata_zone_t *zone, strata_flight_t ref);
 ngx_int_t ngx_http_strata_flight_watch(ngx_http_strata_ctx_t *ctx);
@@ -490,6 +493,7 @@ ngx_int_t ngx_http_strata_head_merge(ngx_http_request_t *r,
 ngx_int_t ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
     ngx_http_strata_origin_t *o);
 ngx_int_t ngx_http_strata_head_replay(ngx_http_request_t *r, const u_char *p);
+int64_t ngx_http_strata_head_began(const strata_hold_t *hold);
 ngx_int_t ngx_http_strata_head_validators(ngx_pool_t *pool,
     const strata_hold_t *hold, ngx_str_t *etag, ngx_str_t *last_modified);
 

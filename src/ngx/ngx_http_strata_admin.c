@@ -172,7 +172,11 @@ ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
          ? strata_store_remove(st, &ctx->primary, ngx_current_msec)
          : strata_store_expire(st, &ctx->primary, ngx_current_msec);
 
-    if (rc == STRATA_BUSY) {
+    /* in this order, so that the next request finds neither entry nor flight */
+
+    if (rc == STRATA_BUSY
+        || strata_flight_forget(st, &ctx->primary.digest) != STRATA_OK)
+    {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 

@@ -62,6 +62,18 @@ ngx_http_strata_capture_header(ngx_http_request_t *r,
         f->length = 0;
     }
 
+    if (f->status == 0) {
+
+        /* HTTP/0.9: nginx makes no difference, and nobody should store it */
+
+        f->status = NGX_HTTP_OK;
+        r->headers_out.status = NGX_HTTP_OK;
+    }
+
+    /* cleared by the upstream if it is cut off; see ngx_http_strata_fetch_done() */
+
+    r->keepalive = 1;
+
     reason = ngx_http_strata_origin_read(r, &o);
 
     if (f->status == NGX_HTTP_NOT_MODIFIED) {
@@ -232,6 +244,8 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         goto done;
     }
 
+    strata_fill_guard(&f->fill, &f->primary.digest, f->purges);
+
     ngx_memzero(&cursor, sizeof(strata_cursor_t));
 
     for ( ;; ) {
@@ -294,6 +308,8 @@ ngx_http_strata_capture_store(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         ngx_http_strata_count(f->zone, store_fails);
         return NGX_OK;
     }
+
+    strata_fill_guard(&f->fill, &f->primary.digest, f->purges);
 
     return ngx_http_strata_capture_publish(f);
 }
@@ -362,7 +378,15 @@ ngx_http_strata_capture_variant(ngx_http_request_t *r,
         return STRATA_REASON_NONE;
     }
 
-    if (ngx_http_strata_capture_rule(f, all) != NGX_OK) {
+    switch (ngx_http_strata_capture_rule(f, all)) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_DECLINED:
+        return STRATA_REASON_PURGED;
+
+    default:
         return STRATA_REASON_ZONE_FULL;
     }
 
@@ -386,7 +410,8 @@ ngx_http_strata_capture_variant(ngx_http_request_t *r,
     /* who asks for this variant from now on waits for us too */
 
     if (f->flight && f->conf->lock == NGX_HTTP_STRATA_LOCK_NODE) {
-        rc = ngx_http_strata_flight_join(f->zone, f->conf, &f->key, INT64_MAX,
+        rc = ngx_http_strata_flight_join(f->zone, f->conf, &f->key,
+                                         &f->primary.digest, INT64_MAX,
                                          f->connection->log, &f->variant,
                                          &reason);
 
@@ -445,11 +470,12 @@ ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f, strata_str_t rule)
                               ngx_current_msec, &fill);
 
     if (rc == STRATA_OK) {
+        strata_fill_guard(&fill, &f->primary.digest, f->purges);
         rc = strata_fill_commit(&fill, ngx_current_msec);
         strata_fill_close(&fill);
     }
 
-    return (rc == STRATA_OK) ? NGX_OK : NGX_ERROR;
+    return (rc == STRATA_OK || rc == STRATA_DECLINED) ? rc : NGX_ERROR;
 }
 
 
@@ -468,6 +494,7 @@ ngx_http_strata_capture_pass(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 
     transient = f->status >= NGX_HTTP_INTERNAL_SERVER_ERROR
                 || f->reason == STRATA_REASON_ZONE_FULL
+                || f->reason == STRATA_REASON_PURGED
                 || f->reason == STRATA_REASON_LOCK_BUSY;
 
     if (!transient && f->conf->pass_ttl) {
@@ -706,6 +733,7 @@ ngx_http_strata_capture_end(ngx_http_strata_fetch_t *f, ngx_int_t rc)
 
         if (f->storing) {
             f->reason = STRATA_REASON_TRUNCATED;
+            ngx_http_strata_count_reason(f->zone, f->reason);
             strata_fill_abandon(&f->fill);
 
             /* cut off half-way: one more try, then it is the origin's word */
@@ -731,12 +759,14 @@ ngx_http_strata_capture_end(ngx_http_strata_fetch_t *f, ngx_int_t rc)
         return;
     }
 
-    if (f->purges != strata_purge_seen(f->zone->store, &f->primary.digest)) {
+    rc = strata_fill_commit(&f->fill, ngx_current_msec);
+
+    if (rc == STRATA_DECLINED) {
         ngx_http_strata_capture_purged(f);
         return;
     }
 
-    if (strata_fill_commit(&f->fill, ngx_current_msec) != STRATA_OK) {
+    if (rc != STRATA_OK) {
         f->failed = 1;
         f->reason = STRATA_REASON_TRUNCATED;
         ngx_http_strata_count(f->zone, fetch_errors);
@@ -765,10 +795,6 @@ ngx_http_strata_capture_purged(ngx_http_strata_fetch_t *f)
 
     ngx_http_strata_count(f->zone, store_skips);
     ngx_http_strata_count_reason(f->zone, f->reason);
-
-    if (strata_fill_commit(&f->fill, ngx_current_msec) == STRATA_OK) {
-        (void) strata_store_remove(f->zone->store, &f->key, ngx_current_msec);
-    }
 
     ngx_http_strata_capture_tell(f, STRATA_FLIGHT_RETRY, 0);
 }

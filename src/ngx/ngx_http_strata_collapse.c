@@ -23,7 +23,8 @@
 
 
 static ngx_http_strata_flight_t *ngx_http_strata_flight_known(
-    ngx_http_strata_zone_t *zone, const strata_digest_t *digest);
+    ngx_http_strata_zone_t *zone, const strata_digest_t *digest,
+    uint32_t purges);
 static ngx_http_strata_flight_t *ngx_http_strata_flight_create(
     ngx_http_strata_zone_t *zone, const strata_digest_t *digest,
     strata_flight_t ref, ngx_log_t *log);
@@ -38,17 +39,23 @@ static ngx_event_t  ngx_http_strata_wake_event;
 
 ngx_int_t
 ngx_http_strata_flight_join(ngx_http_strata_zone_t *zone,
-    ngx_http_strata_loc_conf_t *conf, const strata_key_t *key, int64_t fresh_at,
-    ngx_log_t *log, ngx_http_strata_flight_t **flp, strata_reason_e *reason)
+    ngx_http_strata_loc_conf_t *conf, const strata_key_t *key,
+    const strata_digest_t *primary, int64_t fresh_at, ngx_log_t *log,
+    ngx_http_strata_flight_t **flp, strata_reason_e *reason)
 {
     int                        rc;
+    uint32_t                   purges;
     strata_join_t              join;
     ngx_http_strata_flight_t  *fl;
 
     *flp = NULL;
     *reason = STRATA_REASON_LOCK_BUSY;
 
-    fl = ngx_http_strata_flight_known(zone, &key->digest);
+    /* read first: a purge after this makes the flight unknown to later requests */
+
+    purges = strata_purge_seen(zone->store, primary);
+
+    fl = ngx_http_strata_flight_known(zone, &key->digest, purges);
 
     if (fl != NULL) {
         *flp = fl;
@@ -91,6 +98,7 @@ ngx_http_strata_flight_join(ngx_http_strata_zone_t *zone,
     }
 
     fl->digest = key->digest;
+    fl->purges = purges;
     fl->attempt = join.attempt;
 
     if (!fl->keyed) {
@@ -109,7 +117,7 @@ ngx_http_strata_flight_join(ngx_http_strata_zone_t *zone,
 
 static ngx_http_strata_flight_t *
 ngx_http_strata_flight_known(ngx_http_strata_zone_t *zone,
-    const strata_digest_t *digest)
+    const strata_digest_t *digest, uint32_t purges)
 {
     uint16_t                   status;
     ngx_rbtree_node_t         *node;
@@ -126,14 +134,14 @@ ngx_http_strata_flight_known(ngx_http_strata_zone_t *zone,
 
         fl = ngx_rbtree_data(node, ngx_http_strata_flight_t, by_key);
 
-        if (fl->digest.hi == digest->hi
+        if (fl->digest.hi == digest->hi && fl->purges == purges
             && ngx_http_strata_flight_state(fl, &status)
                == STRATA_FLIGHT_PENDING)
         {
             return fl;
         }
 
-        /* over, or (2^-64) another key's: the next of this key takes its place */
+        /* over, or from before a purge: the next of this key takes its place */
 
         ngx_http_strata_flight_unkey(fl);
 

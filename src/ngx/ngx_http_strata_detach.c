@@ -104,8 +104,10 @@ ngx_http_strata_detach_connection(ngx_http_request_t *r)
     c->write->log = c->log;
     pool->log = c->log;
 
-    d->hc.addr_conf = r->http_connection->addr_conf;
-    d->hc.conf_ctx = r->http_connection->conf_ctx;
+    /* a subrequest has none of its own */
+
+    d->hc.addr_conf = r->main->http_connection->addr_conf;
+    d->hc.conf_ctx = r->main->http_connection->conf_ctx;
     c->data = &d->hc;
 
     if (ngx_http_strata_detach_addresses(c, r->connection) != NGX_OK) {
@@ -424,7 +426,11 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
 }
 
 
-/* Fields that are about the client's transfer, not about the resource. */
+/*
+ * Fields that are about the client's transfer, not about the resource; and those that
+ * many origins route or render by although no key has them (RELIABILITY.md T-01).  What
+ * proxy_set_header sets is the gateway's own word and still goes out.
+ */
 
 static ngx_uint_t
 ngx_http_strata_detach_dropped(ngx_table_elt_t *h)
@@ -442,6 +448,22 @@ ngx_http_strata_detach_dropped(ngx_table_elt_t *h)
         ngx_string("Transfer-Encoding"),
         ngx_string("Expect"),
         ngx_string("Upgrade"),
+
+        ngx_string("Forwarded"),
+        ngx_string("X-Forwarded-Host"),
+        ngx_string("X-Forwarded-Scheme"),
+        ngx_string("X-Forwarded-Proto"),
+        ngx_string("X-Forwarded-Port"),
+        ngx_string("X-Forwarded-Prefix"),
+        ngx_string("X-Forwarded-Server"),
+        ngx_string("X-Host"),
+        ngx_string("X-Original-URL"),
+        ngx_string("X-Original-Host"),
+        ngx_string("X-Rewrite-URL"),
+        ngx_string("X-HTTP-Host-Override"),
+        ngx_string("X-HTTP-Method-Override"),
+        ngx_string("X-HTTP-Method"),
+        ngx_string("X-Method-Override"),
         ngx_null_string
     };
 

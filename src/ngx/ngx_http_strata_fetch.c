@@ -274,6 +274,12 @@ ngx_http_strata_fetch_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
         return rc;
     }
 
+    if (rc == NGX_OK && f->header_seen && r->upstream && !r->keepalive) {
+
+        /* how the upstream says that it was cut off after its header */
+        rc = NGX_ERROR;
+    }
+
     f->done = 1;
 
     /* nothing more may come out of it */
@@ -298,7 +304,7 @@ ngx_http_strata_fetch_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
     if (f->leader) {
         ngx_http_strata_wake_request(f->leader);
 
-        if (f->leader->state == NGX_HTTP_STRATA_SERVE) {
+        if (f->leader->state == NGX_HTTP_STRATA_SERVE && f->pipe == NULL) {
 
             /* it has all it needs in the entry */
 
@@ -353,8 +359,13 @@ ngx_http_strata_fetch_leave(ngx_http_strata_ctx_t *ctx)
 void
 ngx_http_strata_fetch_resume(ngx_http_strata_fetch_t *f)
 {
-    if (f->clone->buffered && !f->done && !f->event.posted) {
-        f->resume = 1;
+    if (!f->clone->buffered || f->done) {
+        return;
+    }
+
+    f->resume = 1;
+
+    if (!f->event.posted) {
         ngx_post_event(&f->event, &ngx_posted_events);
     }
 }

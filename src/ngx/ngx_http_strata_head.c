@@ -9,7 +9,8 @@
  *   0   fields_n u16 | status u16 | type_len u16 | charset_len u16
  *   8   line_len u16 | date_len u16 | bare_len u32
  *   16  last_modified i64          seconds; -1 none
- *   24  fields_n times: kind u8 | spare u8 | name_len u16 | value_len u32
+ *   24  began_at i64               its fetch; ms, monotonic
+ *   32  fields_n times: kind u8 | spare u8 | name_len u16 | value_len u32
  *       content type, charset, status line, date, then name and value of each field
  *
  * Machine byte order and any alignment: it never leaves the machine, and is read
@@ -29,6 +30,7 @@ typedef struct {
     uint16_t  date_len;
     uint32_t  bare_len;            /* of the type without its parameters */
     int64_t   last_modified;
+    int64_t   began_at;
 } ngx_http_strata_head_t;
 
 typedef struct {
@@ -38,7 +40,7 @@ typedef struct {
     uint32_t  value_len;
 } ngx_http_strata_head_field_t;
 
-_Static_assert(sizeof(ngx_http_strata_head_t) == 24, "head");
+_Static_assert(sizeof(ngx_http_strata_head_t) == 32, "head");
 _Static_assert(sizeof(ngx_http_strata_head_field_t) == 8, "head field");
 
 
@@ -109,6 +111,7 @@ ngx_http_strata_head_write(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     d.head.status = r->headers_out.status;
     d.head.last_modified = r->headers_out.last_modified_time;
     d.head.bare_len = r->headers_out.content_type_len;
+    d.head.began_at = f->started_at;
 
     d.type.data = r->headers_out.content_type.data;
     d.type.len = r->headers_out.content_type.len;
@@ -199,7 +202,14 @@ static ngx_uint_t
 ngx_http_strata_head_stored(ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o, strata_str_t name)
 {
-    if (strata_hdr_hop(name)) {
+    /* Cache-Status of caches behind us stays, ours is added (RFC 9211, 2) */
+
+    if (strata_hdr_hop(name)
+        && !(name.len == sizeof("Cache-Status") - 1
+             && ngx_strncasecmp((u_char *) name.data,
+                                (u_char *) "Cache-Status", name.len)
+                == 0))
+    {
         return 0;
     }
 
@@ -442,6 +452,8 @@ ngx_http_strata_head_merge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         return NGX_ERROR;
     }
 
+    d.head.began_at = f->started_at;
+
     date = strata_hdr_find(o->answer.fields, o->answer.fields_n, date_name);
 
     if (date) {
@@ -612,6 +624,26 @@ ngx_http_strata_head_replay(ngx_http_request_t *r, const u_char *p)
     }
 
     return NGX_OK;
+}
+
+
+/* When the fetch of a pinned entry began; 0: the head cannot be read now. */
+
+int64_t
+ngx_http_strata_head_began(const strata_hold_t *hold)
+{
+    const u_char            *p;
+    ngx_http_strata_head_t   head;
+
+    p = strata_store_head(hold, NULL);
+
+    if (p == NULL) {
+        return 0;
+    }
+
+    ngx_memcpy(&head, p, sizeof(ngx_http_strata_head_t));
+
+    return head.began_at;
 }
 
 

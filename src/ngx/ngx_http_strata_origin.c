@@ -13,6 +13,7 @@
 #include "../rfc/strata_hdr.h"
 
 
+static ngx_uint_t ngx_http_strata_origin_endless(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_strata_origin_type(ngx_http_request_t *r,
     ngx_array_t *types);
 
@@ -123,6 +124,10 @@ ngx_http_strata_origin_judge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         return STRATA_REASON_NO_CACHE_SET;
     }
 
+    if (ngx_http_strata_origin_endless(r)) {
+        return STRATA_REASON_NO_LENGTH;
+    }
+
     if (conf->types && !ngx_http_strata_origin_type(r, conf->types)) {
         return STRATA_REASON_TYPE;
     }
@@ -134,6 +139,32 @@ ngx_http_strata_origin_judge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     }
 
     return STRATA_REASON_NONE;
+}
+
+
+/* Does the body end with the connection, so that a cut looks like the end? */
+
+static ngx_uint_t
+ngx_http_strata_origin_endless(ngx_http_request_t *r)
+{
+    ngx_str_t            *module;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL || r->header_only || r->headers_out.content_length_n >= 0
+        || u->headers_in.chunked)
+    {
+        return 0;
+    }
+
+    module = &u->conf->module;
+
+    /* the others frame their bodies */
+
+    return (module->len == 5 && ngx_strncmp(module->data, "proxy", 5) == 0)
+           || (module->len == 5 && ngx_strncmp(module->data, "uwsgi", 5) == 0)
+           || (module->len == 4 && ngx_strncmp(module->data, "scgi", 4) == 0);
 }
 
 

@@ -18,6 +18,9 @@
 #define NGX_HTTP_STRATA_RUNS  64
 
 
+static ngx_uint_t ngx_http_strata_precondition(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_strata_etag_listed(ngx_str_t *list,
+    ngx_str_t *etag);
 static ngx_int_t ngx_http_strata_serve_header(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, int state);
 static ngx_int_t ngx_http_strata_add_age(ngx_http_request_t *r,
@@ -92,6 +95,11 @@ ngx_http_strata_serve(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (!ngx_http_strata_precondition(r)) {
+        ngx_http_clean_header(r);
+        return NGX_HTTP_PRECONDITION_FAILED;
+    }
+
     rc = ngx_http_strata_serve_header(r, ctx, state);
 
     if (rc != NGX_OK) {
@@ -99,6 +107,80 @@ ngx_http_strata_serve(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     }
 
     return ngx_http_strata_send(r, ctx);
+}
+
+
+/*
+ * If-Match and If-Unmodified-Since (RFC 9110, 13.2.2).  nginx's own filter would find
+ * out too, but after it answered it can only close the connection.
+ */
+
+static ngx_uint_t
+ngx_http_strata_precondition(ngx_http_request_t *r)
+{
+    time_t            t;
+    ngx_str_t        *etag;
+    ngx_table_elt_t  *h;
+
+    h = r->headers_in.if_match;
+
+    if (h != NULL) {
+        r->headers_in.if_match = NULL;
+        r->headers_in.if_unmodified_since = NULL;
+
+        if (h->value.len == 1 && h->value.data[0] == '*') {
+            return 1;
+        }
+
+        if (r->headers_out.etag == NULL) {
+            return 0;
+        }
+
+        /* a strong comparison: a weak tag matches nothing */
+
+        etag = &r->headers_out.etag->value;
+
+        return etag->len > 2 && etag->data[0] == '"'
+               && ngx_http_strata_etag_listed(&h->value, etag);
+    }
+
+    h = r->headers_in.if_unmodified_since;
+
+    if (h == NULL) {
+        return 1;
+    }
+
+    r->headers_in.if_unmodified_since = NULL;
+
+    t = ngx_parse_http_time(h->value.data, h->value.len);
+
+    return t == NGX_ERROR || r->headers_out.last_modified_time == -1
+           || r->headers_out.last_modified_time <= t;
+}
+
+
+/* Is the strong tag a member of the list? */
+
+static ngx_uint_t
+ngx_http_strata_etag_listed(ngx_str_t *list, ngx_str_t *etag)
+{
+    u_char  *p, *last;
+
+    p = list->data;
+    last = list->data + list->len;
+
+    while ((size_t) (last - p) >= etag->len) {
+
+        if (ngx_strncmp(p, etag->data, etag->len) == 0
+            && (p == list->data || p[-1] == ' ' || p[-1] == ',' || p[-1] == '\t'))
+        {
+            return 1;
+        }
+
+        p++;
+    }
+
+    return 0;
 }
 
 
@@ -545,14 +627,16 @@ ngx_http_strata_await_data(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
             return NGX_DECLINED;
         }
 
-        if (rc != NGX_OK && !ctx->timer.timer_set) {
+        /*
+         * The timer is a safety net, and keeps a worker that exits from leaving
+         * before its readers have got everything.  Without mail it is all there is.
+         */
 
-            /* nobody will tell us */
-
+        if (!ctx->timer.timer_set) {
             ctx->timer.handler = ngx_http_strata_poll_handler;
             ctx->timer.data = ctx;
             ctx->timer.log = r->connection->log;
-            ngx_add_timer(&ctx->timer, 50);
+            ngx_add_timer(&ctx->timer, (rc == NGX_OK) ? 1000 : 20);
         }
     }
 

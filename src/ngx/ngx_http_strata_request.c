@@ -256,6 +256,8 @@ ngx_http_strata_lookup(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
             return ngx_http_strata_pass(ctx, STRATA_REASON_BYPASS);
         }
 
+        ngx_http_strata_count_reason(ctx->zone, STRATA_REASON_BYPASS);
+
         ctx->status = NGX_HTTP_STRATA_BYPASSED;
         ctx->reason = STRATA_REASON_BYPASS;
         ctx->fwd = STRATA_FWD_BYPASS;
@@ -369,12 +371,13 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     strata_store_meta(&ctx->hold, &ctx->meta);
 
     if (ctx->rule.len && ctx->purged_at != NGX_HTTP_STRATA_NEVER
-        && ctx->meta.born_at <= ctx->purged_at
-        && ctx->meta.fresh_until > ctx->purged_at)
+        && ctx->meta.fresh_until > ctx->purged_at
+        && ngx_http_strata_head_began(&ctx->hold) <= ctx->purged_at)
     {
         /* a soft purge of the URL is kept with the rule, for all variants */
 
         ctx->meta.fresh_until = ctx->purged_at;
+        strata_store_freshen(&ctx->hold, &ctx->meta);
     }
 
     if ((int64_t) ngx_current_msec < ctx->meta.fresh_until
@@ -436,6 +439,7 @@ ngx_http_strata_found_stale(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     ctx->reason = reason;
     ctx->fwd = STRATA_FWD_STALE;
+    ctx->expired = 1;
 
     switch (reuse) {
 
@@ -506,7 +510,8 @@ ngx_http_strata_refresh(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     fl = NULL;
 
     if (ctx->conf->lock != NGX_HTTP_STRATA_LOCK_OFF
-        && ngx_http_strata_flight_join(ctx->zone, ctx->conf, &ctx->key, now,
+        && ngx_http_strata_flight_join(ctx->zone, ctx->conf, &ctx->key,
+                                       &ctx->primary.digest, now,
                                        r->connection->log, &fl, &reason)
            != NGX_HTTP_STRATA_LEAD)
     {
@@ -572,8 +577,8 @@ ngx_http_strata_missed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         ngx_http_strata_count_reason(ctx->zone, ctx->reason);
     }
 
-    ctx->status = ctx->holding_stale ? NGX_HTTP_STRATA_EXPIRED
-                                     : NGX_HTTP_STRATA_MISS;
+    ctx->status = ctx->expired ? NGX_HTTP_STRATA_EXPIRED
+                               : NGX_HTTP_STRATA_MISS;
 
     return ngx_http_strata_fetch(r, ctx);
 }
@@ -597,6 +602,7 @@ ngx_http_strata_fetch(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     if (ctx->conf->lock != NGX_HTTP_STRATA_LOCK_OFF && !ctx->bypass) {
         rc = ngx_http_strata_flight_join(ctx->zone, ctx->conf, &ctx->key,
+                                         &ctx->primary.digest,
                                          ngx_current_msec, r->connection->log,
                                          &fl, &reason);
     }
@@ -838,7 +844,7 @@ ngx_http_strata_led(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ctx->fwd_status = f->status;
     ctx->leader = 1;
 
-    if (f->pipe) {
+    if (f->pipe && !f->spilled) {
         ctx->reason = f->reason;
         ctx->stored = NGX_HTTP_STRATA_STORE_SKIP;
         ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_PIPE);
@@ -865,7 +871,8 @@ ngx_http_strata_led(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ctx->holding = 1;
     ctx->filling = 1;
     ctx->meta = f->meta;
-    ctx->stored = NGX_HTTP_STRATA_STORED;
+    ctx->stored = f->spilled ? NGX_HTTP_STRATA_STORE_FAIL
+                             : NGX_HTTP_STRATA_STORED;
 
     if (f->not_modified) {
         ctx->status = NGX_HTTP_STRATA_REVALIDATED;

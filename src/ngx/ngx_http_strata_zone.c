@@ -35,6 +35,9 @@ static uint32_t          ngx_http_strata_seat = NGX_HTTP_STRATA_NO_SEAT;
 
 #define NGX_HTTP_STRATA_HEAL_INTERVAL  200
 
+/* nginx's slab pool takes a little of it: STRATA_ZONE_MIN remains */
+#define NGX_HTTP_STRATA_ZONE_MIN       (1024 * 1024)
+
 
 char *
 ngx_http_strata_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -57,7 +60,7 @@ ngx_http_strata_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (size < (ssize_t) STRATA_ZONE_MIN) {
+    if (size < NGX_HTTP_STRATA_ZONE_MIN) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "strata_zone \"%V\" is too small: \"%V\", "
                            "at least 1m is needed", &value[1], &value[2]);
@@ -351,8 +354,6 @@ ngx_http_strata_zones_detach(ngx_cycle_t *cycle)
         ngx_del_timer(&ngx_http_strata_heal_timer);
     }
 
-    ngx_http_strata_wake_close();
-
     zones = smcf->zones.elts;
 
     for (i = 0; i < smcf->zones.nelts; i++) {
@@ -363,6 +364,9 @@ ngx_http_strata_zones_detach(ngx_cycle_t *cycle)
         }
     }
 
+    /* not before: what is given back may wake this very seat */
+
+    ngx_http_strata_wake_close();
     ngx_http_strata_seat_release(ngx_http_strata_seat);
     ngx_http_strata_seat = NGX_HTTP_STRATA_NO_SEAT;
 }

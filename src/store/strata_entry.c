@@ -106,6 +106,34 @@ strata_entry_kill_locked(strata_shard_t *sh, uint32_t i)
 
     if (atomic_load_explicit(&e->pins, memory_order_seq_cst) == 0) {
         strata_entry_release_locked(sh, i);
+
+    } else {
+        strata_entry_crowd_locked(sh, i);
+    }
+}
+
+
+static inline void
+strata_entry_crowd_add(strata_shard_t *sh, int64_t n)
+{
+    uint32_t  was;
+
+    was = atomic_load_explicit(&sh->head->crowd, memory_order_relaxed);
+    atomic_store_explicit(&sh->head->crowd, (uint32_t) (was + n),
+                          memory_order_relaxed);
+}
+
+
+void
+strata_entry_crowd_locked(strata_shard_t *sh, uint32_t i)
+{
+    strata_entry_t  *e;
+
+    e = &sh->entries[i];
+
+    if (!(e->marks & STRATA_MARK_CROWD)) {
+        e->marks |= STRATA_MARK_CROWD;
+        strata_entry_crowd_add(sh, e->chunk_n);
     }
 }
 
@@ -124,6 +152,11 @@ strata_entry_release_locked(strata_shard_t *sh, uint32_t i)
     (void) strata_chunk_free_locked(sh, e->first, e->chunk_n);
 
     STRATA_FAULT("entry_release");
+
+    if (e->marks & STRATA_MARK_CROWD) {
+        e->marks &= (uint8_t) ~STRATA_MARK_CROWD;
+        strata_entry_crowd_add(sh, -(int64_t) e->chunk_n);
+    }
 
     e->first = STRATA_NONE;
     e->chunk_n = 0;

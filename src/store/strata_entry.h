@@ -38,6 +38,9 @@ void strata_entry_kill_locked(strata_shard_t *sh, uint32_t i);
 /* DEAD without pins: gives back all that it holds. */
 void strata_entry_release_locked(strata_shard_t *sh, uint32_t i);
 
+/* Counts its chunks as DEAD, but pinned; until it is released. */
+void strata_entry_crowd_locked(strata_shard_t *sh, uint32_t i);
+
 /* Nothing more may be served from it, whatever its windows say. */
 bool strata_entry_expired(const strata_entry_t *e, int64_t now);
 

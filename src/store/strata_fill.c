@@ -422,7 +422,6 @@ strata_fill_trim_locked(strata_fill_t *f)
 }
 
 
-/* keep: show it to look-ups from now on. */
 int
 strata_fill_commit(strata_fill_t *f, int64_t now)
 {
@@ -460,13 +459,14 @@ strata_fill_commit(strata_fill_t *f, int64_t now)
                               memory_order_release);
     }
 
-    if (!keep || (f->state == STRATA_FILLING
-                  && !(e->marks & STRATA_MARK_LINKED)))
+    if (purged || (f->state == STRATA_FILLING
+                   && !(e->marks & STRATA_MARK_LINKED)))
     {
-        /* unwanted, or purged while it filled: complete for its readers */
+        /* purged while it filled: complete for its readers */
 
         atomic_store_explicit(&e->state, STRATA_DEAD, memory_order_seq_cst);
         strata_index_unlink_locked(sh, i);
+        strata_entry_crowd_locked(sh, i);
 
     } else {
         strata_shard_insert_locked(sh, i, now);

@@ -58,6 +58,7 @@
 #define STRATA_DEAD           4
 
 #define STRATA_MARK_LINKED    0x01      /* in its bucket */
+#define STRATA_MARK_CROWD     0x02      /* in the shard's crowd */
 
 
 /*
@@ -134,6 +135,7 @@ typedef struct {
     uint32_t              sweep_at;
     uint32_t              chunk_at;     /* word of the bitmap */
     _Atomic uint32_t      chunk_free;
+    _Atomic uint32_t      crowd;        /* chunks DEAD, but pinned */
     uint16_t              flight_head;  /* slot + 1: reused next */
     uint16_t              flight_tail;
     uint32_t              flight_sweep;

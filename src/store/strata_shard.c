@@ -54,6 +54,7 @@ strata_shard_reset(strata_shard_t *sh)
 
     sh->head->free_head = STRATA_NONE;
     sh->head->free_n = 0;
+    atomic_store_explicit(&sh->head->crowd, 0, memory_order_relaxed);
     atomic_store_explicit(&sh->head->entry_free, 0, memory_order_relaxed);
 }
 
@@ -112,7 +113,7 @@ strata_shard_repair_entry(strata_shard_t *sh, uint32_t i)
     linked = e->marks & STRATA_MARK_LINKED;
     queue = e->queue;
 
-    e->marks &= (uint8_t) ~STRATA_MARK_LINKED;
+    e->marks = 0;
     e->queue = 0;
 
     if (state == STRATA_DEAD
@@ -138,6 +139,10 @@ strata_shard_repair_entry(strata_shard_t *sh, uint32_t i)
         e->chunk_n = 0;
         atomic_store_explicit(&e->state, STRATA_DEAD, memory_order_seq_cst);
         return;
+    }
+
+    if (state == STRATA_DEAD) {
+        strata_entry_crowd_locked(sh, i);
     }
 
     if (state == STRATA_READY || (state == STRATA_FILLING && linked)) {

@@ -217,6 +217,18 @@ strata_store_unpin(strata_hold_t *hold)
 }
 
 
+bool
+strata_store_crowded(const strata_hold_t *hold)
+{
+    strata_shard_t  *sh;
+
+    sh = strata_ref_shard(hold->store, hold->entry);
+
+    return atomic_load_explicit(&sh->head->crowd, memory_order_relaxed)
+           > sh->chunk_n / 4;
+}
+
+
 void
 strata_store_meta(const strata_hold_t *hold, strata_meta_t *meta)
 {

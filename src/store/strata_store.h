@@ -131,6 +131,13 @@ int strata_store_lookup(strata_store_t *st, const strata_key_t *key,
 int strata_store_pin(strata_hold_t *hold);
 void strata_store_unpin(strata_hold_t *hold);
 
+/*
+ * Do slow readers keep more than a quarter of this entry's shard from use, by
+ * pins on entries that are out of the index?  Then a small answer had better be
+ * copied and unpinned.
+ */
+bool strata_store_crowded(const strata_hold_t *hold);
+
 /* A copy of the metadata of a pinned entry. */
 void strata_store_meta(const strata_hold_t *hold, strata_meta_t *meta);
 
@@ -220,22 +227,19 @@ int strata_fill_append(strata_fill_t *f, strata_str_t data, int64_t now);
  * the ref from strata_flight_join(), or 0) is what its readers watch.  Only
  * when the body length was declared.
  * STRATA_DECLINED: an entry with this key is there already (a refresh), or
- * the length was not declared.  STRATA_BUSY: not shown.  After both, filling
- * goes on.
+ * the length was not declared, or the guard was purged.  STRATA_BUSY: not
+ * shown.  After both, filling goes on.
  */
 int strata_fill_publish(strata_fill_t *f, uint32_t flight);
 
 /*
  * Complete: replaces whatever stood under the key.  STRATA_ERROR: shorter
  * than declared (nothing was stored, the fill is abandoned).  STRATA_BUSY: as
- * abandoned. STRATA_OK also for an entry that was removed while it filled: it
- * is complete for its readers, but look-ups miss.  The writer's pin stays
- * until strata_fill_close().
+ * abandoned. STRATA_OK also for an entry that was removed while it filled,
+ * and STRATA_DECLINED if the guard was purged: it is complete for its readers,
+ * but look-ups miss.  The writer's pin stays until strata_fill_close().
  */
 int strata_fill_commit(strata_fill_t *f, int64_t now);
-
-/* Complete for those who read it, but not kept.  Codes as of commit. */
-int strata_fill_finish(strata_fill_t *f);
 
 /* Never stored; readers of a FILLING entry get STRATA_ERROR.  Cannot fail. */
 void strata_fill_abandon(strata_fill_t *f);

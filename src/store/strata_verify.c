@@ -270,6 +270,33 @@ strata_verify_entry(strata_verify_t *v, uint32_t i)
 }
 
 
+/* What is marked as DEAD, but pinned is, and is counted. */
+static void
+strata_verify_crowd(strata_verify_t *v)
+{
+    uint32_t         i, n;
+    strata_entry_t  *e;
+
+    n = 0;
+
+    for (i = 0; i < v->sh->entry_n; i++) {
+        e = &v->sh->entries[i];
+
+        if (e->marks & STRATA_MARK_CROWD) {
+            n += e->chunk_n;
+
+            if (strata_entry_state(e) != STRATA_DEAD) {
+                strata_verify_say(v, "counted as dead: entry ", i);
+            }
+        }
+    }
+
+    if (n != v->sh->head->crowd) {
+        strata_verify_say(v, "chunks dead, the count differs: ", n);
+    }
+}
+
+
 static void
 strata_verify_chunks(strata_verify_t *v)
 {
@@ -403,6 +430,7 @@ strata_verify_shard(strata_verify_t *v)
         strata_verify_entry(v, i);
     }
 
+    strata_verify_crowd(v);
     strata_verify_chunks(v);
     strata_verify_flights(v);
 

@@ -473,11 +473,15 @@ test_finish(void)
             (void) strata_store_pin(&h);
         }
 
+        strata_fill_guard(&f, &k.key.digest,
+                          strata_purge_seen(a, &k.key.digest));
         s.len = 3000;
         (void) strata_fill_append(&f, s, 0);
         woken = 0;
         (void) strata_flight_watch(&h);
-        is(strata_fill_finish(&f), STRATA_OK, "finished, shown %d", shown);
+        strata_purge_mark(a, &k.key.digest);
+        is(strata_fill_commit(&f, 0), STRATA_DECLINED, "purged, shown %d",
+           shown);
         ok(!shown || (woken & 1 << 2), "its reader is woken");
         strata_fill_close(&f);
 
