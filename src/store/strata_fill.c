@@ -335,8 +335,8 @@ strata_fill_guard(strata_fill_t *f, const strata_digest_t *guard,
 
 
 /*
- * Under the shard lock: a purge marks first and takes the entry out under this lock
- * then, so either we see the mark or it sees what we show.
+ * Under the shard lock: a purge marks first and takes the entry out under
+ * this lock then, so either we see the mark or it sees what we show.
  */
 static bool
 strata_fill_purged(strata_fill_t *f)

@@ -195,9 +195,9 @@ typedef struct {
 } strata_fill_t;
 
 /*
- * The fill is refused to whoever looks the key up if strata_purge_mark() was called
- * for guard since strata_purge_seen() said purges: judged under the lock, so that a
- * purge that marks first and removes then is never outrun.
+ * The fill is refused to whoever looks the key up if strata_purge_mark() was
+ * called for guard since strata_purge_seen() said purges: judged under the
+ * lock, so that a purge that marks first and removes then is never outrun.
  */
 void strata_fill_guard(strata_fill_t *f, const strata_digest_t *guard,
     uint32_t purges);

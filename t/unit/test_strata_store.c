@@ -136,6 +136,62 @@ test_replace(void)
 }
 
 
+/* Slow readers of what is purged meanwhile (T-29). */
+static void
+test_crowd(void)
+{
+    void                 *base;
+    unsigned              i, n, at;
+    test_key_t            k;
+    strata_hold_t         holds[200], h;
+    strata_store_t       *st;
+    strata_store_stat_t   stat;
+
+    base = test_region(MB, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    at = 0;
+
+    for (i = 0, n = 0; i < 200; i++) {
+
+        if (test_store(st, i, 0, 50, 8000, true, 0, 1000) != STRATA_OK) {
+            break;
+        }
+
+        (void) strata_store_lookup(st, test_key(&k, i, 0), &holds[n++]);
+        (void) strata_store_remove(st, &k.key, 0);
+
+        if (at == 0 && strata_store_crowded(&holds[0])) {
+            at = i;
+        }
+    }
+
+    is(at, st->shards[0].chunk_n / 4 / 8, "crowded at a quarter");
+    is(test_store(st, 900, 0, 50, 8000, true, 0, 1000), STRATA_DECLINED,
+       "full of what is gone");
+    is(strata_store_verify(st, test_say, NULL), 0, "verify");
+
+    (void) strata_lock_try(&st->shards[0].head->lock, 1);
+    strata_shard_repair_locked(&st->shards[0]);
+    strata_shard_unlock(&st->shards[0]);
+    ok(strata_store_crowded(&holds[0]), "a repair counts the same");
+
+    for (i = 0; i < n; i++) {
+        strata_store_unpin(&holds[i]);
+    }
+
+    is(test_store(st, 900, 0, 50, 8000, true, 0, 1000), STRATA_OK, "room");
+    (void) strata_store_lookup(st, test_key(&k, 900, 0), &h);
+    ok(!strata_store_crowded(&h), "crowded no more");
+    strata_store_unpin(&h);
+    strata_store_stat(st, &stat);
+    is(stat.dead, 0, "none dead");
+    is(strata_store_verify(st, test_say, NULL), 0, "verify");
+
+    strata_store_detach(st);
+    munmap(base, MB);
+}
+
+
 static void
 test_hold_limit(void)
 {
@@ -720,6 +776,7 @@ main(void)
 {
     test_round_trip();
     test_replace();
+    test_crowd();
     test_hold_limit();
     test_limits();
     test_time();
