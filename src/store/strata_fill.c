@@ -161,20 +161,6 @@ strata_fill_open(strata_fill_t *f, strata_store_t *st,
 }
 
 
-static void
-strata_fill_meta(strata_entry_t *e, const strata_meta_t *meta)
-{
-    atomic_store_explicit(&e->fresh_until, meta->fresh_until,
-                          memory_order_relaxed);
-    atomic_store_explicit(&e->born_at, meta->born_at, memory_order_relaxed);
-    atomic_store_explicit(&e->stale_ms, meta->stale_ms, memory_order_relaxed);
-    atomic_store_explicit(&e->error_ms, meta->error_ms, memory_order_relaxed);
-    atomic_store_explicit(&e->keep_ms, meta->keep_ms, memory_order_relaxed);
-    atomic_store_explicit(&e->flags, meta->flags, memory_order_relaxed);
-    e->status = meta->status;
-}
-
-
 int
 strata_store_reserve(strata_store_t *st, const strata_key_t *key,
     const strata_meta_t *meta, strata_str_t head, uint64_t body_len,
@@ -211,7 +197,8 @@ strata_store_reserve(strata_store_t *st, const strata_key_t *key,
 
     e->key_len = (uint16_t) key->text.len;
     e->head_len = (uint32_t) head.len;
-    strata_fill_meta(e, meta);
+    e->status = meta->status;
+    strata_store_freshen(&f->hold, meta);
 
     n = strata_chunk_count(strata_max(total, 1));
     rc = strata_fill_grow(f, n, n, now);

@@ -33,34 +33,6 @@
 #define STRATA_FLIGHT_SWEEP  4
 
 
-static inline strata_flight_t
-strata_flight_ref(uint32_t slot, uint32_t gen)
-{
-    return (strata_flight_t) gen << 32 | (slot + 1);
-}
-
-
-/* The slot of a ref; NULL if it is no ref of this zone. */
-static strata_flight_slot_t *
-strata_flight_get(strata_store_t *st, uint32_t slot1, strata_shard_t **shp)
-{
-    uint32_t         slot;
-    strata_shard_t  *sh;
-
-    slot = slot1 - 1;
-    sh = &st->shards[0];
-
-    if (slot / sh->flight_n > st->shard_mask) {
-        return NULL;
-    }
-
-    sh = &st->shards[slot / sh->flight_n];
-    *shp = sh;
-
-    return &sh->flights[slot % sh->flight_n];
-}
-
-
 /*
  * We lead now, with a new generation; whoever waited for the old one retries.
  */
@@ -333,33 +305,6 @@ strata_flight_tell(strata_store_t *st, strata_flight_t ref, int verdict,
 }
 
 
-strata_flight_t
-strata_flight_watch(const strata_hold_t *hold)
-{
-    uint32_t               gen;
-    strata_shard_t        *sh;
-    strata_flight_slot_t  *f;
-
-    f = strata_flight_get(hold->store, hold->flight, &sh);
-
-    if (f == NULL) {
-        return 0;
-    }
-
-    /*
-     * The bit before the caller reads body_ready(); strata_fill_append() moves
-     * filled before it reads the bits.
-     */
-    atomic_fetch_or_explicit(&f->watchers, hold->store->bit,
-                             memory_order_seq_cst);
-
-    gen = strata_flight_gen(strata_flight_load(f));
-    strata_flight_expect(hold->store, hold->flight - 1, gen);
-
-    return strata_flight_ref(hold->flight - 1, gen);
-}
-
-
 uint32_t
 strata_flight_waiters(strata_store_t *st, strata_flight_t ref, int add)
 {
@@ -480,29 +425,4 @@ uint16_t
 strata_flight_stand_in(strata_shard_t *sh, uint32_t i)
 {
     return (uint16_t) (strata_flight_number(sh, i & (sh->flight_n - 1)) + 1);
-}
-
-
-void
-strata_flight_grown(strata_store_t *st, uint16_t flight)
-{
-    uint64_t               seats;
-    strata_shard_t        *sh;
-    strata_flight_slot_t  *f;
-
-    f = strata_flight_get(st, flight, &sh);
-
-    /* partner: strata_flight_watch() */
-
-    if (f == NULL
-        || atomic_load_explicit(&f->watchers, memory_order_seq_cst) == 0)
-    {
-        return;
-    }
-
-    seats = atomic_exchange_explicit(&f->watchers, 0, memory_order_seq_cst);
-
-    STRATA_FAULT("flight_grown");
-
-    strata_flight_post(st, flight - 1u, seats);
 }

@@ -96,4 +96,32 @@ strata_flight_number(const strata_shard_t *sh, uint32_t i)
 }
 
 
+static inline strata_flight_t
+strata_flight_ref(uint32_t slot, uint32_t gen)
+{
+    return (strata_flight_t) gen << 32 | (slot + 1);
+}
+
+
+/* The slot of a ref; NULL if it is no ref of this zone. */
+static inline strata_flight_slot_t *
+strata_flight_get(strata_store_t *st, uint32_t slot1, strata_shard_t **shp)
+{
+    uint32_t         slot;
+    strata_shard_t  *sh;
+
+    slot = slot1 - 1;
+    sh = &st->shards[0];
+
+    if (slot / sh->flight_n > st->shard_mask) {
+        return NULL;
+    }
+
+    sh = &st->shards[slot / sh->flight_n];
+    *shp = sh;
+
+    return &sh->flights[slot % sh->flight_n];
+}
+
+
 #endif /* STRATA_FLIGHT_H */

@@ -7,6 +7,10 @@
  * Mail between seats: a bitmap per seat with a bit per flight slot of the zone.
  * The bit is set before the seat is woken, and taken before it looks; so a wake
  * that comes too often is harmless and none is lost.
+ *
+ * Readers of a FILLING entry watch its flight: strata_flight_watch() sets their
+ * bit and then they read filled; the writer moves filled and then reads the bits
+ * (strata_flight_grown()); all sequentially consistent.
  */
 
 #include "strata_flight.h"
@@ -34,6 +38,58 @@ strata_flight_expect(strata_store_t *st, uint32_t slot, uint32_t gen)
         watched[1] = watched[0];
         watched[0] = gen;
     }
+}
+
+
+strata_flight_t
+strata_flight_watch(const strata_hold_t *hold)
+{
+    uint32_t               gen;
+    strata_shard_t        *sh;
+    strata_flight_slot_t  *f;
+
+    f = strata_flight_get(hold->store, hold->flight, &sh);
+
+    if (f == NULL) {
+        return 0;
+    }
+
+    /*
+     * The bit before the caller reads body_ready(); strata_fill_append() moves
+     * filled before it reads the bits.
+     */
+    atomic_fetch_or_explicit(&f->watchers, hold->store->bit,
+                             memory_order_seq_cst);
+
+    gen = strata_flight_gen(strata_flight_load(f));
+    strata_flight_expect(hold->store, hold->flight - 1, gen);
+
+    return strata_flight_ref(hold->flight - 1, gen);
+}
+
+
+void
+strata_flight_grown(strata_store_t *st, uint16_t flight)
+{
+    uint64_t               seats;
+    strata_shard_t        *sh;
+    strata_flight_slot_t  *f;
+
+    f = strata_flight_get(st, flight, &sh);
+
+    /* partner: strata_flight_watch() */
+
+    if (f == NULL
+        || atomic_load_explicit(&f->watchers, memory_order_seq_cst) == 0)
+    {
+        return;
+    }
+
+    seats = atomic_exchange_explicit(&f->watchers, 0, memory_order_seq_cst);
+
+    STRATA_FAULT("flight_grown");
+
+    strata_flight_post(st, flight - 1u, seats);
 }
 
 

@@ -4,6 +4,7 @@
  */
 
 #include "strata_region.h"
+#include "strata_flight.h"
 #include "strata_shard.h"
 
 
@@ -279,4 +280,96 @@ strata_region_metrics(void *base, uint32_t seat)
 
     return (_Atomic uint64_t *) ((uint8_t *) base + z->plan.metrics_off
                                  + (uint64_t) seat * z->plan.metric_size);
+}
+
+
+/* Flights that somebody leads, or led. */
+static uint64_t
+strata_store_flights(const strata_shard_t *sh)
+{
+    uint8_t   state;
+    uint32_t  i;
+    uint64_t  n;
+
+    n = 0;
+
+    for (i = 0; i < sh->flight_n; i++) {
+        state = strata_flight_state(atomic_load_explicit(&sh->flights[i].word,
+                                                      memory_order_relaxed));
+
+        if (state == STRATA_FLIGHT_OPEN || state == STRATA_FLIGHT_ORPHAN) {
+            n++;
+        }
+    }
+
+    return n;
+}
+
+
+static void
+strata_store_stat_seats(strata_store_t *st, strata_store_stat_t *stat)
+{
+    uint32_t           i, m;
+    strata_seat_t     *s;
+    _Atomic uint64_t  *from;
+
+    for (m = 0; m < STRATA_METRIC_N; m++) {
+        stat->metrics[m] = atomic_load_explicit(&st->zone->totals[m],
+                                                memory_order_relaxed);
+    }
+
+    for (i = 0; i < STRATA_SEATS; i++) {
+        s = &st->zone->seats[i];
+
+        if ((uint32_t) atomic_load_explicit(&s->who, memory_order_relaxed)
+            == 0)
+        {
+            continue;
+        }
+
+        stat->seats++;
+        stat->writing += atomic_load_explicit(&s->writing,
+                                              memory_order_relaxed);
+
+        from = strata_region_metrics(st->zone, i);
+
+        for (m = 0; m < STRATA_METRIC_N; m++) {
+            stat->metrics[m] += atomic_load_explicit(&from[m],
+                                                     memory_order_relaxed);
+        }
+    }
+}
+
+
+/* Reads without locks: sums may be off by what happens meanwhile. */
+void
+strata_store_stat(strata_store_t *st, strata_store_stat_t *stat)
+{
+    uint32_t              i;
+    uint64_t              used;
+    strata_shard_t       *sh;
+    strata_shard_head_t  *h;
+
+    memset(stat, 0, sizeof(*stat));
+    strata_store_stat_seats(st, stat);
+
+    used = 0;
+
+    for (i = 0; i <= st->shard_mask; i++) {
+        sh = &st->shards[i];
+        h = sh->head;
+
+        stat->bytes_total += (uint64_t) sh->chunk_n * STRATA_CHUNK_SIZE;
+        stat->bytes_used += (uint64_t) (sh->chunk_n - h->chunk_free)
+                            * STRATA_CHUNK_SIZE;
+        stat->entries_total += sh->entry_n;
+        stat->entries += h->linked_n;
+        stat->flights += strata_store_flights(sh);
+
+        used += sh->entry_n - h->entry_free;
+    }
+
+    if (used > stat->entries + stat->writing) {
+        stat->dead = used - stat->entries - stat->writing;
+    }
 }

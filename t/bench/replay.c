@@ -370,7 +370,7 @@ run(const char *name, FILE *in, int shares_n, char **shares)
         gd2 = replay(&t, (uint64_t) ((double) t.unique * share / 100), false);
         lru = replay(&t, (uint64_t) ((double) t.unique * share / 100), true);
 
-        printf("%-20s %5g %% (%7.2f MB)  gd2 %5.1f / %5.1f  lru %5.1f / %5.1f"
+        printf("%-26s %5g %% (%7.2f MB)  gd2 %5.1f / %5.1f  lru %5.1f / %5.1f"
                "  refused %.1f %%\n", name, share,
                (double) t.unique * share / 100 / 1048576, gd2.objects,
                gd2.bytes, lru.objects, lru.bytes, gd2.refused);
@@ -427,7 +427,7 @@ main(int argc, char **argv)
     for (i = 0; i < n; i++) {
         if (strstr(list[i]->d_name, ".xz")) {
             snprintf(path, sizeof(path), "%s/%s", argv[1], list[i]->d_name);
-            list[i]->d_name[strcspn(list[i]->d_name, ".")] = '\0';
+            strstr(list[i]->d_name, ".xz")[0] = '\0';
             run_file(path, list[i]->d_name, argc - 2, argv + 2);
         }
     }
