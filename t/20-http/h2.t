@@ -59,7 +59,7 @@ with scenario() as t:
         at_least(len(stay), 20, "those that stay")
         is_({(s.status, s.body == body) for s in stay}, {(200, True)}, "are served")
         s = c.get("/cut")
-        is_((s.complete, s.error is not None), (False, True), "a cut body: the stream is reset")
+        ok(s.error == "reset" or s.status == 502, f"a cut body: reset, or an error ({s.status} {s.error})")
         is_(c.get("/s0").body == body, True, "the connection goes on")
     origin.forget()
     c = H2(ng.h2_port)
