@@ -9,6 +9,7 @@ with scenario() as t:
 
     @origin.route("/*")
     def _(req):
+        time.sleep(0.1 if req.path == "/cold" else 0)
         return Reply(b"12345", cc=None if "stale" in req.path else "max-age=60")
 
     origin.reply("/private", Reply(b"p", cc="private"))

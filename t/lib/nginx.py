@@ -308,10 +308,10 @@ class Nginx:
     def swarm(self, clients, seconds=30):
         return client.swarm(self.port, clients, seconds)
 
-    def conn_to(self, pid, tries=200):
+    def conn_to(self, pid, tries=200, port=None, **kw):
         """A keep-alive connection that worker pid accepted."""
         for _ in range(tries):
-            c = client.Conn(self.port)
+            c = client.Conn(port or self.port, **kw)
             if c.get("/-pid").body == str(pid).encode():
                 return c
             c.close()

@@ -95,8 +95,7 @@ class Scenario:
         if tap.failed():
             for ng in self._nginxes:
                 note(f"last lines of {ng.dir}/error.log")
-                note("\n".join(x for x in ng.log().splitlines()[-30:]
-                               if "[debug]" not in x)[-6000:])
+                note(_tail(ng))
         for ng in self._nginxes:
             ng.remove()
 
@@ -131,6 +130,7 @@ def scenario(seconds=60, alone=False):
         skip_all(f"no {nginx_.MODULE}, run make")
     room = _turn(alone)            # noqa: F841
     signal.signal(signal.SIGALRM, _out_of_time)
+    signal.signal(signal.SIGTERM, _out_of_time)
     signal.alarm(int(seconds * max(1.0, SLOW)))
     t = Scenario()
     try:
@@ -141,10 +141,16 @@ def scenario(seconds=60, alone=False):
         ok(False, f"no {type(e).__name__}")
         note(traceback.format_exc())
         for ng in t._nginxes:
-            note("\n".join(x for x in ng.log().splitlines()[-40:]
-                           if "[debug]" not in x)[-4000:])
+            note(_tail(ng))
         t.abandon()
     _exit(tap.done())
+
+
+def _tail(ng):
+    """The last lines of the error log that may tell something."""
+    lines = [x for x in ng.log().splitlines() if not any(
+        w in x for w in ("[debug]", "[notice]", "closed keepalive connection"))]
+    return "\n".join(lines[-25:])[-5000:]
 
 
 def _out_of_time(*_):
