@@ -64,6 +64,9 @@
 #define NGX_HTTP_STRATA_IDENTITY_STRING  2
 
 
+/* a bit of r->buffered that no filter in front of ours uses */
+#define NGX_HTTP_STRATA_BUFFERED  0x08
+
 /* fresh_until of a Vary rule that was not purged; of no entry otherwise */
 #define NGX_HTTP_STRATA_NEVER  (INT64_MAX / 4)
 
@@ -257,6 +260,7 @@ struct ngx_http_strata_ctx_s {
     unsigned                     last_sent:1;
     unsigned                     timed_out:1;
     unsigned                     fresh_word:1; /* what the flight left may be used */
+    unsigned                     retried:1;    /* a flight of ours came to nothing */
     unsigned                     expired:1;    /* what was found is stale */
     unsigned                     bypass:1;     /* strata_bypass was true */
     unsigned                     spilled:1;    /* entry read, now the pipe */
@@ -457,6 +461,8 @@ ngx_http_strata_fetch_t *ngx_http_strata_fetch_of(ngx_http_request_t *r);
 
 ngx_connection_t *ngx_http_strata_detach_connection(ngx_http_request_t *r);
 ngx_http_request_t *ngx_http_strata_detach_host(ngx_connection_t *c);
+void ngx_http_strata_detach_writable(ngx_connection_t *c,
+    ngx_uint_t writable);
 void ngx_http_strata_detach_free(ngx_connection_t *c);
 ngx_int_t ngx_http_strata_detach_request(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);

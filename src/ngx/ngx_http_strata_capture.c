@@ -33,6 +33,7 @@ static ngx_int_t ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f,
 static ngx_int_t ngx_http_strata_capture_publish(ngx_http_strata_fetch_t *f);
 static ngx_int_t ngx_http_strata_capture_pass(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
+static void ngx_http_strata_capture_no_file(ngx_http_request_t *r);
 static ngx_int_t ngx_http_strata_capture_append(ngx_http_strata_fetch_t *f,
     ngx_buf_t *b);
 static ngx_int_t ngx_http_strata_capture_overflow(ngx_http_request_t *r,
@@ -593,7 +594,9 @@ ngx_http_strata_capture_body(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
                 }
 
                 if (b->pos < b->last) {
-                    r->buffered |= NGX_HTTP_WRITE_BUFFERED;
+                    ngx_http_strata_capture_no_file(r);
+                    r->buffered |= NGX_HTTP_STRATA_BUFFERED;
+                    ngx_http_strata_detach_writable(f->connection, 0);
                     return NGX_AGAIN;
                 }
             }
@@ -607,9 +610,20 @@ ngx_http_strata_capture_body(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         ngx_free_chain(r->pool, cl);
     }
 
-    r->buffered &= ~NGX_HTTP_WRITE_BUFFERED;
+    r->buffered &= ~NGX_HTTP_STRATA_BUFFERED;
 
     return NGX_OK;
+}
+
+
+/* What the client has no room for slows the origin down, it does not go to disk. */
+
+static void
+ngx_http_strata_capture_no_file(ngx_http_request_t *r)
+{
+    if (r->upstream && r->upstream->pipe) {
+        r->upstream->pipe->max_temp_file_size = 0;
+    }
 }
 
 

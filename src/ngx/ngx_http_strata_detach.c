@@ -86,8 +86,7 @@ ngx_http_strata_detach_connection(ngx_http_request_t *r)
     c->start_time = ngx_current_msec;
 
     c->read->active = 1;
-    c->write->active = (ngx_event_flags & NGX_USE_CLEAR_EVENT) ? 1 : 0;
-    c->write->ready = 1;
+    ngx_http_strata_detach_writable(c, 1);
 
     c->read->handler = ngx_http_strata_detach_event_handler;
     c->write->handler = ngx_http_strata_detach_event_handler;
@@ -116,6 +115,19 @@ ngx_http_strata_detach_connection(ngx_http_request_t *r)
     }
 
     return c;
+}
+
+
+/*
+ * Whether the upstream may write.  Never both inactive and not ready, which would
+ * hand the event to the kernel.
+ */
+
+void
+ngx_http_strata_detach_writable(ngx_connection_t *c, ngx_uint_t writable)
+{
+    c->write->ready = writable;
+    c->write->active = !writable || (ngx_event_flags & NGX_USE_CLEAR_EVENT);
 }
 
 

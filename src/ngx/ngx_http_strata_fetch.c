@@ -256,6 +256,12 @@ ngx_http_strata_fetch_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
         return NGX_OK;
     }
 
+    if (rc == NGX_AGAIN) {
+
+        /* the last of it is still in our body filter */
+        rc = NGX_OK;
+    }
+
     if (!f->header_seen && !f->failed
         && (rc == NGX_HTTP_CREATED || rc == NGX_HTTP_NO_CONTENT
             || (rc >= NGX_HTTP_SPECIAL_RESPONSE
@@ -364,6 +370,7 @@ ngx_http_strata_fetch_resume(ngx_http_strata_fetch_t *f)
     }
 
     f->resume = 1;
+    ngx_http_strata_detach_writable(f->connection, 1);
 
     if (!f->event.posted) {
         ngx_post_event(&f->event, &ngx_posted_events);

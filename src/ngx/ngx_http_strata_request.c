@@ -610,6 +610,13 @@ ngx_http_strata_fetch(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     switch (rc) {
 
     case NGX_HTTP_STRATA_LEAD:
+
+        /* the second try of this key is the last one */
+
+        if (fl && ctx->retried) {
+            fl->attempt = 1;
+        }
+
         if (ngx_http_strata_fetch_start(r, ctx, fl, 1) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -772,6 +779,7 @@ ngx_http_strata_waited(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     }
 
     ctx->waited = 1;
+    ctx->retried = (state != STRATA_FLIGHT_PENDING);
     ctx->lock_time = ngx_current_msec - ctx->wait_start;
 
     if (ctx->flight) {
