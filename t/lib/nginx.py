@@ -109,12 +109,14 @@ class Nginx:
     def __init__(self, location="", *, origin=None, zone="z 16m", http="", server="",
                  locations="", only=None, servers="", main="", listen="", env="",
                  workers=2, connections=4096, nofile=20000, level=None, conf=None,
-                 h2=False, tls=False, show=True, status=True, start=True):
+                 h2=False, tls=False, show=True, status=True, start=True,
+                 module=None, environ=None):
         """
         location     directives added to "location /", which caches and proxies
         locations    further locations;  only: locations instead of "location /"
         server, http, main, servers, listen    text at those places
         conf         the whole file, if nothing of the above will do
+        module, environ    another module; more environment for nginx
         """
         self.dir = tempfile.mkdtemp(prefix="strata-t-")
         for d in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi", "html"):
@@ -126,6 +128,7 @@ class Nginx:
         self.killed = {}             # pid: signal, by the test
         self.process = None
         self.stopped = False
+        self.module, self.environ = module, environ or {}
         self.has_status = bool(status and HAVE_MODULE)
         self._parts = dict(location=location, zone=zone, http=http, server=server,
                            locations=locations, only=only, servers=servers, main=main,
@@ -167,7 +170,7 @@ class Nginx:
             workers=p["workers"], connections=p["connections"], nofile=p["nofile"],
             level=p["level"] or ("debug" if os.environ.get("STRATA_DEBUG") == "1"
                                  else "info"),
-            load=load_module(), env=env, main=p["main"], http=p["http"],
+            load=load_module(self.module), env=env, main=p["main"], http=p["http"],
             server=p["server"], servers=p["servers"], listen=listen,
             locations=locations, show=SHOW if strata and p["show"] else "",
             zone="\n    ".join(f"strata_zone {z};" for z in zones if z) if strata else "",
@@ -435,6 +438,7 @@ class Nginx:
             env[name] = ":".join(x for x in (
                 env.get(name), extra, f"log_path={self.dir}/sanitizer") if x)
         env.setdefault("LSAN_OPTIONS", "")
+        env.update(self.environ)
         return env
 
     def _certificate(self):
@@ -444,10 +448,10 @@ class Nginx:
                        check=True, capture_output=True, timeout=30)
 
 
-def load_module():
-    if MODULE in ("none", "builtin"):
+def load_module(path=None):
+    if path is None and MODULE in ("none", "builtin"):
         return ""
-    return f"load_module {(ROOT / MODULE).resolve()};"
+    return f"load_module {(ROOT / (path or MODULE)).resolve()};"
 
 
 def _die_with_parent():

@@ -19,6 +19,7 @@ rest, stops nginx and fails on alerts, deaths, sanitizer reports and leaks.
     origin.py   scripted origin   client.py   clients with times
     fcgi.py     scripted FastCGI and uwsgi backends
     h2.py       many HTTP/2 streams of one connection
+    faults.py   deaths at the fault points of the test build
     followers.c very many clients of one URL
 """
 
@@ -167,7 +168,7 @@ def followers(port, n, path, *, prime=None, seconds=30, args=()):
     n clients of one URL from one C program: all connect first, prime() runs, then all
     send at once.  A dict: see followers.c.
     """
-    program = _followers_program()
+    program = compiled("followers.c")
     p = subprocess.Popen([program, str(port), str(n), path, str(seconds), *args],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
@@ -190,15 +191,14 @@ def followers(port, n, path, *, prime=None, seconds=30, args=()):
             p.wait()
 
 
-def _followers_program():
-    """Compiles followers.c once per version, safe for tests in parallel."""
-    source = LIB / "followers.c"
-    build_dir = ROOT / "build"
-    build_dir.mkdir(exist_ok=True)
-    target = build_dir / f"followers-{int(source.stat().st_mtime)}"
+def compiled(name, *flags):
+    """The program or library of a .c file beside this one, built once per version."""
+    source = LIB / name
+    target = ROOT / "build" / f"{source.stem}-{int(source.stat().st_mtime)}"
+    target.parent.mkdir(exist_ok=True)
     if not target.exists():
-        tmp = f"{target}.{os.getpid()}"
-        subprocess.run(["cc", "-O2", "-Wall", "-o", tmp, str(source)], check=True)
+        tmp = f"{target}.{os.getpid()}"        # tests run in parallel
+        subprocess.run(["cc", "-O2", "-Wall", *flags, "-o", tmp, str(source)], check=True)
         os.rename(tmp, target)
     return str(target)
 

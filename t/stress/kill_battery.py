@@ -6,6 +6,7 @@
 Random SIGKILLs of workers under load.
 
     t/stress/kill_battery.py [--seconds N] [--seed N] [--zone "z 2m"] [--workers N]
+                             [--faults ROUNDS]
 
 Every body says which key it is of and how long it is, so that every answer can be
 checked byte by byte.  Clients see their connections die with the worker; that is
@@ -99,6 +100,17 @@ class Load:
         kind = ("/cl", "/ch", "/drip", "/swr")[n % 4]
         return f"{kind}/{n}"
 
+    def _whose(self, path, r):
+        """A wrong answer, with a guess where its bytes are from."""
+        want = self._body(path)
+        same = next((i for i, (a, b) in enumerate(zip(r.body, want)) if a != b),
+                    min(len(r.body), len(want)))
+        at = r.body[same:same + 16]
+        owner = [p for p, b in self.bodies.copy().items() if at and at in b]
+        return (f"{path} {r.status} {r.cache} reason={r.why!r}: {len(r.body)} of {len(want)} bytes,"
+                f" right up to {same}, then {at[:8].hex()} of {owner}, error {r.error},"
+                f" {r.get('Content-Length')} {r.get('Transfer-Encoding')} pid {r.pid}")
+
     def _check(self, path, r, began):
         want = self._body(path)
         if r.error:
@@ -106,16 +118,16 @@ class Load:
             # a key that hangs, rather than a connection that died
             if r.error == "timeout":
                 self.late.append((path, "timeout"))
-            if r.status == 200 and not want.startswith(r.body):
-                self.wrong.append((path, "cut", len(r.body)))
+            if r.status in (200, 206) and r.body not in want:
+                self.wrong.append(self._whose(path, r))
             return
         self.answers += 1
         if r.status == 206:
             if r.body != want[10:50]:
-                self.wrong.append((path, 206, len(r.body)))
+                self.wrong.append(self._whose(path, r))
         elif r.status == 200:
             if r.body and r.body != want:
-                (self.short if want.startswith(r.body) else self.wrong).append((path, 200, len(r.body)))
+                (self.short if want.startswith(r.body) else self.wrong).append(self._whose(path, r))
         else:
             self.errors.append((path, r.status))
         took = (r.end_at - began) * 1000
@@ -123,10 +135,7 @@ class Load:
             self.late.append((path, round(took)))
 
 
-def run(t, seconds, zone="z 2m", seed=None, workers=2):
-    seed = seed if seed is not None else random.SystemRandom().randrange(1 << 30)
-    note(f"seed {seed}")
-    rnd = random.Random(seed)
+def start(t, zone, workers, **kw):
     origin = t.origin()
     bodies = {}
 
@@ -143,45 +152,30 @@ def run(t, seconds, zone="z 2m", seed=None, workers=2):
             return Reply(body, cc="max-age=60", headers=[("ETag", '"e"')])
         return Reply(body, cc="max-age=60")
 
-    ng = t.nginx(origin, "strata_purge 1; strata_valid_max 400ms; strata_grace 300ms;",
-                 zone=zone, workers=workers)
-    load = Load(ng, seed)
-    load.start()
-    end = time.monotonic() + seconds
-    kills = stuck = 0
-    slowest = 0.0
-    while time.monotonic() < end:
-        time.sleep(rnd.uniform(0.02, 0.25))
-        pids = ng.workers()
-        if not pids:
-            continue
-        victims = pids if rnd.random() < 0.1 else [rnd.choice(pids)]
-        for pid in victims:
-            try:
-                ng.kill_worker(pid)
-                kills += 1
-            except OSError:
-                pass
-        if kills % 5 == 0:
-            wait_until(lambda: len(ng.workers()) == workers, 3)
-            # every key is served soon after a death
-            path = Load._path(rnd)
-            began = time.monotonic()
-            r = None
-            while time.monotonic() < began + 2:
-                r = ng.get(path, timeout=2)
-                if r.complete and r.status == 200:
-                    break
-            took = ms_since(began)
-            slowest = max(slowest, took)
-            if took > (250 + 150 + 100) * SLOW:
-                stuck += 1
-                note(f"key {path}: {took:.0f} ms, {r}")
-    load.join()
+    return t.nginx(origin, "strata_purge 1; strata_valid_max 400ms; strata_grace 300ms;",
+                   zone=zone, workers=workers, **kw)
 
+
+def probe(ng, rnd):
+    """One key, asked for until it is there: how long that took, and whether in time."""
+    path = Load._path(rnd)
+    began = time.monotonic()
+    r = None
+    while time.monotonic() < began + 2:
+        r = ng.get(path, timeout=2)
+        if r.complete and r.status == 200:
+            break
+    took = ms_since(began)
+    if took > (250 + 150 + 100) * SLOW:
+        note(f"key {path}: {took:.0f} ms, {r}")
+        return took, False
+    return took, True
+
+
+def verdict(ng, load, workers, kills, stuck, slowest):
+    """The checks after the load has ended."""
     note(f"{kills} kills, {load.answers} answers checked, {load.cut} cut by a death, "
          f"slowest probe {slowest:.0f} ms")
-    at_least(load.answers, 50 * seconds / SLOW, "answers")
     is_(load.wrong[:5], [], "no wrong byte")
     is_(load.short[:5], [], "no short body that looks whole")
     is_(load.errors[:5], [], "no error status")
@@ -211,15 +205,93 @@ def run(t, seconds, zone="z 2m", seed=None, workers=2):
         ok(True, "every key works after all")
 
 
+def run(t, seconds, zone="z 2m", seed=None, workers=2):
+    """Workers die at random moments."""
+    seed = seed if seed is not None else random.SystemRandom().randrange(1 << 30)
+    note(f"seed {seed}")
+    rnd = random.Random(seed)
+    ng = start(t, zone, workers)
+    load = Load(ng, seed)
+    load.start()
+    end = time.monotonic() + seconds
+    kills = stuck = 0
+    slowest = 0.0
+    while time.monotonic() < end:
+        time.sleep(rnd.uniform(0.02, 0.25))
+        pids = ng.workers()
+        if not pids:
+            continue
+        for pid in pids if rnd.random() < 0.1 else [rnd.choice(pids)]:
+            try:
+                ng.kill_worker(pid)
+                kills += 1
+            except OSError:
+                pass
+        if kills % 5 == 0:
+            wait_until(lambda: len(ng.workers()) == workers, 3)
+            took, good = probe(ng, rnd)
+            slowest = max(slowest, took)
+            stuck += not good
+    load.join()
+    at_least(load.answers, 50 * seconds / SLOW, "answers")
+    verdict(ng, load, workers, kills, stuck, slowest)
+
+
+def run_faults(t, faults, rounds=1, zone="z 1m", workers=2, seed=None):
+    """A worker dies at each fault point in turn."""
+    seed = seed if seed is not None else random.SystemRandom().randrange(1 << 30)
+    note(f"seed {seed}")
+    rnd = random.Random(seed)
+    points = t.keep(faults.Faults())
+    ng = start(t, zone, workers, **points.options())
+    load = Load(ng, seed)
+    load.start()
+    kills = stuck = 0
+    slowest = 0.0
+    quiet_points = set()
+    for name in faults.declared() * rounds:
+        points.arm(name, rnd.choice((1, 1, 2, 5)))
+        if not wait_until(points.fired, 0.4, 0.002):
+            quiet_points.add(name)
+            if name.startswith(("heal", "repair", "seat")):    # only passed after a death
+                ng.kill_worker(rnd.choice(ng.workers()))
+                kills += 1
+                if wait_until(points.fired, 0.4, 0.002):
+                    quiet_points.discard(name)
+        pid = points.fired()
+        points.disarm()
+        if pid:
+            ng.killed[pid] = 9
+            kills += 1
+            took, good = probe(ng, rnd)
+            slowest = max(slowest, took)
+            stuck += not good
+            if not good:
+                note(f"after a death at {name}")
+        wait_until(lambda: len(ng.workers()) == workers, 3)
+    load.join()
+    note(f"points not passed while armed: {sorted(quiet_points)}")
+    at_least(kills, 30, "deaths")
+    verdict(ng, load, workers, kills, stuck, slowest)
+
+
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--seconds", type=float, default=120)
     ap.add_argument("--seed", type=int)
     ap.add_argument("--zone", default="z 2m")
     ap.add_argument("--workers", type=int, default=2)
+    ap.add_argument("--faults", type=int, metavar="ROUNDS",
+                    help="die at each fault point, so many times")
     a = ap.parse_args()
-    with scenario(a.seconds + 90) as t:
-        run(t, a.seconds, a.zone, a.seed, a.workers)
+    with scenario(a.seconds + 90 + 60 * (a.faults or 0)) as t:
+        if a.faults:
+            import faults
+            if faults.built():
+                skip_all(faults.built())
+            run_faults(t, faults, a.faults, a.zone, a.workers, a.seed)
+        else:
+            run(t, a.seconds, a.zone, a.seed, a.workers)
 
 
 if __name__ == "__main__":
