@@ -10,9 +10,12 @@
  * and each seat has an eventfd; both are made once by the master and inherited by
  * every worker, also over reloads.
  *
- * A seat is taken by compare-and-set of its pid and given back by its owner
- * on exit, or by whoever has healed all zones after its death.  start_at tells a
- * process from a later one with the same pid.
+ * A seat is one word: who sits there.  It is taken by compare-and-set and given
+ * back by its owner on exit, or by whoever has healed all zones after its death.
+ *
+ *   bits 0..21   pid; 0: free
+ *   bits 22..63  when the process started, in clock ticks after boot, which tells
+ *                it from a later one with the same pid
  */
 
 #include "ngx_http_strata.h"
@@ -21,22 +24,22 @@
 #include <sys/mman.h>
 
 
-typedef struct {
-    ngx_atomic_t   pid;            /* 0: free */
-    ngx_atomic_t   start_at;       /* clock ticks after boot, of /proc/PID/stat */
-} ngx_http_strata_seat_t;
+#define NGX_HTTP_STRATA_PID_BITS  22        /* of PID_MAX_LIMIT */
+
+#define ngx_http_strata_seat_pid(word)                                        \
+    ((ngx_pid_t) ((word) & ((1 << NGX_HTTP_STRATA_PID_BITS) - 1)))
 
 
-static ngx_uint_t ngx_http_strata_seat_dead(ngx_http_strata_seat_t *seat,
-    ngx_pid_t pid);
+static ngx_uint_t ngx_http_strata_seat_dead(ngx_atomic_uint_t word);
+static ngx_atomic_uint_t ngx_http_strata_seat_word(ngx_pid_t pid);
 static ngx_atomic_uint_t ngx_http_strata_start_time(ngx_pid_t pid);
 static void ngx_http_strata_wake_read_handler(ngx_event_t *rev);
 
 
-static ngx_http_strata_seat_t  *ngx_http_strata_seats;
-static int                      ngx_http_strata_wake_fds[STRATA_SEATS];
-static ngx_connection_t        *ngx_http_strata_wake_connection;
-static void                   (*ngx_http_strata_wake_handler)(void);
+static ngx_atomic_t      *ngx_http_strata_seats;
+static int                ngx_http_strata_wake_fds[STRATA_SEATS];
+static ngx_connection_t  *ngx_http_strata_wake_connection;
+static void             (*ngx_http_strata_wake_handler)(void);
 
 
 ngx_int_t
@@ -59,7 +62,7 @@ ngx_http_strata_wake_init_module(ngx_cycle_t *cycle)
     }
 
     ngx_http_strata_seats = mmap(NULL,
-                                STRATA_SEATS * sizeof(ngx_http_strata_seat_t),
+                                STRATA_SEATS * sizeof(ngx_atomic_t),
                                 PROT_READ|PROT_WRITE, MAP_ANON|MAP_SHARED,
                                 -1, 0);
 
@@ -87,22 +90,21 @@ failed:
 uint32_t
 ngx_http_strata_seat_claim(ngx_cycle_t *cycle)
 {
-    uint32_t                 i;
-    ngx_atomic_uint_t        pid;
-    ngx_http_strata_seat_t  *seat;
+    uint32_t           i;
+    ngx_atomic_uint_t  word, ours;
+
+    ours = ngx_http_strata_seat_word(ngx_pid);
 
     for (i = 0; i < STRATA_SEATS; i++) {
-        seat = &ngx_http_strata_seats[i];
-        pid = seat->pid;
+        word = ngx_http_strata_seats[i];
 
-        if (pid != 0 && !ngx_http_strata_seat_dead(seat, pid)) {
+        if (word != 0 && !ngx_http_strata_seat_dead(word)) {
             continue;
         }
 
         /* what a dead owner left in a zone is healed by strata_store_attach() */
 
-        if (ngx_atomic_cmp_set(&seat->pid, pid, ngx_pid)) {
-            seat->start_at = ngx_http_strata_start_time(ngx_pid);
+        if (ngx_atomic_cmp_set(&ngx_http_strata_seats[i], word, ours)) {
             return i;
         }
     }
@@ -118,8 +120,16 @@ ngx_http_strata_seat_claim(ngx_cycle_t *cycle)
 void
 ngx_http_strata_seat_release(uint32_t seat)
 {
-    if (seat != NGX_HTTP_STRATA_NO_SEAT) {
-        (void) ngx_atomic_cmp_set(&ngx_http_strata_seats[seat].pid, ngx_pid, 0);
+    ngx_atomic_uint_t  word;
+
+    if (seat == NGX_HTTP_STRATA_NO_SEAT) {
+        return;
+    }
+
+    word = ngx_http_strata_seats[seat];
+
+    if (ngx_http_strata_seat_pid(word) == ngx_pid) {
+        (void) ngx_atomic_cmp_set(&ngx_http_strata_seats[seat], word, 0);
     }
 }
 
@@ -133,11 +143,12 @@ ngx_http_strata_seat_release(uint32_t seat)
 bool
 ngx_http_strata_seat_alive(void *data, uint32_t i, uint32_t pid)
 {
-    ngx_http_strata_seat_t  *seat;
+    ngx_atomic_uint_t  word;
 
-    seat = &ngx_http_strata_seats[i];
+    word = ngx_http_strata_seats[i];
 
-    return seat->pid == pid && !ngx_http_strata_seat_dead(seat, pid);
+    return ngx_http_strata_seat_pid(word) == (ngx_pid_t) pid
+           && !ngx_http_strata_seat_dead(word);
 }
 
 
@@ -146,41 +157,51 @@ ngx_http_strata_seat_alive(void *data, uint32_t i, uint32_t pid)
 void
 ngx_http_strata_seats_reap(void)
 {
-    ngx_uint_t               i;
-    ngx_atomic_uint_t        pid;
-    ngx_http_strata_seat_t  *seat;
+    ngx_uint_t         i;
+    ngx_atomic_uint_t  word;
 
     for (i = 0; i < STRATA_SEATS; i++) {
-        seat = &ngx_http_strata_seats[i];
-        pid = seat->pid;
+        word = ngx_http_strata_seats[i];
 
-        if (pid != 0 && pid != (ngx_atomic_uint_t) ngx_pid
-            && ngx_http_strata_seat_dead(seat, pid))
+        if (word != 0 && ngx_http_strata_seat_pid(word) != ngx_pid
+            && ngx_http_strata_seat_dead(word))
         {
-            (void) ngx_atomic_cmp_set(&seat->pid, pid, 0);
+            (void) ngx_atomic_cmp_set(&ngx_http_strata_seats[i], word, 0);
         }
     }
 }
 
 
 static ngx_uint_t
-ngx_http_strata_seat_dead(ngx_http_strata_seat_t *seat, ngx_pid_t pid)
+ngx_http_strata_seat_dead(ngx_atomic_uint_t word)
 {
-    ngx_atomic_uint_t  start_at;
+    ngx_pid_t          pid;
+    ngx_atomic_uint_t  then, now;
+
+    pid = ngx_http_strata_seat_pid(word);
 
     if (kill(pid, 0) == -1 && ngx_errno == ESRCH) {
         return 1;
     }
 
-    start_at = seat->start_at;
+    then = word >> NGX_HTTP_STRATA_PID_BITS;
+    now = ngx_http_strata_start_time(pid);
 
-    /* 0: claimed a moment ago */
+    /* in doubt it lives: to heal a living one would be the worst of all */
 
-    return start_at != 0 && start_at != ngx_http_strata_start_time(pid);
+    return then != 0 && now != 0 && then != now;
 }
 
 
-/* Field 22 of /proc/PID/stat; the command in field 2 may hold anything. */
+static ngx_atomic_uint_t
+ngx_http_strata_seat_word(ngx_pid_t pid)
+{
+    return (ngx_http_strata_start_time(pid) << NGX_HTTP_STRATA_PID_BITS)
+           | (ngx_atomic_uint_t) pid;
+}
+
+
+/* Field 22 of /proc/PID/stat; field 2 may hold anything.  0: not to be read. */
 
 static ngx_atomic_uint_t
 ngx_http_strata_start_time(ngx_pid_t pid)
@@ -194,14 +215,14 @@ ngx_http_strata_start_time(ngx_pid_t pid)
 
     fd = open((char *) path, O_RDONLY|O_CLOEXEC);
     if (fd == -1) {
-        return 1;
+        return 0;
     }
 
     n = read(fd, buf, sizeof(buf) - 1);
     (void) close(fd);
 
     if (n <= 0) {
-        return 1;
+        return 0;
     }
 
     buf[n] = '\0';
@@ -211,7 +232,7 @@ ngx_http_strata_start_time(ngx_pid_t pid)
         p = (u_char *) strchr((char *) p + 1, ' ');
     }
 
-    return (p == NULL) ? 1 : (ngx_atomic_uint_t) strtoul((char *) p, NULL, 10);
+    return (p == NULL) ? 0 : (ngx_atomic_uint_t) strtoul((char *) p, NULL, 10);
 }
 
 
