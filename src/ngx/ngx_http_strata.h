@@ -151,6 +151,7 @@ typedef struct {
     ngx_flag_t                 age;
     ngx_str_t                  cache_status; /* our name; len 0: off */
     ngx_flag_t                 cache_status_key;
+    ngx_uint_t                 status_page; /* strata_status is here */
 } ngx_http_strata_loc_conf_t;
 
 

@@ -243,8 +243,9 @@ ngx_http_strata_send_json(ngx_http_request_t *r, ngx_uint_t status,
 char *
 ngx_http_strata_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_str_t                 *value;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_str_t                   *value;
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_strata_loc_conf_t  *slcf = conf;
 
     value = cf->args->elts;
 
@@ -262,6 +263,10 @@ ngx_http_strata_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     clcf->handler = ngx_http_strata_status_handler;
+
+    /* its numbers are of now, whatever strata_cache says around it */
+
+    slcf->status_page = 1;
 
     return NGX_CONF_OK;
 }

@@ -164,7 +164,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_strata_merge_policy(conf);
 
-    if (conf->shm_zone) {
+    if (conf->shm_zone && !conf->status_page) {
         conf->zone = conf->shm_zone->data;
 
         if (conf->zone == NULL) {

@@ -283,7 +283,7 @@ strata_region_metrics(void *base, uint32_t seat)
 }
 
 
-/* Flights that somebody leads, or led. */
+/* Flights that somebody leads; an orphan is only a slot not reused yet. */
 static uint64_t
 strata_store_flights(const strata_shard_t *sh)
 {
@@ -297,7 +297,7 @@ strata_store_flights(const strata_shard_t *sh)
         state = strata_flight_state(atomic_load_explicit(&sh->flights[i].word,
                                                       memory_order_relaxed));
 
-        if (state == STRATA_FLIGHT_OPEN || state == STRATA_FLIGHT_ORPHAN) {
+        if (state == STRATA_FLIGHT_OPEN) {
             n++;
         }
     }

@@ -398,7 +398,7 @@ typedef struct {
     uint64_t    entries;           /* READY and FILLING */
     uint64_t    dead;              /* DEAD but pinned */
     uint64_t    writing;
-    uint64_t    flights;           /* OPEN and ORPHAN */
+    uint64_t    flights;           /* OPEN */
     uint64_t    seats;
     uint64_t    metrics[STRATA_METRIC_N];   /* of all seats, dead ones too */
 } strata_store_stat_t;

@@ -231,7 +231,7 @@ test_death(void)
     ok((woken & 1 << 1) && mail_of(a) >= 1, "its waiters are told");
 
     strata_store_stat(a, &stat);
-    is(stat.flights, 1, "an orphan");
+    is(stat.flights, 0, "nobody leads it");
 
     is(join(a, 1, 0, &ja), STRATA_OK, "taken over");
     is(ja.attempt, 1, "as a second attempt");
