@@ -17,6 +17,19 @@
 #include "../rfc/strata_hdr.h"
 
 
+typedef struct {
+    size_t      len;               /* 0: nothing kept */
+    size_t      host_len;
+    size_t      header_len;
+    ngx_uint_t  tls;
+    u_char      host[256];
+    u_char      header[272];       /* and a port */
+    u_char      text[272];
+} ngx_http_strata_authority_t;
+
+
+static ngx_int_t ngx_http_strata_authority_set(ngx_http_strata_authority_t *a,
+    strata_str_t host, strata_str_t header, ngx_uint_t tls);
 static ngx_int_t ngx_http_strata_key_default(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
 static ngx_int_t ngx_http_strata_key_authority(ngx_http_request_t *r,
@@ -33,7 +46,8 @@ static bool ngx_http_strata_key_get_field(void *data, strata_str_t name,
 
 static u_char  ngx_http_strata_key_buf[STRATA_KEY_MAX];
 static u_char  ngx_http_strata_variant_buf[STRATA_KEY_MAX];
-static u_char  ngx_http_strata_authority_buf[512];
+
+static ngx_http_strata_authority_t  ngx_http_strata_authority;
 
 static const strata_args_policy_t  ngx_http_strata_args_default = {
     .mode = STRATA_ARGS_ALL,
@@ -147,34 +161,31 @@ ngx_http_strata_key_default(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 /*
  * The effective authority.  An absolute target's host wins over Host (RFC 9112,
  * 3.2.2); nginx has put it in headers_in.server, and a Host that names another
- * host then says nothing about the port either.
+ * host then says nothing about the port either.  Most requests come for the same
+ * host as the one before, so the last answer is kept.
  */
 
 static ngx_int_t
 ngx_http_strata_key_authority(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
-    size_t        len;
-    ngx_uint_t    tls;
-    strata_str_t  host, header;
+    ngx_uint_t                    tls;
+    strata_str_t                  host, header;
+    ngx_http_strata_authority_t  *a;
 
     host.data = r->headers_in.server.data;
     host.len = r->headers_in.server.len;
 
-    header.len = 0;
-    header.data = NULL;
-
-    if (r->headers_in.host != NULL
-        && r->headers_in.host->value.len >= host.len
-        && ngx_strncasecmp(r->headers_in.host->value.data,
-                           (u_char *) host.data, host.len) == 0)
-    {
-        header.data = r->headers_in.host->value.data;
-        header.len = r->headers_in.host->value.len;
-    }
-
     if (host.len == 0) {
         ctx->authority = host;
         return NGX_OK;
+    }
+
+    header.data = NULL;
+    header.len = 0;
+
+    if (r->headers_in.host != NULL) {
+        header.data = r->headers_in.host->value.data;
+        header.len = r->headers_in.host->value.len;
     }
 
 #if (NGX_HTTP_SSL)
@@ -183,14 +194,63 @@ ngx_http_strata_key_authority(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     tls = 0;
 #endif
 
-    len = strata_key_authority(host, header, tls,
-                               ngx_http_strata_authority_buf,
-                               sizeof(ngx_http_strata_authority_buf));
+    a = &ngx_http_strata_authority;
 
-    ctx->authority.data = ngx_http_strata_authority_buf;
-    ctx->authority.len = len;
+    if (a->len == 0 || tls != a->tls
+        || host.len != a->host_len || header.len != a->header_len
+        || ngx_memcmp(host.data, a->host, host.len) != 0
+        || ngx_memcmp(header.data, a->header, header.len) != 0)
+    {
+        if (ngx_http_strata_authority_set(a, host, header, tls) != NGX_OK) {
+            return NGX_DECLINED;
+        }
+    }
 
-    return len ? NGX_OK : NGX_DECLINED;
+    ctx->authority.data = a->text;
+    ctx->authority.len = a->len;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_strata_authority_set(ngx_http_strata_authority_t *a,
+    strata_str_t host, strata_str_t header, ngx_uint_t tls)
+{
+    strata_str_t  port;
+
+    a->len = 0;
+
+    if (host.len > sizeof(a->host) || header.len > sizeof(a->header)) {
+        return NGX_DECLINED;
+    }
+
+    port = header;
+
+    if (header.len < host.len
+        || ngx_strncasecmp((u_char *) header.data, (u_char *) host.data,
+                           host.len)
+           != 0)
+    {
+        port.len = 0;
+    }
+
+    a->len = strata_key_authority(host, port, tls, a->text, sizeof(a->text));
+
+    if (a->len == 0) {
+        return NGX_DECLINED;
+    }
+
+    a->tls = tls;
+    a->host_len = host.len;
+    a->header_len = header.len;
+    ngx_memcpy(a->host, host.data, host.len);
+
+    if (header.len) {
+        ngx_memcpy(a->header, header.data, header.len);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -312,7 +372,7 @@ ngx_http_strata_key_keep(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     u_char      *p;
     ngx_uint_t   same;
 
-    if (ctx->authority.data == ngx_http_strata_authority_buf) {
+    if (ctx->authority.data == ngx_http_strata_authority.text) {
         p = ngx_pnalloc(r->pool, ctx->authority.len);
         if (p == NULL) {
             return NGX_ERROR;

@@ -229,7 +229,7 @@ ngx_http_strata_serve_header(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 static ngx_int_t
 ngx_http_strata_add_age(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
-    u_char           *p;
+    u_char           *p, *last;
     int64_t           age;
     ngx_table_elt_t  *h;
 
@@ -254,8 +254,18 @@ ngx_http_strata_add_age(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     h->hash = 1;
     ngx_str_set(&h->key, "Age");
+
+    age = ngx_min(age, 2147483647);
+    last = p + NGX_INT64_LEN;
+    p = last;
+
+    do {
+        *--p = (u_char) ('0' + age % 10);
+        age /= 10;
+    } while (age);
+
     h->value.data = p;
-    h->value.len = ngx_sprintf(p, "%L", ngx_min(age, 2147483647)) - p;
+    h->value.len = last - p;
 
     return NGX_OK;
 }
@@ -373,11 +383,18 @@ ngx_http_strata_send(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
         rc = NGX_OK;
 
-        if (out || ctx->busy || r->buffered || r->connection->buffered) {
+        if (out || ctx->busy || r->buffered || r->connection->buffered
+            || more == NGX_DONE)
+        {
             rc = ngx_http_output_filter(r, out);
 
             if (rc == NGX_ERROR) {
                 ngx_http_finalize_request(r, NGX_ERROR);
+                return NGX_DONE;
+            }
+
+            if (more == NGX_DONE) {
+                ngx_http_finalize_request(r, rc);
                 return NGX_DONE;
             }
 
@@ -388,11 +405,6 @@ ngx_http_strata_send(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
                 ngx_http_strata_pipe_sent(ctx->fetch->pipe);
                 ngx_http_strata_fetch_resume(ctx->fetch);
             }
-        }
-
-        if (more == NGX_DONE) {
-            ngx_http_finalize_request(r, rc);
-            return NGX_DONE;
         }
 
         if (r->buffered || (r == r->main && r->connection->buffered)) {
