@@ -6,7 +6,7 @@
 Random SIGKILLs of workers under load.
 
     t/stress/kill_battery.py [--seconds N] [--seed N] [--zone "z 2m"] [--workers N]
-                             [--faults ROUNDS]
+                             [--both P] [--faults ROUNDS]
 
 Every body says which key it is of and how long it is, so that every answer can be
 checked byte by byte.  Clients see their connections die with the worker; that is
@@ -205,8 +205,8 @@ def verdict(ng, load, workers, kills, stuck, slowest):
         ok(True, "every key works after all")
 
 
-def run(t, seconds, zone="z 2m", seed=None, workers=2):
-    """Workers die at random moments."""
+def run(t, seconds, zone="z 2m", seed=None, workers=2, both=0.1):
+    """Workers die at random moments; all at once with probability both."""
     seed = seed if seed is not None else random.SystemRandom().randrange(1 << 30)
     note(f"seed {seed}")
     rnd = random.Random(seed)
@@ -221,7 +221,7 @@ def run(t, seconds, zone="z 2m", seed=None, workers=2):
         pids = ng.workers()
         if not pids:
             continue
-        for pid in pids if rnd.random() < 0.1 else [rnd.choice(pids)]:
+        for pid in pids if rnd.random() < both else [rnd.choice(pids)]:
             try:
                 ng.kill_worker(pid)
                 kills += 1
@@ -281,6 +281,8 @@ def main():
     ap.add_argument("--seed", type=int)
     ap.add_argument("--zone", default="z 2m")
     ap.add_argument("--workers", type=int, default=2)
+    ap.add_argument("--both", type=float, default=0.1, metavar="P",
+                    help="how likely all workers die at once")
     ap.add_argument("--faults", type=int, metavar="ROUNDS",
                     help="die at each fault point, so many times")
     a = ap.parse_args()
@@ -291,7 +293,7 @@ def main():
                 skip_all(faults.built())
             run_faults(t, faults, a.faults, a.zone, a.workers, a.seed)
         else:
-            run(t, a.seconds, a.zone, a.seed, a.workers)
+            run(t, a.seconds, a.zone, a.seed, a.workers, a.both)
 
 
 if __name__ == "__main__":
