@@ -8,7 +8,7 @@ import socket
 
 with scenario(alone=True) as t:
     origin = t.origin()
-    body = blob("ls", 900_000)
+    body = blob("ls", 300_000)
 
     @origin.route("/*")
     def _(req):
