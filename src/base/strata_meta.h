@@ -26,7 +26,7 @@
 #include "strata_base.h"
 
 
-#define STRATA_META_MUST_REVALIDATE  0x01  /* must-, proxy-revalidate, s-maxage */
+#define STRATA_META_MUST_REVALIDATE  0x01  /* also s-maxage */
 #define STRATA_META_NO_CACHE         0x02  /* stored, but each use asks first */
 #define STRATA_META_NEGATIVE         0x04  /* 404, 410 and the like */
 #define STRATA_META_VALIDATOR        0x08  /* has an ETag or a Last-Modified */
@@ -34,7 +34,7 @@
 #define STRATA_META_VARY_RULE        0x20  /* not a response: a Vary rule */
 #define STRATA_META_SOFT_PURGED      0x40  /* stale since a soft purge */
 #define STRATA_META_ERROR_ASKED      0x80  /* error_ms is the origin's own
-                                              stale-if-error, not the operator's */
+                                             stale-if-error, not our grace */
 
 
 typedef struct {

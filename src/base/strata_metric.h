@@ -4,8 +4,8 @@
  */
 
 /*
- * Names and numbers of the counters; they are declared in strata_metric.def and
- * nowhere else.
+ * Names and numbers of the counters; they are declared in strata_metric.def
+ * and nowhere else.
  */
 
 #ifndef STRATA_METRIC_H

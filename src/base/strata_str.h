@@ -47,8 +47,9 @@ bool strata_str_all(strata_str_t s, uint8_t class);
 
 /*
  * The members of a comma-separated list (RFC 9110, 5.6.1), trimmed, empty ones
- * skipped.  A comma in a quoted string does not separate.  From a quoted string
- * that never ends on, quotes mean nothing: what follows is seen, not hidden.
+ * skipped.  A comma in a quoted string does not separate.  From a quoted
+ * string that never ends on, quotes mean nothing: what follows is seen, not
+ * hidden.
  */
 typedef struct {
     const uint8_t  *pos;

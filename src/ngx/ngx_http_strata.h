@@ -4,9 +4,9 @@
  */
 
 /*
- * What the files of ngx/ share: configuration, the context of a client request,
- * the detached fetch.  Ranks are setup > entry > request > service > adapter; a
- * file calls lower ranks only, and news travels up through
+ * What the files of ngx/ share: configuration, the context of a client
+ * request, the detached fetch.  Ranks are setup > entry > request > service >
+ * adapter; a file calls lower ranks only, and news travels up through
  * ngx_http_strata_wake_request().
  */
 
@@ -156,8 +156,8 @@ typedef struct {
 
 
 /*
- * The states of a client request.  Edges are in ngx_http_strata_request.c and drawn
- * in docs/architecture.md.
+ * The states of a client request.  Edges are in ngx_http_strata_request.c and
+ * drawn in docs/architecture.md.
  */
 typedef enum {
     NGX_HTTP_STRATA_START,
@@ -203,8 +203,9 @@ typedef enum {
 
 
 /*
- * The context of a client request (or of a client's subrequest).  Allocated from
- * its pool and owned by a pool cleanup, as internal redirects clear r->ctx.
+ * The context of a client request (or of a client's subrequest).  Allocated
+ * from its pool and owned by a pool cleanup, as internal redirects clear
+ * r->ctx.
  */
 struct ngx_http_strata_ctx_s {
     ngx_http_strata_owner_e      owner;
@@ -216,7 +217,7 @@ struct ngx_http_strata_ctx_s {
     strata_key_t                 primary;
     strata_key_t                 key;       /* of the variant, or primary */
     strata_str_t                 authority; /* the effective one */
-    strata_str_t                 args;      /* what of the query is in the key */
+    strata_str_t                 args;      /* of the query, what is keyed */
     strata_str_t                 rule;      /* Vary rule under primary */
     uint64_t                     rule_id;
     int64_t                      purged_at; /* of the rule: stale up to here */
@@ -260,8 +261,8 @@ struct ngx_http_strata_ctx_s {
     unsigned                     filling:1; /* hold is not complete yet */
     unsigned                     last_sent:1;
     unsigned                     timed_out:1;
-    unsigned                     fresh_word:1; /* what the flight left may be used */
-    unsigned                     retried:1;    /* a flight of ours came to nothing */
+    unsigned                     fresh_word:1; /* the flight's own result */
+    unsigned                     retried:1;    /* one came to nothing */
     unsigned                     expired:1;    /* what was found is stale */
     unsigned                     bypass:1;     /* strata_bypass was true */
     unsigned                     spilled:1;    /* entry read, now the pipe */
@@ -328,9 +329,14 @@ strata_str_t ngx_http_strata_key_text(ngx_http_request_t *r,
 
 /* request: ngx_http_strata_request.c */
 
-ngx_int_t ngx_http_strata_run(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx);
+ngx_int_t ngx_http_strata_run(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
 void ngx_http_strata_enter(ngx_http_strata_ctx_t *ctx,
     ngx_http_strata_state_e next);
+ngx_int_t ngx_http_strata_lookup(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+ngx_int_t ngx_http_strata_wait(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, ngx_http_strata_flight_t *fl);
 ngx_http_strata_ctx_t *ngx_http_strata_ctx_create(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf);
 ngx_int_t ngx_http_strata_park(ngx_http_request_t *r,
@@ -348,8 +354,8 @@ ngx_int_t ngx_http_strata_pass(ngx_http_strata_ctx_t *ctx,
 /* service: ngx_http_strata_collapse.c */
 
 /*
- * A flight as this worker sees it: who of our requests waits for the key.  Exists while
- * somebody waits, or our own fetch runs.
+ * A flight as this worker sees it: who of our requests waits for the key.
+ * Exists while somebody waits, or our own fetch runs.
  */
 struct ngx_http_strata_flight_s {
     ngx_rbtree_node_t          by_ref;      /* key: ref */
@@ -372,8 +378,8 @@ struct ngx_http_strata_flight_s {
 #define NGX_HTTP_STRATA_AGAIN   NGX_DONE
 
 /*
- * LEAD: *fl is ours to fetch for.  FOLLOW: *fl is led by somebody.  AGAIN: look
- * up again.  NGX_DECLINED: no flight to be had, *reason says why.
+ * LEAD: *fl is ours to fetch for.  FOLLOW: *fl is led by somebody.  AGAIN:
+ * look up again.  NGX_DECLINED: no flight to be had, *reason says why.
  */
 ngx_int_t ngx_http_strata_flight_join(ngx_http_strata_zone_t *zone,
     ngx_http_strata_loc_conf_t *conf, const strata_key_t *key,
@@ -405,10 +411,10 @@ struct ngx_http_strata_fetch_s {
     ngx_connection_t            *connection;
     ngx_http_strata_loc_conf_t  *conf;
     ngx_http_strata_zone_t      *zone;
-    ngx_http_strata_ctx_t       *leader;    /* NULL: in the background, or gone */
+    ngx_http_strata_ctx_t       *leader;    /* NULL: none, or gone */
 
     strata_key_t                 primary;
-    strata_key_t                 key;       /* what the response is stored under */
+    strata_key_t                 key;       /* what it is stored under */
     strata_str_t                 rule;
     uint64_t                     rule_id;
     ngx_http_strata_flight_t    *flight;    /* of the key that was asked for */
@@ -440,7 +446,7 @@ struct ngx_http_strata_fetch_s {
     unsigned                     not_modified:1;
     unsigned                     shared_error:1;
     unsigned                     in_place:1;   /* stale itself was freshened */
-    unsigned                     spilled:1;    /* entry abandoned for the pipe */
+    unsigned                     spilled:1;    /* the rest goes by pipe */
     unsigned                     done:1;
     unsigned                     failed:1;
     unsigned                     resume:1;
@@ -448,8 +454,8 @@ struct ngx_http_strata_fetch_s {
 };
 
 /*
- * Starts a fetch for r's location and key.  flight may be NULL (strata_lock off).
- * leader: whether r wants the result.  NGX_ERROR: nothing was started.
+ * Starts a fetch for r's location and key.  flight may be NULL (strata_lock
+ * off). leader: whether r wants the result.  NGX_ERROR: nothing was started.
  */
 ngx_int_t ngx_http_strata_fetch_start(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, ngx_http_strata_flight_t *flight,
@@ -467,6 +473,17 @@ void ngx_http_strata_detach_writable(ngx_connection_t *c,
 void ngx_http_strata_detach_free(ngx_connection_t *c);
 ngx_int_t ngx_http_strata_detach_request(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
+ngx_int_t ngx_http_strata_detach_copy(ngx_pool_t *pool, ngx_str_t *to,
+    ngx_str_t *from);
+
+/* ngx_http_strata_detach_head.c */
+
+ngx_int_t ngx_http_strata_detach_headers(ngx_http_request_t *r,
+    ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
+ngx_int_t ngx_http_strata_detach_variables(ngx_http_request_t *r,
+    ngx_http_request_t *host);
+ngx_int_t ngx_http_strata_detach_captures(ngx_http_request_t *r,
+    ngx_http_request_t *host);
 ngx_int_t ngx_http_strata_detach_validators(ngx_http_strata_fetch_t *f);
 
 /* service: ngx_http_strata_capture.c */
@@ -476,6 +493,8 @@ ngx_int_t ngx_http_strata_capture_header(ngx_http_request_t *r,
 ngx_int_t ngx_http_strata_capture_body(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_chain_t *in);
 void ngx_http_strata_capture_end(ngx_http_strata_fetch_t *f, ngx_int_t rc);
+void ngx_http_strata_capture_tell(ngx_http_strata_fetch_t *f, int verdict,
+    uint16_t status);
 
 /* ngx_http_strata_origin.c: the origin's answer as rfc/ sees it */
 
@@ -491,12 +510,23 @@ strata_reason_e ngx_http_strata_origin_judge(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
     strata_meta_t *meta);
 
-/* ngx_http_strata_head.c: the stored head */
+/* ngx_http_strata_entry.c: from an answer to an entry */
+
+ngx_int_t ngx_http_strata_capture_304(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
+ngx_int_t ngx_http_strata_capture_store(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
+strata_reason_e ngx_http_strata_capture_variant(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
+
+/* ngx_http_strata_head.c, _replay.c: the stored head */
 
 ngx_int_t ngx_http_strata_head_write(ngx_http_request_t *r,
-    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o, strata_str_t *head);
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
+    strata_str_t *head);
 ngx_int_t ngx_http_strata_head_merge(ngx_http_request_t *r,
-    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o, strata_str_t *head);
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
+    strata_str_t *head);
 ngx_int_t ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
     ngx_http_strata_origin_t *o);
 ngx_int_t ngx_http_strata_head_replay(ngx_http_request_t *r, const u_char *p);
@@ -518,6 +548,12 @@ void ngx_http_strata_pipe_sent(ngx_http_strata_pipe_t *p);
 ngx_int_t ngx_http_strata_serve(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_serve_pipe(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+
+/* ngx_http_strata_answer.c */
+
+ngx_uint_t ngx_http_strata_precondition(ngx_http_request_t *r);
+ngx_int_t ngx_http_strata_add_age(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_add_status(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);

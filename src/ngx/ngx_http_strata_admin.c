@@ -31,8 +31,8 @@ static ngx_str_t  ngx_http_strata_purge_words[] = {
 
 
 /*
- * PURGE where strata_cache is on: never goes to the origin.  403 unless strata_purge
- * is true of this very request.
+ * PURGE where strata_cache is on: never goes to the origin.  403 unless
+ * strata_purge is true of this very request.
  */
 
 ngx_int_t
@@ -172,7 +172,9 @@ ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
          ? strata_store_remove(st, &ctx->primary, ngx_current_msec)
          : strata_store_expire(st, &ctx->primary, ngx_current_msec);
 
-    /* in this order, so that the next request finds neither entry nor flight */
+    /*
+     * in this order, so that the next request finds neither entry nor flight
+     */
 
     if (rc == STRATA_BUSY
         || strata_flight_forget(st, &ctx->primary.digest) != STRATA_OK)

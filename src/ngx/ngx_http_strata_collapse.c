@@ -6,14 +6,15 @@
 /*
  * Flights as this worker sees them, and waking of requests.
  *
- * The region knows which seats wait for a flight; here is which requests do.  A flight
- * is found by the digest of its key (to join) and by its ref (when there is mail).
- * It exists while a request waits for it or a fetch of ours leads it.
+ * The region knows which seats wait for a flight; here is which requests do.
+ * A flight is found by the digest of its key (to join) and by its ref (when
+ * there is mail). It exists while a request waits for it or a fetch of ours
+ * leads it.
  *
- * Nothing here resumes a request at once: whoever is told something may be deep in
- * another request.  Woken requests queue up and are resumed from a posted event, at most
- * NGX_HTTP_STRATA_WAKE_BATCH in a turn of the loop, so that ten thousand waiters do not
- * block it.
+ * Nothing here resumes a request at once: whoever is told something may be
+ * deep in another request.  Woken requests queue up and are resumed from a
+ * posted event, at most NGX_HTTP_STRATA_WAKE_BATCH in a turn of the loop, so
+ * that ten thousand waiters do not block it.
  */
 
 #include "ngx_http_strata.h"
@@ -51,7 +52,10 @@ ngx_http_strata_flight_join(ngx_http_strata_zone_t *zone,
     *flp = NULL;
     *reason = STRATA_REASON_LOCK_BUSY;
 
-    /* read first: a purge after this makes the flight unknown to later requests */
+    /*
+     * read first: a purge after this makes the flight unknown to later
+     * requests
+     */
 
     purges = strata_purge_seen(zone->store, primary);
 
@@ -141,7 +145,9 @@ ngx_http_strata_flight_known(ngx_http_strata_zone_t *zone,
             return fl;
         }
 
-        /* over, or from before a purge: the next of this key takes its place */
+        /*
+         * over, or from before a purge: the next of this key takes its place
+         */
 
         ngx_http_strata_flight_unkey(fl);
 
@@ -281,8 +287,8 @@ ngx_http_strata_flight_leave(ngx_http_strata_ctx_t *ctx)
 
 
 /*
- * The request reads a filling entry: it wants to hear when the body grows.  The
- * caller looks once more at what is ready before it sleeps.
+ * The request reads a filling entry: it wants to hear when the body grows.
+ * The caller looks once more at what is ready before it sleeps.
  */
 
 ngx_int_t
@@ -347,7 +353,9 @@ ngx_http_strata_flight_tell(ngx_http_strata_flight_t *fl, int verdict,
 }
 
 
-/* Wakes whom it concerns: readers of the entry always, waiters on a verdict. */
+/*
+ * Wakes whom it concerns: readers of the entry always, waiters on a verdict.
+ */
 
 void
 ngx_http_strata_flight_moved(ngx_http_strata_flight_t *fl)

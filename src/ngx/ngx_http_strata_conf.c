@@ -39,7 +39,10 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
 {
     ngx_http_strata_loc_conf_t  *conf;
 
-    /* zeroed by ngx_pcalloc(): zone, identity_value, policy, cache_status, masks */
+    /*
+     * zeroed by ngx_pcalloc(): zone, identity_value, policy, cache_status,
+     * masks
+     */
 
     conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_strata_loc_conf_t));
     if (conf == NULL) {

@@ -4,8 +4,9 @@
  */
 
 /*
- * Set handlers of our own.  Where a stock handler would say only "invalid value",
- * these quote the value and the directive; "off" gives 0 where a number goes.
+ * Set handlers of our own.  Where a stock handler would say only "invalid
+ * value", these quote the value and the directive; "off" gives 0 where a
+ * number goes.
  */
 
 #ifndef NGX_HTTP_STRATA_CONF_SET_H
@@ -14,6 +15,11 @@
 
 #include "ngx_http_strata.h"
 
+
+/* "invalid value ... in directive"; is "off" all there is? */
+char *ngx_http_strata_invalid(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *value);
+ngx_uint_t ngx_http_strata_is_off(ngx_conf_t *cf);
 
 /* one time, size or number; cmd->post may point to a lower bound */
 char *ngx_http_strata_set_msec(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

@@ -4,12 +4,13 @@
  */
 
 /*
- * What a fetch needs of the client's request: copied once, after which nothing of the
- * fetch points into memory of the client's.
+ * What a fetch needs of the client's request: copied once, after which nothing
+ * of the fetch points into memory of the client's.
  *
- * The connection object has no socket.  Its events count as active and writable, so
- * that nobody hands them to the kernel.  It has no TLS object either; what variables
- * say of the client's connection is evaluated before and copied.
+ * The connection object has no socket.  Its events count as active and
+ * writable, so that nobody hands them to the kernel.  It has no TLS object
+ * either; what variables say of the client's connection is evaluated before
+ * and copied.
  */
 
 #include "ngx_http_strata.h"
@@ -25,20 +26,8 @@ typedef struct {
 
 static ngx_int_t ngx_http_strata_detach_addresses(ngx_connection_t *c,
     ngx_connection_t *client);
-static ngx_int_t ngx_http_strata_detach_copy(ngx_pool_t *pool, ngx_str_t *to,
-    ngx_str_t *from);
 static ngx_int_t ngx_http_strata_detach_target(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
-static ngx_int_t ngx_http_strata_detach_headers(ngx_http_request_t *r,
-    ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
-static ngx_uint_t ngx_http_strata_detach_dropped(ngx_table_elt_t *h);
-static ngx_int_t ngx_http_strata_detach_header(ngx_http_request_t *host,
-    ngx_str_t *name, ngx_str_t *value);
-static ngx_int_t ngx_http_strata_detach_variables(ngx_http_request_t *r,
-    ngx_http_request_t *host);
-static ngx_uint_t ngx_http_strata_detach_of_connection(ngx_str_t *name);
-static ngx_int_t ngx_http_strata_detach_captures(ngx_http_request_t *r,
-    ngx_http_request_t *host);
 static void ngx_http_strata_detach_event_handler(ngx_event_t *ev);
 static u_char *ngx_http_strata_detach_log_error(ngx_log_t *log, u_char *buf,
     size_t len);
@@ -119,8 +108,8 @@ ngx_http_strata_detach_connection(ngx_http_request_t *r)
 
 
 /*
- * Whether the upstream may write.  Never both inactive and not ready, which would
- * hand the event to the kernel.
+ * Whether the upstream may write.  Never both inactive and not ready, which
+ * would hand the event to the kernel.
  */
 
 void
@@ -140,7 +129,9 @@ ngx_http_strata_detach_addresses(ngx_connection_t *c, ngx_connection_t *client)
     if (client->local_sockaddr == NULL
         || ngx_inet_wildcard(client->local_sockaddr))
     {
-        /* $server_addr on a wildcard listener: only the client's socket knows */
+        /*
+         * $server_addr on a wildcard listener: only the client's socket knows
+         */
 
         if (ngx_connection_local_sockaddr(client, NULL, 0) != NGX_OK) {
             return NGX_ERROR;
@@ -282,7 +273,7 @@ ngx_http_strata_detach_request(ngx_http_request_t *r, ngx_http_request_t *host,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_strata_detach_copy(ngx_pool_t *pool, ngx_str_t *to, ngx_str_t *from)
 {
     if (from->len == 0) {
@@ -356,394 +347,6 @@ ngx_http_strata_detach_target(ngx_http_request_t *r, ngx_http_request_t *host,
 
     host->unparsed_uri.len = p - host->unparsed_uri.data;
     *p = '\0';
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
-    ngx_http_strata_ctx_t *ctx)
-{
-    ngx_str_t         value;
-    ngx_uint_t        i, host_seen;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    if (ngx_list_init(&host->headers_in.headers, host->pool, 20,
-                      sizeof(ngx_table_elt_t))
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (ngx_http_strata_detach_copy(host->pool, &host->headers_in.server,
-                                    &r->headers_in.server)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    host->headers_in.connection_type = r->headers_in.connection_type;
-    host->headers_in.keep_alive_n = r->headers_in.keep_alive_n;
-    host->headers_in.msie = r->headers_in.msie;
-    host->headers_in.msie6 = r->headers_in.msie6;
-    host->headers_in.opera = r->headers_in.opera;
-    host->headers_in.gecko = r->headers_in.gecko;
-    host->headers_in.chrome = r->headers_in.chrome;
-    host->headers_in.safari = r->headers_in.safari;
-    host->headers_in.konqueror = r->headers_in.konqueror;
-
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-    host_seen = 0;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return NGX_OK;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].hash == 0 || ngx_http_strata_detach_dropped(&h[i])) {
-            continue;
-        }
-
-        value = h[i].value;
-
-        if (h[i].key.len == sizeof("Host") - 1
-            && ngx_strncasecmp(h[i].key.data, (u_char *) "Host",
-                               sizeof("Host") - 1)
-               == 0)
-        {
-            if (host_seen++) {
-                continue;
-            }
-
-            /* what is in the key is what the origin hears */
-
-            value.data = (u_char *) ctx->authority.data;
-            value.len = ctx->authority.len;
-        }
-
-        if (ngx_http_strata_detach_header(host, &h[i].key, &value) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-}
-
-
-/*
- * Fields that are about the client's transfer, not about the resource; and those that
- * many origins route or render by although no key has them (RELIABILITY.md T-01).  What
- * proxy_set_header sets is the gateway's own word and still goes out.
- */
-
-static ngx_uint_t
-ngx_http_strata_detach_dropped(ngx_table_elt_t *h)
-{
-    ngx_str_t  *name;
-
-    static ngx_str_t  names[] = {
-        ngx_string("Range"),
-        ngx_string("If-Range"),
-        ngx_string("If-Match"),
-        ngx_string("If-None-Match"),
-        ngx_string("If-Modified-Since"),
-        ngx_string("If-Unmodified-Since"),
-        ngx_string("Content-Length"),
-        ngx_string("Transfer-Encoding"),
-        ngx_string("Expect"),
-        ngx_string("Upgrade"),
-
-        ngx_string("Forwarded"),
-        ngx_string("X-Forwarded-Host"),
-        ngx_string("X-Forwarded-Scheme"),
-        ngx_string("X-Forwarded-Proto"),
-        ngx_string("X-Forwarded-Port"),
-        ngx_string("X-Forwarded-Prefix"),
-        ngx_string("X-Forwarded-Server"),
-        ngx_string("X-Host"),
-        ngx_string("X-Original-URL"),
-        ngx_string("X-Original-Host"),
-        ngx_string("X-Rewrite-URL"),
-        ngx_string("X-HTTP-Host-Override"),
-        ngx_string("X-HTTP-Method-Override"),
-        ngx_string("X-HTTP-Method"),
-        ngx_string("X-Method-Override"),
-        ngx_null_string
-    };
-
-    for (name = names; name->len; name++) {
-        if (name->len == h->key.len
-            && ngx_strncasecmp(name->data, h->key.data, name->len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-/* Adds a field and sets the pointer in headers_in that nginx has for it. */
-
-static ngx_int_t
-ngx_http_strata_detach_header(ngx_http_request_t *host, ngx_str_t *name,
-    ngx_str_t *value)
-{
-    ngx_table_elt_t            *h, **ph;
-    ngx_http_header_t          *hh;
-    ngx_http_core_main_conf_t  *cmcf;
-
-    h = ngx_list_push(&host->headers_in.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    if (ngx_http_strata_detach_copy(host->pool, &h->key, name) != NGX_OK
-        || ngx_http_strata_detach_copy(host->pool, &h->value, value) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    h->lowcase_key = ngx_pnalloc(host->pool, name->len + 1);
-    if (h->lowcase_key == NULL) {
-        return NGX_ERROR;
-    }
-
-    h->hash = ngx_hash_strlow(h->lowcase_key, h->key.data, h->key.len);
-    h->lowcase_key[name->len] = '\0';
-
-    cmcf = ngx_http_get_module_main_conf(host, ngx_http_core_module);
-
-    hh = ngx_hash_find(&cmcf->headers_in_hash, h->hash, h->lowcase_key,
-                       h->key.len);
-    if (hh == NULL) {
-        return NGX_OK;
-    }
-
-    ph = (ngx_table_elt_t **) ((char *) &host->headers_in + hh->offset);
-
-#if (NGX_HTTP_STRATA_HEADER_ARRAYS)
-
-    if (hh->offset == offsetof(ngx_http_headers_in_t, cookies)
-#if (NGX_HTTP_X_FORWARDED_FOR)
-        || hh->offset == offsetof(ngx_http_headers_in_t, x_forwarded_for)
-#endif
-       )
-    {
-        ngx_array_t  *headers;
-
-        headers = (ngx_array_t *) ph;
-
-        if (headers->elts == NULL
-            && ngx_array_init(headers, host->pool, 1, sizeof(ngx_table_elt_t *))
-               != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        ph = ngx_array_push(headers);
-        if (ph == NULL) {
-            return NGX_ERROR;
-        }
-
-        *ph = h;
-        return NGX_OK;
-    }
-
-#else
-
-    while (*ph) {
-        ph = &(*ph)->next;
-    }
-
-#endif
-
-    if (*ph == NULL) {
-        *ph = h;
-    }
-
-    return NGX_OK;
-}
-
-
-/* The fetch asks whether the stale entry is still right. */
-
-ngx_int_t
-ngx_http_strata_detach_validators(ngx_http_strata_fetch_t *f)
-{
-    ngx_str_t  etag, last_modified;
-
-    static ngx_str_t  inm = ngx_string("If-None-Match");
-    static ngx_str_t  ims = ngx_string("If-Modified-Since");
-
-    if (ngx_http_strata_head_validators(f->host->pool, &f->stale, &etag,
-                                        &last_modified)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (etag.len
-        && ngx_http_strata_detach_header(f->host, &inm, &etag) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (last_modified.len
-        && ngx_http_strata_detach_header(f->host, &ims, &last_modified)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    f->conditional = (etag.len || last_modified.len);
-
-    return NGX_OK;
-}
-
-
-/*
- * Values that are known already (set, auth_request_set, map ...) are the fetch's too.
- * Of the others, those that speak of the client's connection are evaluated now; the
- * rest can be evaluated in the fetch, and some, like a map of $upstream_http_*, only
- * there.
- */
-
-static ngx_int_t
-ngx_http_strata_detach_variables(ngx_http_request_t *r,
-    ngx_http_request_t *host)
-{
-    u_char                     *p;
-    ngx_uint_t                  i, of_connection;
-    ngx_http_variable_t        *v;
-    ngx_http_variable_value_t  *value;
-    ngx_http_core_main_conf_t  *cmcf;
-
-    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
-    v = cmcf->variables.elts;
-
-    for (i = 0; i < cmcf->variables.nelts; i++) {
-
-        value = &r->variables[i];
-        of_connection = ngx_http_strata_detach_of_connection(&v[i].name);
-
-        if (of_connection && !value->valid && !value->not_found
-            && v[i].get_handler != NULL)
-        {
-            (void) ngx_http_get_indexed_variable(r, i);
-        }
-
-        if ((!value->valid && !value->not_found)
-            || (value->no_cacheable && !of_connection))
-        {
-            continue;
-        }
-
-        host->variables[i] = *value;
-        host->variables[i].no_cacheable = 0;
-
-        if (!value->valid || value->len == 0) {
-            continue;
-        }
-
-        p = ngx_pnalloc(host->pool, value->len);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memcpy(p, value->data, value->len);
-        host->variables[i].data = p;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_http_strata_detach_of_connection(ngx_str_t *name)
-{
-    ngx_str_t  *prefix;
-
-    static ngx_str_t  prefixes[] = {
-        ngx_string("ssl_"),
-        ngx_string("scheme"),
-        ngx_string("https"),
-        ngx_string("http2"),
-        ngx_string("http3"),
-        ngx_string("tcpinfo_"),
-        ngx_string("connection"),
-        ngx_string("proxy_protocol_"),
-        ngx_string("realip_"),
-        ngx_string("request_id"),
-        ngx_string("request_length"),
-        ngx_string("server_addr"),
-        ngx_string("server_port"),
-        ngx_null_string
-    };
-
-    for (prefix = prefixes; prefix->len; prefix++) {
-        if (name->len >= prefix->len
-            && ngx_strncmp(name->data, prefix->data, prefix->len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-/* $1 and the like, for proxy_pass and others in regex locations */
-
-static ngx_int_t
-ngx_http_strata_detach_captures(ngx_http_request_t *r, ngx_http_request_t *host)
-{
-#if (NGX_PCRE)
-
-    int                         end;
-    ngx_uint_t                  i;
-    ngx_str_t                   from, to;
-    ngx_http_core_main_conf_t  *cmcf;
-
-    if (r->ncaptures == 0 || r->captures == NULL) {
-        return NGX_OK;
-    }
-
-    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
-
-    host->captures = ngx_palloc(host->pool, cmcf->ncaptures * sizeof(int));
-    if (host->captures == NULL) {
-        return NGX_ERROR;
-    }
-
-    end = 0;
-
-    for (i = 0; i < r->ncaptures; i++) {
-        host->captures[i] = r->captures[i];
-        end = ngx_max(end, r->captures[i]);
-    }
-
-    from.data = r->captures_data;
-    from.len = end;
-
-    if (ngx_http_strata_detach_copy(host->pool, &to, &from) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    host->ncaptures = r->ncaptures;
-    host->captures_data = to.data;
-
-#endif
 
     return NGX_OK;
 }

@@ -4,19 +4,19 @@
  */
 
 /*
- * A fetch: an origin request that belongs to no client.  It runs on a connection object
- * without a socket.  A host request on it stands in for the client's; a background
- * clone subrequest of the host enters the content phase with the location's own
- * handler, and our filters take what it produces.
+ * A fetch: an origin request that belongs to no client.  It runs on a
+ * connection object without a socket.  A host request on it stands in for the
+ * client's; a background clone subrequest of the host enters the content phase
+ * with the location's own handler, and our filters take what it produces.
  *
  *   start()        everything is copied; a posted event runs the clone
  *   header, body   ngx_http_strata_capture.c
  *   done()         nginx finalizes the clone; the outcome is told
  *   close()        from a posted event, when nobody needs the fetch any more
  *
- * Who needs it: itself until done(); a leader that reads the pipe, or has not yet
- * heard of the outcome.  The clone is the connection's data, as the upstream's event
- * pipe writes only to a request that is.
+ * Who needs it: itself until done(); a leader that reads the pipe, or has not
+ * yet heard of the outcome.  The clone is the connection's data, as the
+ * upstream's event pipe writes only to a request that is.
  */
 
 #include "ngx_http_strata.h"
@@ -134,7 +134,9 @@ ngx_http_strata_fetch_keys(ngx_http_strata_fetch_t *f,
 
     pool = f->host->pool;
 
-    /* room for both texts: the variant's is never longer than STRATA_KEY_MAX */
+    /*
+     * room for both texts: the variant's is never longer than STRATA_KEY_MAX
+     */
 
     len = ctx->primary.text.len;
 
@@ -165,7 +167,9 @@ ngx_http_strata_fetch_keys(ngx_http_strata_fetch_t *f,
 }
 
 
-/* What the fetch revalidates: put aside by a waiting client, or being served. */
+/*
+ * What the fetch revalidates: put aside by a waiting client, or being served.
+ */
 
 static ngx_int_t
 ngx_http_strata_fetch_stale(ngx_http_strata_fetch_t *f,
@@ -240,8 +244,9 @@ ngx_http_strata_fetch_of(ngx_http_request_t *r)
 
 
 /*
- * Called for each ngx_http_finalize_request() of the clone but NGX_DONE: also before
- * nginx makes an error page, and before what its filters still hold is written.
+ * Called for each ngx_http_finalize_request() of the clone but NGX_DONE: also
+ * before nginx makes an error page, and before what its filters still hold is
+ * written.
  */
 
 static ngx_int_t
@@ -466,8 +471,8 @@ ngx_http_strata_fetch_free(ngx_http_strata_fetch_t *f)
     ngx_http_strata_uncount(f->zone, fetching);
 
     /*
-     * Cleanups of the host (an unfinished upstream) finalize the clone with NGX_DONE,
-     * which counts the host down: it must not get to zero there.
+     * Cleanups of the host (an unfinished upstream) finalize the clone with
+     * NGX_DONE, which counts the host down: it must not get to zero there.
      */
 
     f->done = 1;

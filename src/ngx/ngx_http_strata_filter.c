@@ -5,7 +5,8 @@
 
 /*
  * Header and body filters.  What a fetch produces is captured and goes nowhere
- * else; every other response passes, with Cache-Status if it took the ordinary path.
+ * else; every other response passes, with Cache-Status if it took the ordinary
+ * path.
  */
 
 #include "ngx_http_strata.h"
@@ -62,8 +63,8 @@ ngx_http_strata_header_filter(ngx_http_request_t *r)
 
 
 /*
- * A response on the ordinary path.  If it would be stored now, the key is no longer
- * remembered as one that is not.
+ * A response on the ordinary path.  If it would be stored now, the key is no
+ * longer remembered as one that is not.
  */
 
 static void

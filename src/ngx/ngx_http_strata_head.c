@@ -4,75 +4,11 @@
  */
 
 /*
- * The stored head of a response: written once, replayed on every hit.
- *
- *   0   fields_n u16 | status u16 | type_len u16 | charset_len u16
- *   8   line_len u16 | date_len u16 | bare_len u32
- *   16  last_modified i64          seconds; -1 none
- *   24  began_at i64               its fetch; ms, monotonic
- *   32  fields_n times: kind u8 | spare u8 | name_len u16 | value_len u32
- *       content type, charset, status line, date, then name and value of each field
- *
- * Machine byte order and any alignment: it never leaves the machine, and is read
- * with memcpy().  kind says which pointer of headers_out the field had.
+ * Writing the stored head of a response: from what the location would send,
+ * and from a stored head and a 304.
  */
 
-#include "ngx_http_strata.h"
-#include "../rfc/strata_hdr.h"
-
-
-typedef struct {
-    uint16_t  fields_n;
-    uint16_t  status;
-    uint16_t  type_len;
-    uint16_t  charset_len;
-    uint16_t  line_len;
-    uint16_t  date_len;
-    uint32_t  bare_len;            /* of the type without its parameters */
-    int64_t   last_modified;
-    int64_t   began_at;
-} ngx_http_strata_head_t;
-
-typedef struct {
-    uint8_t   kind;
-    uint8_t   spare;
-    uint16_t  name_len;
-    uint32_t  value_len;
-} ngx_http_strata_head_field_t;
-
-_Static_assert(sizeof(ngx_http_strata_head_t) == 32, "head");
-_Static_assert(sizeof(ngx_http_strata_head_field_t) == 8, "head field");
-
-
-enum {
-    NGX_HTTP_STRATA_KIND_PLAIN,
-    NGX_HTTP_STRATA_KIND_SERVER,
-    NGX_HTTP_STRATA_KIND_CONTENT_ENCODING,
-    NGX_HTTP_STRATA_KIND_LOCATION,
-    NGX_HTTP_STRATA_KIND_REFRESH,
-    NGX_HTTP_STRATA_KIND_LAST_MODIFIED,
-    NGX_HTTP_STRATA_KIND_CONTENT_RANGE,
-    NGX_HTTP_STRATA_KIND_WWW_AUTHENTICATE,
-    NGX_HTTP_STRATA_KIND_EXPIRES,
-    NGX_HTTP_STRATA_KIND_ETAG,
-    NGX_HTTP_STRATA_KIND_N
-};
-
-
-/* What is being put together; strings belong to the response or the region. */
-typedef struct {
-    ngx_http_strata_head_t         head;
-    strata_str_t                   type;
-    strata_str_t                   charset;
-    strata_str_t                   line;
-    strata_str_t                   date;
-    ngx_array_t                    fields;  /* of _draft_field_t */
-} ngx_http_strata_draft_t;
-
-typedef struct {
-    strata_field_t                 field;
-    uint8_t                        kind;
-} ngx_http_strata_draft_field_t;
+#include "ngx_http_strata_head.h"
 
 
 static ngx_int_t ngx_http_strata_draft_fields(ngx_http_request_t *r,
@@ -82,19 +18,15 @@ static ngx_uint_t ngx_http_strata_head_stored(ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o, strata_str_t name);
 static uint8_t ngx_http_strata_head_kind(ngx_http_request_t *r,
     ngx_table_elt_t *h);
-static ngx_table_elt_t **ngx_http_strata_head_pointer(
-    ngx_http_headers_out_t *out, ngx_uint_t kind);
 static ngx_int_t ngx_http_strata_draft_write(ngx_pool_t *pool,
     ngx_http_strata_draft_t *d, strata_str_t *head);
-static ngx_int_t ngx_http_strata_draft_read(ngx_pool_t *pool, const u_char *p,
-    size_t len, ngx_http_strata_draft_t *d);
 static ngx_uint_t ngx_http_strata_names_have(ngx_array_t *names,
     strata_str_t name);
 
 
 /*
- * The head of what r (the clone of a fetch) would send, from r->pool.  If the fetch is
- * being stored, without what must not be.
+ * The head of what r (the clone of a fetch) would send, from r->pool.  If the
+ * fetch is being stored, without what must not be.
  */
 
 ngx_int_t
@@ -275,7 +207,7 @@ ngx_http_strata_head_kind(ngx_http_request_t *r, ngx_table_elt_t *h)
 }
 
 
-static ngx_table_elt_t **
+ngx_table_elt_t **
 ngx_http_strata_head_pointer(ngx_http_headers_out_t *out, ngx_uint_t kind)
 {
     static const size_t  offsets[] = {
@@ -366,62 +298,9 @@ ngx_http_strata_draft_write(ngx_pool_t *pool, ngx_http_strata_draft_t *d,
 }
 
 
-/* The reverse of draft_write(); the strings stay where they are. */
-
-static ngx_int_t
-ngx_http_strata_draft_read(ngx_pool_t *pool, const u_char *p, size_t len,
-    ngx_http_strata_draft_t *d)
-{
-    ngx_uint_t                      i;
-    const u_char                   *rows;
-    ngx_http_strata_head_field_t    hf;
-    ngx_http_strata_draft_field_t  *df;
-
-    ngx_memcpy(&d->head, p, sizeof(ngx_http_strata_head_t));
-
-    rows = p + sizeof(ngx_http_strata_head_t);
-    p = rows + d->head.fields_n * sizeof(ngx_http_strata_head_field_t);
-
-#define next(s, n)                                                            \
-    (s).data = p;                                                             \
-    (s).len = n;                                                              \
-    p += n
-
-    next(d->type, d->head.type_len);
-    next(d->charset, d->head.charset_len);
-    next(d->line, d->head.line_len);
-    next(d->date, d->head.date_len);
-
-    if (ngx_array_init(&d->fields, pool, d->head.fields_n + 8,
-                       sizeof(ngx_http_strata_draft_field_t))
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < d->head.fields_n; i++) {
-        ngx_memcpy(&hf, rows, sizeof(ngx_http_strata_head_field_t));
-        rows += sizeof(ngx_http_strata_head_field_t);
-
-        df = ngx_array_push(&d->fields);
-        if (df == NULL) {
-            return NGX_ERROR;
-        }
-
-        df->kind = hf.kind;
-        next(df->field.name, hf.name_len);
-        next(df->field.value, hf.value_len);
-    }
-
-#undef next
-
-    return NGX_OK;
-}
-
-
 /*
- * The head of the stale entry with what the 304 in r brings (RFC 9111, 3.2): its
- * fields replace those of the same name, all others stay.
+ * The head of the stale entry with what the 304 in r brings (RFC 9111, 3.2):
+ * its fields replace those of the same name, all others stay.
  */
 
 ngx_int_t
@@ -502,218 +381,4 @@ ngx_http_strata_head_merge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     }
 
     return ngx_http_strata_draft_write(r->pool, &d, head);
-}
-
-
-/* Adds the fields of a head to what the origin said: a merged 304 is judged whole. */
-
-ngx_int_t
-ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
-    ngx_http_strata_origin_t *o)
-{
-    ngx_uint_t                      i;
-    ngx_http_strata_draft_t         d;
-    ngx_http_strata_draft_field_t  *df;
-
-    if (ngx_http_strata_draft_read(pool, head.data, head.len, &d) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    df = d.fields.elts;
-
-    for (i = 0; i < d.fields.nelts; i++) {
-
-        /* what the 304 itself says stands already */
-
-        if (o->answer.fields_n == STRATA_HDR_FIELDS_MAX
-            || strata_hdr_find(o->fields, o->answer.fields_n, df[i].field.name))
-        {
-            continue;
-        }
-
-        o->fields[o->answer.fields_n++] = df[i].field;
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * Fills r->headers_out.  The strings stay where the head is: in the region (pinned until
- * the request's pool goes) or in the pool.
- */
-
-ngx_int_t
-ngx_http_strata_head_replay(ngx_http_request_t *r, const u_char *p)
-{
-    ngx_uint_t                     i;
-    const u_char                  *rows;
-    ngx_table_elt_t               *h;
-    ngx_http_headers_out_t        *out;
-    ngx_http_strata_head_t         head;
-    ngx_http_strata_head_field_t   hf;
-
-    out = &r->headers_out;
-
-    ngx_memcpy(&head, p, sizeof(ngx_http_strata_head_t));
-
-    rows = p + sizeof(ngx_http_strata_head_t);
-    p = rows + head.fields_n * sizeof(ngx_http_strata_head_field_t);
-
-    out->status = head.status;
-    out->last_modified_time = head.last_modified;
-
-    if (head.type_len) {
-        out->content_type.data = (u_char *) p;
-        out->content_type.len = head.type_len;
-        out->content_type_len = head.bare_len;
-        out->content_type_lowcase = NULL;
-        p += head.type_len;
-    }
-
-    if (head.charset_len) {
-        out->charset.data = (u_char *) p;
-        out->charset.len = head.charset_len;
-        p += head.charset_len;
-    }
-
-    if (head.line_len) {
-        out->status_line.data = (u_char *) p;
-        out->status_line.len = head.line_len;
-        p += head.line_len;
-    }
-
-    if (head.date_len) {
-        h = ngx_list_push(&out->headers);
-        if (h == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-        h->hash = 1;
-        ngx_str_set(&h->key, "Date");
-        h->value.data = (u_char *) p;
-        h->value.len = head.date_len;
-        out->date = h;
-        p += head.date_len;
-    }
-
-    for (i = 0; i < head.fields_n; i++) {
-        ngx_memcpy(&hf, rows, sizeof(ngx_http_strata_head_field_t));
-        rows += sizeof(ngx_http_strata_head_field_t);
-
-        h = ngx_list_push(&out->headers);
-        if (h == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-        h->hash = 1;
-        h->key.data = (u_char *) p;
-        h->key.len = hf.name_len;
-        p += hf.name_len;
-        h->value.data = (u_char *) p;
-        h->value.len = hf.value_len;
-        p += hf.value_len;
-
-        if (hf.kind) {
-            *ngx_http_strata_head_pointer(out, hf.kind) = h;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-/* When the fetch of a pinned entry began; 0: the head cannot be read now. */
-
-int64_t
-ngx_http_strata_head_began(const strata_hold_t *hold)
-{
-    const u_char            *p;
-    ngx_http_strata_head_t   head;
-
-    p = strata_store_head(hold, NULL);
-
-    if (p == NULL) {
-        return 0;
-    }
-
-    ngx_memcpy(&head, p, sizeof(ngx_http_strata_head_t));
-
-    return head.began_at;
-}
-
-
-/* The validators of a pinned entry, copied to pool; len 0: none. */
-
-ngx_int_t
-ngx_http_strata_head_validators(ngx_pool_t *pool, const strata_hold_t *hold,
-    ngx_str_t *etag, ngx_str_t *last_modified)
-{
-    size_t                          len;
-    u_char                         *buf;
-    ngx_str_t                      *to;
-    ngx_uint_t                      i;
-    const u_char                   *p;
-    ngx_http_strata_draft_t         d;
-    ngx_http_strata_draft_field_t  *df;
-
-    ngx_str_null(etag);
-    ngx_str_null(last_modified);
-
-    len = strata_store_head_len(hold);
-
-    buf = ngx_pnalloc(pool, len);
-    if (buf == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = strata_store_head(hold, buf);
-
-    if (ngx_http_strata_draft_read(pool, p, len, &d) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    df = d.fields.elts;
-
-    for (i = 0; i < d.fields.nelts; i++) {
-
-        if (df[i].kind == NGX_HTTP_STRATA_KIND_ETAG) {
-            to = etag;
-
-        } else if (df[i].kind == NGX_HTTP_STRATA_KIND_LAST_MODIFIED) {
-            to = last_modified;
-
-        } else {
-            continue;
-        }
-
-        to->data = ngx_pnalloc(pool, df[i].field.value.len);
-        if (to->data == NULL) {
-            return NGX_ERROR;
-        }
-
-        to->len = df[i].field.value.len;
-        ngx_memcpy(to->data, df[i].field.value.data, to->len);
-    }
-
-    if (last_modified->len == 0 && d.head.last_modified != -1) {
-
-        /* static files have the time only */
-
-        last_modified->data = ngx_pnalloc(pool,
-                                      sizeof("Mon, 28 Sep 1970 06:00:00 GMT"));
-        if (last_modified->data == NULL) {
-            return NGX_ERROR;
-        }
-
-        last_modified->len = ngx_http_time(last_modified->data,
-                                           d.head.last_modified)
-                             - last_modified->data;
-    }
-
-    return NGX_OK;
 }

@@ -4,13 +4,13 @@
  */
 
 /*
- * From a request to its key.  Keys are built in a buffer of the worker, as most are
- * needed for a look-up only; ngx_http_strata_key_keep() copies them to the request's
- * pool before anything else can run.
+ * From a request to its key.  Keys are built in a buffer of the worker, as
+ * most are needed for a look-up only; ngx_http_strata_key_keep() copies them
+ * to the request's pool before anything else can run.
  *
- * The default key is scheme, effective authority, raw path and arguments.  What
- * strata_key_args drops or sorts is dropped and sorted towards the origin too
- * (ctx->args), so that no two requests of one key can differ there.
+ * The default key is scheme, effective authority, raw path and arguments.
+ * What strata_key_args drops or sorts is dropped and sorted towards the origin
+ * too (ctx->args), so that no two requests of one key can differ there.
  */
 
 #include "ngx_http_strata.h"
@@ -56,8 +56,9 @@ static const strata_args_policy_t  ngx_http_strata_args_default = {
 
 
 /*
- * NGX_OK: ctx->primary and ctx->key point to the worker's buffer.  NGX_DECLINED: there is
- * no key.  NGX_HTTP_BAD_REQUEST: a target that must not be keyed.
+ * NGX_OK: ctx->primary and ctx->key point to the worker's buffer.
+ * NGX_DECLINED: there is no key.  NGX_HTTP_BAD_REQUEST: a target that must not
+ * be keyed.
  */
 
 ngx_int_t
@@ -159,10 +160,10 @@ ngx_http_strata_key_default(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
 
 /*
- * The effective authority.  An absolute target's host wins over Host (RFC 9112,
- * 3.2.2); nginx has put it in headers_in.server, and a Host that names another
- * host then says nothing about the port either.  Most requests come for the same
- * host as the one before, so the last answer is kept.
+ * The effective authority.  An absolute target's host wins over Host (RFC
+ * 9112, 3.2.2); nginx has put it in headers_in.server, and a Host that names
+ * another host then says nothing about the port either.  Most requests come
+ * for the same host as the one before, so the last answer is kept.
  */
 
 static ngx_int_t
@@ -255,8 +256,8 @@ ngx_http_strata_authority_set(ngx_http_strata_authority_t *a,
 
 
 /*
- * The path as it will be forwarded: raw where nginx forwards the raw target, else (after
- * a rewrite, in a subrequest) as nginx will escape it.
+ * The path as it will be forwarded: raw where nginx forwards the raw target,
+ * else (after a rewrite, in a subrequest) as nginx will escape it.
  */
 
 static ngx_int_t
@@ -412,8 +413,8 @@ ngx_http_strata_key_keep(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
 
 /*
- * ctx->key becomes the key of this request's variant under the rule.  NGX_DECLINED:
- * it does not fit.
+ * ctx->key becomes the key of this request's variant under the rule.
+ * NGX_DECLINED: it does not fit.
  */
 
 ngx_int_t

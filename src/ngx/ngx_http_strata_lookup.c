@@ -4,11 +4,11 @@
  */
 
 /*
- * Entry of a client request: may this request use the cache at all, and under which
- * key.  What follows is the state machine's (ngx_http_strata_request.c).
+ * Entry of a client request: may this request use the cache at all, and under
+ * which key.  What follows is the state machine's (ngx_http_strata_request.c).
  *
- * Runs in the precontent phase, and again each time nginx resumes the phases: a
- * request that waits is told so, one that was let go passes through.
+ * Runs in the precontent phase, and again each time nginx resumes the phases:
+ * a request that waits is told so, one that was let go passes through.
  */
 
 #include "ngx_http_strata.h"

@@ -297,7 +297,9 @@ ngx_http_strata_postconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_strata_init_process(ngx_cycle_t *cycle)
 {
-    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE) {
+    if (ngx_process != NGX_PROCESS_WORKER
+        && ngx_process != NGX_PROCESS_SINGLE)
+    {
         return NGX_OK;
     }
 

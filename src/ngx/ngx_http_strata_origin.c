@@ -4,9 +4,9 @@
  */
 
 /*
- * The answer of the origin as rfc/ wants to see it, and the verdict on it.  Where
- * there is an upstream its raw fields count, not what proxy_hide_header and the
- * like leave of them.
+ * The answer of the origin as rfc/ wants to see it, and the verdict on it.
+ * Where there is an upstream its raw fields count, not what proxy_hide_header
+ * and the like leave of them.
  */
 
 #include "ngx_http_strata.h"

@@ -4,11 +4,11 @@
  */
 
 /*
- * What lies between an origin and the one client its answer is for, when that is
- * not stored: a ring of bytes.  What the ring has no room for stays in the
+ * What lies between an origin and the one client its answer is for, when that
+ * is not stored: a ring of bytes.  What the ring has no room for stays in the
  * upstream's buffers, so that a slow client slows the origin down.
  *
- *   start <= sent <= given <= put <= start + size       (as offsets of the stream)
+ *   start <= sent <= given <= put <= start + size   (offsets of the stream)
  *
  * given: handed to the client's filters; sent: no longer needed by them.
  */

@@ -4,12 +4,14 @@
  */
 
 /*
- * Serving: a pinned entry, or the pipe of the request's own fetch, becomes a response.
+ * Serving: a pinned entry, or the pipe of the request's own fetch, becomes a
+ * response.
  *
- * A hit, a filling entry, HEAD, conditional and range requests all go through here; the
- * last three are nginx's own filters' work, on a response of known length.  The body is
- * sent as buffers that point into the region, at most NGX_HTTP_STRATA_RUNS at a time.  The
- * pin is given back when the request's pool is destroyed, so no filter can outlive it.
+ * A hit, a filling entry, HEAD, conditional and range requests all go through
+ * here; the last three are nginx's own filters' work, on a response of known
+ * length.  The body is sent as buffers that point into the region, at most
+ * NGX_HTTP_STRATA_RUNS at a time.  The pin is given back when the request's
+ * pool is destroyed, so no filter can outlive it.
  */
 
 #include "ngx_http_strata.h"
@@ -18,13 +20,8 @@
 #define NGX_HTTP_STRATA_RUNS  64
 
 
-static ngx_uint_t ngx_http_strata_precondition(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_strata_etag_listed(ngx_str_t *list,
-    ngx_str_t *etag);
 static ngx_int_t ngx_http_strata_serve_header(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, int state);
-static ngx_int_t ngx_http_strata_add_age(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_send(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_next(ngx_http_request_t *r,
@@ -110,80 +107,6 @@ ngx_http_strata_serve(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 }
 
 
-/*
- * If-Match and If-Unmodified-Since (RFC 9110, 13.2.2).  nginx's own filter would find
- * out too, but after it answered it can only close the connection.
- */
-
-static ngx_uint_t
-ngx_http_strata_precondition(ngx_http_request_t *r)
-{
-    time_t            t;
-    ngx_str_t        *etag;
-    ngx_table_elt_t  *h;
-
-    h = r->headers_in.if_match;
-
-    if (h != NULL) {
-        r->headers_in.if_match = NULL;
-        r->headers_in.if_unmodified_since = NULL;
-
-        if (h->value.len == 1 && h->value.data[0] == '*') {
-            return 1;
-        }
-
-        if (r->headers_out.etag == NULL) {
-            return 0;
-        }
-
-        /* a strong comparison: a weak tag matches nothing */
-
-        etag = &r->headers_out.etag->value;
-
-        return etag->len > 2 && etag->data[0] == '"'
-               && ngx_http_strata_etag_listed(&h->value, etag);
-    }
-
-    h = r->headers_in.if_unmodified_since;
-
-    if (h == NULL) {
-        return 1;
-    }
-
-    r->headers_in.if_unmodified_since = NULL;
-
-    t = ngx_parse_http_time(h->value.data, h->value.len);
-
-    return t == NGX_ERROR || r->headers_out.last_modified_time == -1
-           || r->headers_out.last_modified_time <= t;
-}
-
-
-/* Is the strong tag a member of the list? */
-
-static ngx_uint_t
-ngx_http_strata_etag_listed(ngx_str_t *list, ngx_str_t *etag)
-{
-    u_char  *p, *last;
-
-    p = list->data;
-    last = list->data + list->len;
-
-    while ((size_t) (last - p) >= etag->len) {
-
-        if (ngx_strncmp(p, etag->data, etag->len) == 0
-            && (p == list->data || p[-1] == ' ' || p[-1] == ',' || p[-1] == '\t'))
-        {
-            return 1;
-        }
-
-        p++;
-    }
-
-    return 0;
-}
-
-
 static ngx_int_t
 ngx_http_strata_serve_header(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     int state)
@@ -219,103 +142,6 @@ ngx_http_strata_serve_header(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
         ngx_http_finalize_request(r, rc);
         return NGX_DONE;
     }
-
-    return NGX_OK;
-}
-
-
-/* RFC 9111, 5.1.  What the origin said just now has none, unless it gave one. */
-
-static ngx_int_t
-ngx_http_strata_add_age(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
-{
-    u_char           *p, *last;
-    int64_t           age;
-    ngx_table_elt_t  *h;
-
-    if (!ctx->conf->age) {
-        return NGX_OK;
-    }
-
-    age = ngx_http_strata_age(ctx);
-
-    if (ctx->leader && age == 0) {
-        return NGX_OK;
-    }
-
-    h = ngx_list_push(&r->headers_out.headers);
-    p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
-
-    if (h == NULL || p == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    ngx_str_set(&h->key, "Age");
-
-    age = ngx_min(age, 2147483647);
-    last = p + NGX_INT64_LEN;
-    p = last;
-
-    do {
-        *--p = (u_char) ('0' + age % 10);
-        age /= 10;
-    } while (age);
-
-    h->value.data = p;
-    h->value.len = last - p;
-
-    return NGX_OK;
-}
-
-
-/* Cache-Status (RFC 9211), for whoever may see it. */
-
-ngx_int_t
-ngx_http_strata_add_status(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
-{
-    u_char           *p;
-    size_t            size;
-    ngx_table_elt_t  *h;
-    strata_status_t   s;
-
-    if (ctx->conf->cache_status.len == 0) {
-        return NGX_OK;
-    }
-
-    ngx_memzero(&s, sizeof(strata_status_t));
-
-    s.name.data = ctx->conf->cache_status.data;
-    s.name.len = ctx->conf->cache_status.len;
-    s.fwd = ctx->fwd;
-    s.fwd_status = ctx->fwd_status;
-    s.stored = (ctx->stored == NGX_HTTP_STRATA_STORED);
-    s.collapsed = (ctx->status == NGX_HTTP_STRATA_COLLAPSED);
-    s.detail = ctx->reason;
-    s.ttl_s = ctx->holding ? ngx_http_strata_ttl(ctx) : INT64_MIN;
-
-    size = STRATA_STATUS_MAX;
-
-    if (ctx->conf->cache_status_key && ctx->primary.text.len) {
-        s.key = ngx_http_strata_key_text(r, ctx);
-        size += 2 * s.key.len;
-    }
-
-    h = ngx_list_push(&r->headers_out.headers);
-    p = ngx_pnalloc(r->pool, size);
-
-    if (h == NULL || p == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    ngx_str_set(&h->key, "Cache-Status");
-    h->value.data = p;
-    h->value.len = strata_status_format(&s, p, size);
 
     return NGX_OK;
 }
@@ -365,7 +191,9 @@ ngx_http_strata_serve_pipe(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 }
 
 
-/* Sends what there is, until it has to wait for the client or for the origin. */
+/*
+ * Sends what there is, until it has to wait for the client or for the origin.
+ */
 
 static ngx_int_t
 ngx_http_strata_send(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
@@ -423,8 +251,8 @@ ngx_http_strata_send(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
 
 /*
- * The next buffers.  NGX_OK: there is more at once.  NGX_AGAIN: not yet.  NGX_DONE: that was
- * all of it.  NGX_ERROR: the rest will never come.
+ * The next buffers.  NGX_OK: there is more at once.  NGX_AGAIN: not yet.
+ * NGX_DONE: that was all of it.  NGX_ERROR: the rest will never come.
  */
 
 static ngx_int_t
@@ -640,8 +468,9 @@ ngx_http_strata_await_data(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         }
 
         /*
-         * The timer is a safety net, and keeps a worker that exits from leaving
-         * before its readers have got everything.  Without mail it is all there is.
+         * The timer is a safety net, and keeps a worker that exits from
+         * leaving before its readers have got everything.  Without mail it is
+         * all there is.
          */
 
         if (!ctx->timer.timer_set) {

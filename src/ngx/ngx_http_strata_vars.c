@@ -4,8 +4,8 @@
  */
 
 /*
- * Variables.  All are about this request only, and not cacheable, since they change
- * while it is being answered.
+ * Variables.  All are about this request only, and not cacheable, since they
+ * change while it is being answered.
  */
 
 #include "ngx_http_strata.h"

@@ -5,17 +5,18 @@
 
 /*
  * Seats and wake-ups.  A seat is a number below STRATA_SEATS that one living
- * worker has, over all cycles of this master: pins, locks and flights in every zone
- * are marked with it.  The table of seats is a page of anonymous shared memory
- * and each seat has an eventfd; both are made once by the master and inherited by
- * every worker, also over reloads.
+ * worker has, over all cycles of this master: pins, locks and flights in every
+ * zone are marked with it.  The table of seats is a page of anonymous shared
+ * memory and each seat has an eventfd; both are made once by the master and
+ * inherited by every worker, also over reloads.
  *
- * A seat is one word: who sits there.  It is taken by compare-and-set and given
- * back by its owner on exit, or by whoever has healed all zones after its death.
+ * A seat is one word: who sits there.  It is taken by compare-and-set and
+ * given back by its owner on exit, or by whoever has healed all zones after
+ * its death.
  *
  *   bits 0..21   pid; 0: free
- *   bits 22..63  when the process started, in clock ticks after boot, which tells
- *                it from a later one with the same pid
+ *   bits 22..63  when the process started, in clock ticks after boot, which
+ *                tells it from a later one with the same pid
  */
 
 #include "ngx_http_strata.h"
@@ -102,7 +103,9 @@ ngx_http_strata_seat_claim(ngx_cycle_t *cycle)
             continue;
         }
 
-        /* what a dead owner left in a zone is healed by strata_store_attach() */
+        /*
+         * what a dead owner left in a zone is healed by strata_store_attach()
+         */
 
         if (ngx_atomic_cmp_set(&ngx_http_strata_seats[i], word, ours)) {
             return i;
@@ -135,9 +138,9 @@ ngx_http_strata_seat_release(uint32_t seat)
 
 
 /*
- * For strata_store_heal(): is the process that sat there still alive?  A worker is
- * in the table before it attaches and leaves it after it detached, so one that a
- * zone names and the table does not is gone.
+ * For strata_store_heal(): is the process that sat there still alive?  A
+ * worker is in the table before it attaches and leaves it after it detached,
+ * so one that a zone names and the table does not is gone.
  */
 
 bool
@@ -152,7 +155,9 @@ ngx_http_strata_seat_alive(void *data, uint32_t i, uint32_t pid)
 }
 
 
-/* After every zone of ours was healed: seats of the dead may be taken again. */
+/*
+ * After every zone of ours was healed: seats of the dead may be taken again.
+ */
 
 void
 ngx_http_strata_seats_reap(void)
@@ -201,7 +206,9 @@ ngx_http_strata_seat_word(ngx_pid_t pid)
 }
 
 
-/* Field 22 of /proc/PID/stat; field 2 may hold anything.  0: not to be read. */
+/*
+ * Field 22 of /proc/PID/stat; field 2 may hold anything.  0: not to be read.
+ */
 
 static ngx_atomic_uint_t
 ngx_http_strata_start_time(ngx_pid_t pid)

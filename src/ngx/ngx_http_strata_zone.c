@@ -7,7 +7,7 @@
  * strata_zone, and the life of a zone over reloads.
  *
  *   configuration   the directive makes the zone and asks nginx for memory
- *   master          init: formats new memory, only looks at memory that is kept,
+ *   master          init: formats new memory, only looks at what is kept,
  *                   since the new cycle may still be refused while the old
  *                   workers go on (RELIABILITY.md N-13)
  *   worker          attach under this worker's seat; detach on exit

@@ -9,7 +9,7 @@
  * that comes too often is harmless and none is lost.
  *
  * Readers of a FILLING entry watch its flight: strata_flight_watch() sets their
- * bit and then they read filled; the writer moves filled and then reads the bits
+ * bit and then read filled; the writer moves filled and then reads the bits
  * (strata_flight_grown()); all sequentially consistent.
  */
 

@@ -9,8 +9,8 @@
  *
  * The region holds indexes and offsets only, never pointers.  A process
  * attaches under a seat (a small number that no other living process has);
- * what it holds in the region is marked with that seat, so that whoever notices
- * its death can give it back (strata_store_heal()).
+ * what it holds in the region is marked with that seat, so that whoever
+ * notices its death can give it back (strata_store_heal()).
  *
  * Life of an entry.  state changes under the shard lock, is read without it.
  *
@@ -109,8 +109,8 @@ uint64_t *strata_store_metrics(strata_store_t *st);
 /* look-up and reading: no lock */
 
 /*
- * A pinned entry.  While it is held, every byte and field of the entry stays as
- * it is, apart from the growing body of a FILLING one.
+ * A pinned entry.  While it is held, every byte and field of the entry stays
+ * as it is, apart from the growing body of a FILLING one.
  */
 typedef struct {
     strata_store_t  *store;
@@ -133,8 +133,8 @@ void strata_store_unpin(strata_hold_t *hold);
 
 /*
  * Do slow readers keep more than a quarter of this entry's shard from use, by
- * pins on entries that are out of the index?  Then a small answer had better be
- * copied and unpinned.
+ * pins on entries that are out of the index?  Then a small answer had better
+ * be copied and unpinned.
  */
 bool strata_store_crowded(const strata_hold_t *hold);
 
@@ -251,8 +251,9 @@ void strata_fill_abandon(strata_fill_t *f);
 void strata_fill_close(strata_fill_t *f);
 
 /*
- * Moves the instants and windows of a stored entry (a 304 changed nothing else,
- * or a soft purge).  In place: readers see either or both, never a torn word.
+ * Moves the instants and windows of a stored entry (a 304 changed nothing
+ * else, or a soft purge).  In place: readers see either or both, never a torn
+ * word.
  */
 void strata_store_freshen(const strata_hold_t *hold, const strata_meta_t *meta);
 
@@ -299,7 +300,9 @@ void strata_purge_mark(strata_store_t *st, const strata_digest_t *d);
 uint32_t strata_purge_seen(strata_store_t *st, const strata_digest_t *d);
 
 
-/* uses: how often a key was asked for, for strata_min_uses; lossy, lock-free */
+/*
+ * uses: how often a key was asked for, for strata_min_uses; lossy, lock-free
+ */
 
 uint32_t strata_uses_count(strata_store_t *st, const strata_digest_t *d);
 

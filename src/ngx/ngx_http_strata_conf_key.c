@@ -1,0 +1,232 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Set handlers of what makes the key: strata_key, strata_key_args,
+ * strata_key_identity.
+ */
+
+#include "ngx_http_strata_conf_set.h"
+
+
+static ngx_uint_t ngx_http_strata_credentials(ngx_str_t *value);
+
+
+/* Each argument is a part of the key of its own. */
+
+char *
+ngx_http_strata_set_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                         *value;
+    ngx_uint_t                         i;
+    ngx_http_strata_loc_conf_t        *slcf = conf;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (slcf->key != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    if (ngx_http_strata_is_off(cf)) {
+        slcf->key = NULL;
+        return NGX_CONF_OK;
+    }
+
+    value = cf->args->elts;
+
+    slcf->key = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                 sizeof(ngx_http_complex_value_t));
+    if (slcf->key == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = &value[i];
+        ccv.complex_value = ngx_array_push(slcf->key);
+
+        if (ccv.complex_value == NULL
+            || ngx_http_compile_complex_value(&ccv) != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+
+        slcf->in_key |= ngx_http_strata_credentials(&value[i]);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* Which credentials of a request does this expression read? */
+
+static ngx_uint_t
+ngx_http_strata_credentials(ngx_str_t *value)
+{
+    ngx_uint_t  in_key;
+
+    in_key = 0;
+
+    if (ngx_strstr(value->data, "http_authorization") != NULL
+        || ngx_strstr(value->data, "remote_user") != NULL)
+    {
+        in_key |= NGX_HTTP_STRATA_KEY_AUTHORIZATION;
+    }
+
+    if (ngx_strstr(value->data, "http_cookie") != NULL
+        || ngx_strstr(value->data, "cookie_") != NULL)
+    {
+        in_key |= NGX_HTTP_STRATA_KEY_COOKIE;
+    }
+
+    return in_key;
+}
+
+
+/* strata_key_args * | none | name ... | -name ... [sort=on|off] [empty=...] */
+
+char *
+ngx_http_strata_set_key_args(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                   *value;
+    ngx_uint_t                   i, names, options;
+    strata_str_t                *name;
+    ngx_array_t                 *a;
+    strata_args_policy_t        *args;
+    ngx_http_strata_loc_conf_t  *slcf = conf;
+
+    if (slcf->args != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    if (ngx_http_strata_is_off(cf)) {
+        slcf->args = NULL;
+        return NGX_CONF_OK;
+    }
+
+    value = cf->args->elts;
+
+    args = ngx_pcalloc(cf->pool, sizeof(strata_args_policy_t));
+    a = ngx_array_create(cf->pool, cf->args->nelts, sizeof(strata_str_t));
+
+    if (args == NULL || a == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    args->mode = STRATA_ARGS_ALL;
+    args->sort = 1;
+
+    for (i = 1, names = 0, options = 0; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "sort=on") == 0
+            || ngx_strcmp(value[i].data, "sort=off") == 0)
+        {
+            args->sort = (value[i].len == sizeof("sort=on") - 1);
+            options++;
+            continue;
+        }
+
+        if (ngx_strcmp(value[i].data, "empty=drop") == 0
+            || ngx_strcmp(value[i].data, "empty=keep") == 0)
+        {
+            args->drop_empty = (value[i].data[6] == 'd');
+            options++;
+            continue;
+        }
+
+        if (value[i].len == 0 || ngx_strchr(value[i].data, '=') != NULL) {
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+        }
+
+        if (ngx_strcmp(value[i].data, "*") == 0
+            || ngx_strcmp(value[i].data, "none") == 0)
+        {
+            if (cf->args->nelts - 1 - options > 1 && names) {
+                return ngx_http_strata_invalid(cf, cmd, &value[i]);
+            }
+
+            args->mode = (value[i].len == 1) ? STRATA_ARGS_ALL
+                                             : STRATA_ARGS_NONE;
+            names++;
+            continue;
+        }
+
+        /* all names allow, or all of them deny */
+
+        if (names && args->mode != (value[i].data[0] == '-'
+                                    ? STRATA_ARGS_DENY : STRATA_ARGS_ALLOW))
+        {
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+        }
+
+        args->mode = (value[i].data[0] == '-') ? STRATA_ARGS_DENY
+                                               : STRATA_ARGS_ALLOW;
+
+        name = ngx_array_push(a);
+        if (name == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        name->data = value[i].data + (args->mode == STRATA_ARGS_DENY);
+        name->len = value[i].len - (args->mode == STRATA_ARGS_DENY);
+        names++;
+
+        if (name->len == 0) {
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+        }
+    }
+
+    args->names = a->elts;
+    args->names_n = a->nelts;
+    slcf->args = args;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_strata_set_identity(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                         *value;
+    ngx_http_strata_loc_conf_t        *slcf = conf;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (slcf->identity != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "auto") == 0) {
+        slcf->identity = NGX_HTTP_STRATA_IDENTITY_AUTO;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_strata_is_off(cf)) {
+        slcf->identity = NGX_HTTP_STRATA_IDENTITY_OFF;
+        return NGX_CONF_OK;
+    }
+
+    slcf->identity = NGX_HTTP_STRATA_IDENTITY_STRING;
+
+    slcf->identity_value = ngx_palloc(cf->pool,
+                                      sizeof(ngx_http_complex_value_t));
+    if (slcf->identity_value == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = &value[1];
+    ccv.complex_value = slcf->identity_value;
+
+    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}

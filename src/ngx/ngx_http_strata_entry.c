@@ -1,0 +1,312 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * From an answer that may be stored to an entry: under which key, with which
+ * rule, seen by whom while it fills.  A 304 makes a new entry of the old one's
+ * body.
+ */
+
+#include "ngx_http_strata.h"
+
+
+static ngx_int_t ngx_http_strata_capture_publish(ngx_http_strata_fetch_t *f);
+static ngx_int_t ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f,
+    strata_str_t rule);
+
+
+/*
+ * The stored response is still right: a new entry gets its body and the merged
+ * head, so that entries stay immutable.  If there is no room the old one just
+ * lives on.
+ */
+
+ngx_int_t
+ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o)
+{
+    uint64_t         size;
+    strata_str_t     head, run;
+    strata_cursor_t  cursor;
+    strata_reason_e  reason;
+
+    ngx_http_strata_count(f->zone, not_modified);
+
+    f->not_modified = 1;
+    f->header_seen = 1;
+    f->status = f->stale_meta.status;
+
+    f->storing = 1;
+
+    if (ngx_http_strata_head_merge(r, f, o, &head) != NGX_OK
+        || ngx_http_strata_head_fields(r->pool, head, o) != NGX_OK)
+    {
+        goto failed;
+    }
+
+    o->answer.status = f->stale_meta.status;
+
+    reason = ngx_http_strata_origin_judge(r, f, o, &f->meta);
+
+    if (reason != STRATA_REASON_NONE) {
+
+        /* good for whoever waits, and for nobody else */
+
+        f->meta = f->stale_meta;
+        f->meta.born_at = ngx_current_msec;
+        f->meta.fresh_until = ngx_current_msec;
+        f->meta.stale_ms = 0;
+        f->meta.error_ms = 0;
+        f->meta.keep_ms = 0;
+    }
+
+    size = strata_store_body_size(&f->stale);
+
+    if (strata_store_reserve(f->zone->store, &f->key, &f->meta, head, size,
+                             ngx_current_msec, &f->fill)
+        != STRATA_OK)
+    {
+        f->storing = 0;
+        f->in_place = 1;
+        strata_store_freshen(&f->stale, &f->meta);
+        goto done;
+    }
+
+    strata_fill_guard(&f->fill, &f->primary.digest, f->purges);
+
+    ngx_memzero(&cursor, sizeof(strata_cursor_t));
+
+    for ( ;; ) {
+        run = strata_store_run(&f->stale, &cursor, size);
+
+        if (run.len == 0) {
+            break;
+        }
+
+        if (strata_fill_append(&f->fill, run, ngx_current_msec) != STRATA_OK) {
+            goto failed;
+        }
+    }
+
+done:
+
+    if (f->leader) {
+        ngx_http_strata_wake_request(f->leader);
+    }
+
+    return NGX_OK;
+
+failed:
+
+    f->failed = 1;
+    f->header_seen = 0;
+    f->storing = 0;
+    f->status = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    strata_fill_close(&f->fill);
+
+    return NGX_ERROR;
+}
+
+
+/* f->reason says why not, if there was no room. */
+
+ngx_int_t
+ngx_http_strata_capture_store(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o)
+{
+    int           rc;
+    uint64_t      len;
+    strata_str_t  head;
+
+    f->storing = 1;
+
+    if (ngx_http_strata_head_write(r, f, o, &head) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    len = (f->length >= 0) ? (uint64_t) f->length : STRATA_LEN_UNKNOWN;
+
+    rc = strata_store_reserve(f->zone->store, &f->key, &f->meta, head, len,
+                              ngx_current_msec, &f->fill);
+
+    if (rc != STRATA_OK) {
+        f->storing = 0;
+        f->reason = (rc == STRATA_BUSY) ? STRATA_REASON_LOCK_BUSY
+                                        : STRATA_REASON_ZONE_FULL;
+        ngx_http_strata_count(f->zone, store_fails);
+        return NGX_OK;
+    }
+
+    strata_fill_guard(&f->fill, &f->primary.digest, f->purges);
+
+    return ngx_http_strata_capture_publish(f);
+}
+
+
+/*
+ * Readers of every worker may start, if the length is known and it is a miss.
+ */
+
+static ngx_int_t
+ngx_http_strata_capture_publish(ngx_http_strata_fetch_t *f)
+{
+    ngx_http_strata_flight_t  *fl;
+
+    fl = f->variant ? f->variant : f->flight;
+
+    if (f->length < 0 || fl == NULL || fl->ref == 0) {
+        return NGX_OK;
+    }
+
+    if (strata_fill_publish(&f->fill, fl->ref) == STRATA_OK) {
+        f->published = 1;
+        ngx_http_strata_capture_tell(f, STRATA_FLIGHT_FILLING, 0);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Under which key the response is stored.  A rule, once there, only ever gets
+ * longer: a response that varies on less is stored under more than needed,
+ * never under less.
+ */
+
+strata_reason_e
+ngx_http_strata_capture_variant(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o)
+{
+    int              rc;
+    u_char          *p;
+    strata_key_t     key;
+    strata_str_t     rule, all;
+    strata_reason_e  reason;
+    u_char           buf[STRATA_VARY_RULE_MAX];
+
+    if (f->conf->policy.ignore & STRATA_IGNORE_VARY) {
+        return STRATA_REASON_NONE;
+    }
+
+    reason = strata_vary_rule(o->answer.fields, o->answer.fields_n, buf, &rule);
+
+    if (reason != STRATA_REASON_NONE || rule.len == 0) {
+        return reason;
+    }
+
+    p = ngx_pnalloc(r->pool, STRATA_VARY_RULE_MAX);
+    if (p == NULL) {
+        return STRATA_REASON_VARY_LIMIT;
+    }
+
+    rc = strata_vary_union(f->rule, rule, p, &all);
+
+    if (rc == STRATA_DECLINED) {
+        return STRATA_REASON_VARY_LIMIT;
+    }
+
+    if (rc == STRATA_DONE && f->rule.len) {
+        return STRATA_REASON_NONE;
+    }
+
+    switch (ngx_http_strata_capture_rule(f, all)) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_DECLINED:
+        return STRATA_REASON_PURGED;
+
+    default:
+        return STRATA_REASON_ZONE_FULL;
+    }
+
+    if (ngx_http_strata_key_variant(f->host, &f->primary, f->rule, f->rule_id,
+                                    strata_store_seed(f->zone->store), &key)
+        != NGX_OK)
+    {
+        return STRATA_REASON_KEY;
+    }
+
+    p = ngx_pnalloc(r->pool, key.text.len);
+    if (p == NULL) {
+        return STRATA_REASON_KEY;
+    }
+
+    ngx_memcpy(p, key.text.data, key.text.len);
+
+    f->key = key;
+    f->key.text.data = p;
+
+    /* who asks for this variant from now on waits for us too */
+
+    if (f->flight && f->conf->lock == NGX_HTTP_STRATA_LOCK_NODE) {
+        rc = ngx_http_strata_flight_join(f->zone, f->conf, &f->key,
+                                         &f->primary.digest, INT64_MAX,
+                                         f->connection->log, &f->variant,
+                                         &reason);
+
+        if (rc == NGX_HTTP_STRATA_LEAD) {
+            f->variant->fetch = f;
+
+        } else if (f->variant) {
+            ngx_http_strata_flight_release(f->variant);
+            f->variant = NULL;
+        }
+    }
+
+    return STRATA_REASON_NONE;
+}
+
+
+/*
+ * Stores a new rule under the primary.  Its id is part of the key of every
+ * variant, so those stored under an older rule are out of reach at once.
+ */
+
+static ngx_int_t
+ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f, strata_str_t rule)
+{
+    int            rc;
+    strata_str_t   head;
+    strata_meta_t  meta;
+    strata_fill_t  fill;
+    u_char         buf[sizeof(uint64_t) + STRATA_VARY_RULE_MAX];
+
+    f->rule = rule;
+    f->rule_id = ((uint64_t) ngx_random() << 32)
+                 ^ (uint64_t) ngx_random() ^ ((uint64_t) ngx_pid << 20)
+                 ^ (uint64_t) ngx_current_msec;
+
+    ngx_memcpy(buf, &f->rule_id, sizeof(uint64_t));
+    ngx_memcpy(buf + sizeof(uint64_t), rule.data, rule.len);
+
+    head.data = buf;
+    head.len = sizeof(uint64_t) + rule.len;
+
+    ngx_memzero(&meta, sizeof(strata_meta_t));
+    ngx_memzero(&fill, sizeof(strata_fill_t));
+
+    /*
+     * Of no age: it goes when it is not asked for any more.  A soft purge sets
+     * fresh_until to its instant, and then the variants look at it.
+     */
+
+    meta.flags = STRATA_META_VARY_RULE;
+    meta.born_at = ngx_current_msec;
+    meta.fresh_until = NGX_HTTP_STRATA_NEVER;
+    meta.keep_ms = UINT32_MAX;
+
+    rc = strata_store_reserve(f->zone->store, &f->primary, &meta, head, 0,
+                              ngx_current_msec, &fill);
+
+    if (rc == STRATA_OK) {
+        strata_fill_guard(&fill, &f->primary.digest, f->purges);
+        rc = strata_fill_commit(&fill, ngx_current_msec);
+        strata_fill_close(&fill);
+    }
+
+    return (rc == STRATA_OK || rc == STRATA_DECLINED) ? rc : NGX_ERROR;
+}

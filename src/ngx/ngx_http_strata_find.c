@@ -1,0 +1,448 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * What the store has for a request, and what to do about it: serve it, refresh
+ * it, ask the origin, or wait for somebody who does.  Part of the state
+ * machine in ngx_http_strata_request.c, whose return codes it keeps.
+ */
+
+#include "ngx_http_strata.h"
+#include "../rfc/strata_reuse.h"
+
+
+static int ngx_http_strata_find(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+static int ngx_http_strata_find_variant(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, int rc);
+static ngx_int_t ngx_http_strata_found(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+static ngx_int_t ngx_http_strata_found_stale(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+static void ngx_http_strata_keep_stale(ngx_http_strata_ctx_t *ctx);
+static void ngx_http_strata_refresh(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+static ngx_int_t ngx_http_strata_missed(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+static ngx_int_t ngx_http_strata_fetch(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+
+
+ngx_int_t
+ngx_http_strata_lookup(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    int        rc;
+    ngx_int_t  no_cache;
+
+    if (ctx->bypass) {
+        ngx_http_strata_count(ctx->zone, bypass);
+
+        no_cache = ngx_http_test_predicates(r, ctx->conf->no_cache);
+
+        if (no_cache == NGX_ERROR) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        if (no_cache == NGX_DECLINED) {
+            return ngx_http_strata_pass(ctx, STRATA_REASON_BYPASS);
+        }
+
+        ngx_http_strata_count_reason(ctx->zone, STRATA_REASON_BYPASS);
+
+        ctx->status = NGX_HTTP_STRATA_BYPASSED;
+        ctx->reason = STRATA_REASON_BYPASS;
+        ctx->fwd = STRATA_FWD_BYPASS;
+
+        return ngx_http_strata_fetch(r, ctx);
+    }
+
+    rc = ngx_http_strata_find(r, ctx);
+
+    if (rc == STRATA_OK || rc == STRATA_AGAIN) {
+        ctx->filling = (rc == STRATA_AGAIN);
+        return ngx_http_strata_found(r, ctx);
+    }
+
+    if (rc == STRATA_ERROR) {
+        return ngx_http_strata_pass(ctx, STRATA_REASON_KEY);
+    }
+
+    return ngx_http_strata_missed(r, ctx);
+}
+
+
+/* Looks for the primary, and for this request's variant if there is a rule. */
+
+static int
+ngx_http_strata_find(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    int  rc;
+
+    ctx->key = ctx->primary;
+    ctx->rule.len = 0;
+
+    rc = strata_store_lookup(ctx->zone->store, &ctx->primary, &ctx->hold);
+
+    if (rc == STRATA_DECLINED) {
+        ctx->fwd = STRATA_FWD_URI_MISS;
+        ctx->reason = STRATA_REASON_MISS;
+        return rc;
+    }
+
+    if (strata_store_flags(&ctx->hold) & STRATA_META_VARY_RULE) {
+        return ngx_http_strata_find_variant(r, ctx, rc);
+    }
+
+    ctx->holding = 1;
+
+    return rc;
+}
+
+
+static int
+ngx_http_strata_find_variant(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+    int rc)
+{
+    size_t         len;
+    u_char        *p;
+    int64_t        purged_at;
+    const u_char  *head;
+
+    /* the rule is small, but may lie across two chunks; it outlives the pin */
+
+    len = strata_store_head_len(&ctx->hold);
+
+    p = ngx_pnalloc(r->pool, len + 1);
+
+    if (p == NULL || len < sizeof(uint64_t)) {
+        strata_store_unpin(&ctx->hold);
+        return STRATA_ERROR;
+    }
+
+    head = strata_store_head(&ctx->hold, p);
+
+    if (head != p) {
+        ngx_memcpy(p, head, len);
+    }
+
+    purged_at = strata_store_fresh_until(&ctx->hold);
+
+    strata_store_unpin(&ctx->hold);
+
+    ngx_memcpy(&ctx->rule_id, p, sizeof(uint64_t));
+    ctx->rule.data = p + sizeof(uint64_t);
+    ctx->rule.len = len - sizeof(uint64_t);
+
+    if (ngx_http_strata_key_variant(r, &ctx->primary, ctx->rule, ctx->rule_id,
+                                    strata_store_seed(ctx->zone->store),
+                                    &ctx->key)
+        != NGX_OK)
+    {
+        return STRATA_ERROR;
+    }
+
+    rc = strata_store_lookup(ctx->zone->store, &ctx->key, &ctx->hold);
+
+    if (rc == STRATA_DECLINED) {
+        ctx->fwd = STRATA_FWD_VARY_MISS;
+        ctx->reason = STRATA_REASON_VARY_MISS;
+        return rc;
+    }
+
+    ctx->holding = 1;
+    ctx->purged_at = purged_at;
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    strata_store_meta(&ctx->hold, &ctx->meta);
+
+    if (ctx->rule.len && ctx->purged_at != NGX_HTTP_STRATA_NEVER
+        && ctx->meta.fresh_until > ctx->purged_at
+        && ngx_http_strata_head_began(&ctx->hold) <= ctx->purged_at)
+    {
+        /* a soft purge of the URL is kept with the rule, for all variants */
+
+        ctx->meta.fresh_until = ctx->purged_at;
+        strata_store_freshen(&ctx->hold, &ctx->meta);
+    }
+
+    if ((int64_t) ngx_current_msec < ctx->meta.fresh_until
+        && !(ctx->meta.flags & STRATA_META_NO_CACHE))
+    {
+        ctx->reason = STRATA_REASON_NONE;
+        ctx->fwd = STRATA_FWD_NONE;
+
+    } else if (ctx->filling || ctx->fresh_word) {
+
+        /* asked for before the origin answered: that answer is ours too */
+
+        ctx->reason = STRATA_REASON_MISS;
+        ctx->fwd = STRATA_FWD_URI_MISS;
+
+    } else {
+        return ngx_http_strata_found_stale(r, ctx);
+    }
+
+    if (ctx->filling || ctx->waited) {
+        ctx->status = NGX_HTTP_STRATA_COLLAPSED;
+        ctx->fwd = STRATA_FWD_URI_MISS;
+        ctx->reason = STRATA_REASON_MISS;
+        ngx_http_strata_count(ctx->zone, collapsed);
+
+    } else if (ctx->meta.flags & STRATA_META_NEGATIVE) {
+        ctx->status = NGX_HTTP_STRATA_NEGATIVE;
+        ngx_http_strata_count(ctx->zone, hits);
+        ngx_http_strata_count(ctx->zone, negative);
+
+    } else {
+        ctx->status = NGX_HTTP_STRATA_HIT;
+        ngx_http_strata_count(ctx->zone, hits);
+    }
+
+    ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_SERVE);
+
+    return ngx_http_strata_serve(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_strata_found_stale(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    strata_want_t               want;
+    strata_reason_e             reason;
+    strata_reuse_e              reuse;
+
+    ngx_memzero(&want, sizeof(strata_want_t));
+
+    want.max_age_ms = -1;
+    want.min_fresh_ms = -1;
+    want.max_stale_ms = -1;
+    want.updating = ctx->conf->background_update
+                    && (ctx->conf->use_stale & NGX_HTTP_STRATA_STALE_UPDATING);
+
+    reason = STRATA_REASON_EXPIRED;
+    reuse = strata_reuse(&ctx->meta, &want, ngx_current_msec, &reason);
+
+    ctx->reason = reason;
+    ctx->fwd = STRATA_FWD_STALE;
+    ctx->expired = 1;
+
+    switch (reuse) {
+
+    case STRATA_REUSE_HIT:
+    case STRATA_REUSE_STALE:
+        ngx_http_strata_refresh(r, ctx);
+        ngx_http_strata_count(ctx->zone, stale);
+        ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_SERVE);
+        return ngx_http_strata_serve(r, ctx);
+
+    case STRATA_REUSE_ASK:
+        ngx_http_strata_keep_stale(ctx);
+        break;
+
+    default:
+        strata_store_unpin(&ctx->hold);
+        ctx->holding = 0;
+        break;
+    }
+
+    return ngx_http_strata_missed(r, ctx);
+}
+
+
+/*
+ * The entry that was found is put aside: to be revalidated, or served in need.
+ */
+
+static void
+ngx_http_strata_keep_stale(ngx_http_strata_ctx_t *ctx)
+{
+    if (ctx->holding_stale) {
+        strata_store_unpin(&ctx->stale);
+    }
+
+    ctx->stale = ctx->hold;
+    ctx->stale_meta = ctx->meta;
+    ctx->holding_stale = 1;
+    ctx->holding = 0;
+}
+
+
+/*
+ * A stale entry is about to be served: starts its refresh, unless somebody
+ * does already.  Nothing that happens to the refresh concerns this request.
+ */
+
+static void
+ngx_http_strata_refresh(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    int64_t                    now;
+    strata_reason_e            reason;
+    ngx_http_strata_flight_t  *fl;
+
+    now = ngx_current_msec;
+
+    ctx->status = NGX_HTTP_STRATA_UPDATING;
+
+    if (strata_store_refresh(&ctx->hold, now, ctx->conf->lock_age) != STRATA_OK)
+    {
+        ngx_http_strata_count(ctx->zone, updating);
+        return;
+    }
+
+    if (ngx_http_strata_key_keep(r, ctx) != NGX_OK) {
+        strata_store_refreshed(&ctx->hold);
+        return;
+    }
+
+    fl = NULL;
+
+    if (ctx->conf->lock != NGX_HTTP_STRATA_LOCK_OFF
+        && ngx_http_strata_flight_join(ctx->zone, ctx->conf, &ctx->key,
+                                       &ctx->primary.digest, now,
+                                       r->connection->log, &fl, &reason)
+           != NGX_HTTP_STRATA_LEAD)
+    {
+        if (fl) {
+            ngx_http_strata_flight_release(fl);
+        }
+
+        strata_store_refreshed(&ctx->hold);
+        ngx_http_strata_count(ctx->zone, updating);
+        return;
+    }
+
+    ctx->status = NGX_HTTP_STRATA_STALE;
+
+    if (ngx_http_strata_fetch_start(r, ctx, fl, 0) != NGX_OK) {
+        strata_store_refreshed(&ctx->hold);
+        return;
+    }
+
+    ngx_http_strata_count(ctx->zone, refreshes);
+}
+
+
+/* After a soft purge: the entry is refreshed without waiting for a client. */
+
+void
+ngx_http_strata_purge_refresh(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_LOOKUP);
+
+    if (ngx_http_strata_find(r, ctx) == STRATA_OK) {
+        strata_store_meta(&ctx->hold, &ctx->meta);
+        ngx_http_strata_refresh(r, ctx);
+    }
+
+    ctx->status = NGX_HTTP_STRATA_NONE;
+}
+
+
+static ngx_int_t
+ngx_http_strata_missed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    strata_store_t  *st;
+
+    st = ctx->zone->store;
+
+    if (!ctx->holding_stale) {
+
+        if (strata_pass_known(st, &ctx->primary.digest, ngx_current_msec)) {
+            return ngx_http_strata_pass(ctx, STRATA_REASON_HIT_FOR_MISS);
+        }
+
+        if (ctx->conf->min_uses > 1 && !ctx->waited
+            && strata_uses_count(st, &ctx->primary.digest)
+               < ctx->conf->min_uses)
+        {
+            return ngx_http_strata_pass(ctx, STRATA_REASON_MIN_USES);
+        }
+    }
+
+    if (!ctx->waited) {
+        ngx_http_strata_count(ctx->zone, misses);
+        ngx_http_strata_count_reason(ctx->zone, ctx->reason);
+    }
+
+    ctx->status = ctx->expired ? NGX_HTTP_STRATA_EXPIRED
+                               : NGX_HTTP_STRATA_MISS;
+
+    return ngx_http_strata_fetch(r, ctx);
+}
+
+
+/* Asks the origin, or waits for somebody who does. */
+
+static ngx_int_t
+ngx_http_strata_fetch(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    ngx_int_t                  rc;
+    strata_reason_e            reason;
+    ngx_http_strata_flight_t  *fl;
+
+    if (ngx_http_strata_key_keep(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    fl = NULL;
+    rc = NGX_HTTP_STRATA_LEAD;
+
+    if (ctx->conf->lock != NGX_HTTP_STRATA_LOCK_OFF && !ctx->bypass) {
+        rc = ngx_http_strata_flight_join(ctx->zone, ctx->conf, &ctx->key,
+                                         &ctx->primary.digest,
+                                         ngx_current_msec, r->connection->log,
+                                         &fl, &reason);
+    }
+
+    switch (rc) {
+
+    case NGX_HTTP_STRATA_LEAD:
+
+        /* the second try of this key is the last one */
+
+        if (fl && ctx->retried) {
+            fl->attempt = 1;
+        }
+
+        if (ngx_http_strata_fetch_start(r, ctx, fl, 1) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        break;
+
+    case NGX_HTTP_STRATA_FOLLOW:
+        if (fl->waiters_n >= ctx->conf->lock_max_waiters
+            || (fl->ref
+                && strata_flight_waiters(ctx->zone->store, fl->ref, 0)
+                   >= ctx->conf->lock_max_waiters))
+        {
+            ngx_http_strata_flight_release(fl);
+            return ngx_http_strata_pass(ctx, STRATA_REASON_LOCK_WAITERS);
+        }
+
+        break;
+
+    case NGX_HTTP_STRATA_AGAIN:
+
+        /* it appeared between the look-up and the join */
+
+        if (ctx->rejoined++ < 8) {
+            return ngx_http_strata_lookup(r, ctx);
+        }
+
+        return ngx_http_strata_pass(ctx, STRATA_REASON_LOCK_BUSY);
+
+    default:
+        return ngx_http_strata_pass(ctx, reason);
+    }
+
+    return ngx_http_strata_wait(r, ctx, fl);
+}

@@ -1,0 +1,90 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * The stored head of a response: written once, replayed on every hit.
+ *
+ *   0   fields_n u16 | status u16 | type_len u16 | charset_len u16
+ *   8   line_len u16 | date_len u16 | bare_len u32
+ *   16  last_modified i64          seconds; -1 none
+ *   24  began_at i64               its fetch; ms, monotonic
+ *   32  fields_n times: kind u8 | spare u8 | name_len u16 | value_len u32
+ *       content type, charset, status line, date, then each name and value
+ *
+ * Machine byte order and any alignment: it never leaves the machine, and is
+ * read with memcpy().  kind says which pointer of headers_out the field had.
+ */
+
+#ifndef NGX_HTTP_STRATA_HEAD_H
+#define NGX_HTTP_STRATA_HEAD_H
+
+
+#include "ngx_http_strata.h"
+
+
+typedef struct {
+    uint16_t  fields_n;
+    uint16_t  status;
+    uint16_t  type_len;
+    uint16_t  charset_len;
+    uint16_t  line_len;
+    uint16_t  date_len;
+    uint32_t  bare_len;            /* of the type without its parameters */
+    int64_t   last_modified;
+    int64_t   began_at;
+} ngx_http_strata_head_t;
+
+typedef struct {
+    uint8_t   kind;
+    uint8_t   spare;
+    uint16_t  name_len;
+    uint32_t  value_len;
+} ngx_http_strata_head_field_t;
+
+_Static_assert(sizeof(ngx_http_strata_head_t) == 32, "head");
+_Static_assert(sizeof(ngx_http_strata_head_field_t) == 8, "head field");
+
+
+enum {
+    NGX_HTTP_STRATA_KIND_PLAIN,
+    NGX_HTTP_STRATA_KIND_SERVER,
+    NGX_HTTP_STRATA_KIND_CONTENT_ENCODING,
+    NGX_HTTP_STRATA_KIND_LOCATION,
+    NGX_HTTP_STRATA_KIND_REFRESH,
+    NGX_HTTP_STRATA_KIND_LAST_MODIFIED,
+    NGX_HTTP_STRATA_KIND_CONTENT_RANGE,
+    NGX_HTTP_STRATA_KIND_WWW_AUTHENTICATE,
+    NGX_HTTP_STRATA_KIND_EXPIRES,
+    NGX_HTTP_STRATA_KIND_ETAG,
+    NGX_HTTP_STRATA_KIND_N
+};
+
+
+/* What is being put together; strings belong to the response or the region. */
+typedef struct {
+    ngx_http_strata_head_t         head;
+    strata_str_t                   type;
+    strata_str_t                   charset;
+    strata_str_t                   line;
+    strata_str_t                   date;
+    ngx_array_t                    fields;  /* of _draft_field_t */
+} ngx_http_strata_draft_t;
+
+typedef struct {
+    strata_field_t                 field;
+    uint8_t                        kind;
+} ngx_http_strata_draft_field_t;
+
+
+/* The reverse of writing; the strings stay where they are. */
+ngx_int_t ngx_http_strata_draft_read(ngx_pool_t *pool, const u_char *p,
+    size_t len, ngx_http_strata_draft_t *d);
+
+/* Which pointer of headers_out a kind stands for. */
+ngx_table_elt_t **ngx_http_strata_head_pointer(ngx_http_headers_out_t *out,
+    ngx_uint_t kind);
+
+
+#endif /* NGX_HTTP_STRATA_HEAD_H */
