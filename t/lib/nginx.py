@@ -197,7 +197,7 @@ class Nginx:
         """nginx -t: (accepted, message)."""
         p = subprocess.run(self._command("-t"), capture_output=True, text=True,
                            timeout=30, env=self._env())
-        return p.returncode == 0, p.stdout + p.stderr
+        return p.returncode == 0, p.stdout + p.stderr + "".join(self.reports())
 
     # life
 
@@ -212,7 +212,7 @@ class Nginx:
         if not up or self.process.poll() is not None:
             raise RuntimeError("nginx does not start: "
                                + pathlib.Path(self.dir, "stderr").read_text()
-                               + self.log()[-2000:])
+                               + self.log()[-2000:] + "".join(self.reports()))
         # every worker must be listening before tests choose among them
         tap.wait_until(lambda: len(self.workers()) >= self._parts["workers"], 5)
 
@@ -418,9 +418,12 @@ class Nginx:
                 continue
             if not any(re.search(a, line) for a in self.allowed):
                 found.append(line)
-        for path in glob.glob(f"{self.dir}/sanitizer*"):
-            found.append(f"sanitizer: {pathlib.Path(path).read_text()[:4000]}")
-        return found
+        return found + self.reports()
+
+    def reports(self):
+        """What a sanitizer said."""
+        return [f"sanitizer: {pathlib.Path(path).read_text(errors='replace')[:4000]}"
+                for path in sorted(glob.glob(f"{self.dir}/sanitizer*"))]
 
     def remove(self):
         if os.environ.get("STRATA_KEEP") != "1":
@@ -433,7 +436,7 @@ class Nginx:
 
     def _env(self):
         env = dict(os.environ)
-        for name, extra in (("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=0"),
+        for name, extra in (("ASAN_OPTIONS", "detect_leaks=0:detect_odr_violation=0"),
                             ("UBSAN_OPTIONS", "print_stacktrace=1")):
             env[name] = ":".join(x for x in (
                 env.get(name), extra, f"log_path={self.dir}/sanitizer") if x)
