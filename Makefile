@@ -37,6 +37,7 @@ endif
 #: make                the module for the installed nginx, in build/
 module:
 	$(call build-module,module,$(CFLAGS),$(LDFLAGS))
+	@! nm -u build/module/$(MODULE) | grep strata_  # declared, never defined
 	@ln -f build/module/$(MODULE) build/$(MODULE)
 
 #: make deps           installs what building and testing need (apt-get)
@@ -55,7 +56,7 @@ install: module
 	    $(DESTDIR)/usr/lib/nginx/modules/$(MODULE)
 
 #: make test           unit tests, lint and the suite  [T='t/20-*/*.t']
-test: module unit-build
+test: module faults unit-build
 	@t/build/suite $(UNIT) $(LINT) $(T)
 
 #: make unit           unit tests, under ASan and UBSan
@@ -67,7 +68,7 @@ lint: module
 	@t/build/suite $(LINT)
 
 #: make asan           the suite with nginx and module under ASan and UBSan  [T=]
-asan: asan-build
+asan: asan-build faults
 	@ASAN_OPTIONS=$(ASAN) STRATA_NGINX=$(CURDIR)/build/asan/nginx \
 	 STRATA_MODULE=$(CURDIR)/build/asan/$(MODULE) STRATA_SLOW=4 \
 	 t/build/suite $(T)
