@@ -132,6 +132,7 @@ typedef struct {
     ngx_array_t               *no_cache;
     ngx_array_t               *purge;
     ngx_uint_t                 purge_mode;
+    ngx_flag_t                 invalidate;
 
     ngx_uint_t                 lock;
     ngx_msec_t                 lock_timeout;
@@ -265,6 +266,7 @@ struct ngx_http_strata_ctx_s {
     unsigned                     retried:1;    /* one came to nothing */
     unsigned                     expired:1;    /* what was found is stale */
     unsigned                     bypass:1;     /* strata_bypass was true */
+    unsigned                     invalidate:1; /* an unsafe method */
     unsigned                     spilled:1;    /* entry read, now the pipe */
     unsigned                     rejoined:4;
 };
@@ -311,6 +313,8 @@ void ngx_http_strata_zones_heal(ngx_cycle_t *cycle);
 
 ngx_int_t ngx_http_strata_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_strata_filter_init(ngx_conf_t *cf);
+void ngx_http_strata_invalidate_written(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_purge_handler(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 char *ngx_http_strata_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -322,6 +326,8 @@ ngx_int_t ngx_http_strata_key_build(ngx_http_request_t *r,
 ngx_int_t ngx_http_strata_key_variant(ngx_http_request_t *r,
     strata_key_t *primary, strata_str_t rule, uint64_t id,
     const strata_seed_t *seed, strata_key_t *key);
+ngx_int_t ngx_http_strata_key_of_url(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, strata_str_t url, strata_key_t *key);
 ngx_int_t ngx_http_strata_key_keep(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 strata_str_t ngx_http_strata_key_text(ngx_http_request_t *r,
@@ -443,6 +449,7 @@ struct ngx_http_strata_fetch_s {
     unsigned                     header_seen:1;
     unsigned                     storing:1;
     unsigned                     published:1;
+    unsigned                     alone:1;      /* each use asks the origin */
     unsigned                     not_modified:1;
     unsigned                     shared_error:1;
     unsigned                     in_place:1;   /* stale itself was freshened */
@@ -493,6 +500,7 @@ ngx_int_t ngx_http_strata_capture_header(ngx_http_request_t *r,
 ngx_int_t ngx_http_strata_capture_body(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_chain_t *in);
 void ngx_http_strata_capture_end(ngx_http_strata_fetch_t *f, ngx_int_t rc);
+void ngx_http_strata_capture_alone(ngx_http_strata_fetch_t *f);
 void ngx_http_strata_capture_tell(ngx_http_strata_fetch_t *f, int verdict,
     uint16_t status);
 
@@ -530,7 +538,8 @@ ngx_int_t ngx_http_strata_head_merge(ngx_http_request_t *r,
 ngx_int_t ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
     ngx_http_strata_origin_t *o);
 ngx_int_t ngx_http_strata_head_replay(ngx_http_request_t *r, const u_char *p);
-int64_t ngx_http_strata_head_began(const strata_hold_t *hold);
+ngx_uint_t ngx_http_strata_head_before(const strata_hold_t *hold,
+    int64_t purged_at, uint32_t purges);
 ngx_int_t ngx_http_strata_head_validators(ngx_pool_t *pool,
     const strata_hold_t *hold, ngx_str_t *etag, ngx_str_t *last_modified);
 

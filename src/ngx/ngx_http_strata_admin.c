@@ -12,6 +12,8 @@
 
 static ngx_int_t ngx_http_strata_purge(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, ngx_uint_t mode);
+static int ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
+    const strata_key_t *primary, ngx_uint_t mode);
 static ngx_int_t ngx_http_strata_purge_mode(ngx_http_request_t *r,
     ngx_uint_t *mode);
 static ngx_int_t ngx_http_strata_send_json(ngx_http_request_t *r,
@@ -159,26 +161,10 @@ ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     size_t           size;
     ngx_buf_t       *b;
     ngx_chain_t      out;
-    strata_store_t  *st;
 
-    st = ctx->zone->store;
+    rc = ngx_http_strata_purge_key(ctx->zone, &ctx->primary, mode);
 
-    /* what is on its way from the origin must not come back */
-
-    strata_purge_mark(st, &ctx->primary.digest);
-    strata_pass_forget(st, &ctx->primary.digest);
-
-    rc = (mode == NGX_HTTP_STRATA_PURGE_DELETE)
-         ? strata_store_remove(st, &ctx->primary, ngx_current_msec)
-         : strata_store_expire(st, &ctx->primary, ngx_current_msec);
-
-    /*
-     * in this order, so that the next request finds neither entry nor flight
-     */
-
-    if (rc == STRATA_BUSY
-        || strata_flight_forget(st, &ctx->primary.digest) != STRATA_OK)
-    {
+    if (rc == STRATA_BUSY) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
@@ -208,6 +194,106 @@ ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ngx_http_finalize_request(r, rc);
 
     return NGX_DONE;
+}
+
+
+/* STRATA_OK: it was there.  STRATA_DECLINED.  STRATA_BUSY: it may still be. */
+
+static int
+ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
+    const strata_key_t *primary, ngx_uint_t mode)
+{
+    int              rc;
+    strata_store_t  *st;
+
+    st = zone->store;
+
+    /* what is on its way from the origin must not come back */
+
+    strata_purge_mark(st, &primary->digest);
+    strata_pass_forget(st, &primary->digest);
+
+    rc = (mode == NGX_HTTP_STRATA_PURGE_DELETE)
+         ? strata_store_remove(st, primary, ngx_current_msec)
+         : strata_store_expire(st, primary, ngx_current_msec);
+
+    /* in this order: the next request finds neither entry nor flight */
+
+    if (rc != STRATA_BUSY
+        && strata_flight_forget(st, &primary->digest) != STRATA_OK)
+    {
+        return STRATA_BUSY;
+    }
+
+    return rc;
+}
+
+
+/*
+ * An unsafe request succeeded (RFC 9111, 4.4): its own URL is invalid now, and
+ * so are those of the same origin that Location and Content-Location name.
+ */
+
+void
+ngx_http_strata_invalidate_written(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx)
+{
+    ngx_uint_t        i;
+    strata_key_t      key;
+    strata_str_t      url;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    (void) ngx_http_strata_purge_key(ctx->zone, &ctx->primary,
+                                     NGX_HTTP_STRATA_PURGE_DELETE);
+
+    ctx->invalidate = 0;
+
+    if (ctx->conf->key != NULL) {
+
+        /* only the default key can be told from a URL alone */
+        return;
+    }
+
+    part = (r->upstream && r->upstream->headers_in.status_n)
+           ? &r->upstream->headers_in.headers.part
+           : &r->headers_out.headers.part;
+
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].hash == 0
+            || !((h[i].key.len == sizeof("Location") - 1
+                  && ngx_strncasecmp(h[i].key.data, (u_char *) "Location",
+                                     sizeof("Location") - 1) == 0)
+                 || (h[i].key.len == sizeof("Content-Location") - 1
+                     && ngx_strncasecmp(h[i].key.data,
+                                        (u_char *) "Content-Location",
+                                        sizeof("Content-Location") - 1)
+                        == 0)))
+        {
+            continue;
+        }
+
+        url.data = h[i].value.data;
+        url.len = h[i].value.len;
+
+        if (ngx_http_strata_key_of_url(r, ctx, url, &key) == NGX_OK) {
+            (void) ngx_http_strata_purge_key(ctx->zone, &key,
+                                             NGX_HTTP_STRATA_PURGE_DELETE);
+        }
+    }
 }
 
 

@@ -95,6 +95,10 @@ ngx_http_strata_capture_header(ngx_http_request_t *r,
         reason = STRATA_REASON_NONE;
     }
 
+    if (reason == STRATA_REASON_NONE && !f->shared_error) {
+        ngx_http_strata_capture_alone(f);
+    }
+
     if (reason == STRATA_REASON_NONE) {
         reason = ngx_http_strata_capture_variant(r, f, &o);
     }
@@ -120,6 +124,28 @@ ngx_http_strata_capture_header(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Stored, but only to be asked about: nobody may have it without a word of the
+ * origin's to his own request, so whoever waits goes for himself.
+ */
+
+void
+ngx_http_strata_capture_alone(ngx_http_strata_fetch_t *f)
+{
+    if (!(f->meta.flags & STRATA_META_NO_CACHE)
+        && (f->meta.fresh_until > (int64_t) ngx_current_msec
+            || f->meta.stale_ms))
+    {
+        return;
+    }
+
+    f->alone = 1;
+    f->meta.flags |= STRATA_META_NO_CACHE;
+
+    ngx_http_strata_capture_tell(f, STRATA_FLIGHT_PASS, 0);
 }
 
 

@@ -342,6 +342,13 @@ void
 ngx_http_strata_flight_tell(ngx_http_strata_flight_t *fl, int verdict,
     uint16_t status)
 {
+    if (fl->verdict != STRATA_FLIGHT_PENDING
+        && fl->verdict != STRATA_FLIGHT_FILLING)
+    {
+        /* the first verdict is the one: some may have heard it already */
+        return;
+    }
+
     fl->verdict = verdict;
     fl->status = status;
 

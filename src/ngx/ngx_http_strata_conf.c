@@ -67,6 +67,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->bypass = NGX_CONF_UNSET_PTR;
     conf->no_cache = NGX_CONF_UNSET_PTR;
     conf->purge = NGX_CONF_UNSET_PTR;
+    conf->invalidate = NGX_CONF_UNSET;
     conf->purge_mode = NGX_CONF_UNSET_UINT;
 
     conf->lock = NGX_CONF_UNSET_UINT;
@@ -133,6 +134,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->bypass, prev->bypass, NULL);
     ngx_conf_merge_ptr_value(conf->no_cache, prev->no_cache, NULL);
     ngx_conf_merge_ptr_value(conf->purge, prev->purge, NULL);
+    ngx_conf_merge_value(conf->invalidate, prev->invalidate, 1);
     ngx_conf_merge_uint_value(conf->purge_mode, prev->purge_mode,
                               NGX_HTTP_STRATA_PURGE_DELETE);
 
@@ -206,5 +208,6 @@ ngx_http_strata_merge_policy(ngx_http_strata_loc_conf_t *conf)
     p->ignore = conf->ignore_headers >> 1;
     p->grace_ms = conf->grace;
     p->keep_ms = conf->keep;
+    p->keep_unfresh = conf->revalidate;
     p->identity_off = (conf->identity == NGX_HTTP_STRATA_IDENTITY_OFF);
 }

@@ -52,15 +52,18 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 
     if (reason != STRATA_REASON_NONE) {
 
-        /* good for whoever waits, and for nobody else */
+        /* for whoever asked, and for nobody else */
 
         f->meta = f->stale_meta;
+        f->meta.flags |= STRATA_META_NO_CACHE;
         f->meta.born_at = ngx_current_msec;
         f->meta.fresh_until = ngx_current_msec;
         f->meta.stale_ms = 0;
         f->meta.error_ms = 0;
         f->meta.keep_ms = 0;
     }
+
+    ngx_http_strata_capture_alone(f);
 
     size = strata_store_body_size(&f->stale);
 
@@ -156,7 +159,7 @@ ngx_http_strata_capture_publish(ngx_http_strata_fetch_t *f)
 
     fl = f->variant ? f->variant : f->flight;
 
-    if (f->length < 0 || fl == NULL || fl->ref == 0) {
+    if (f->length < 0 || f->alone || fl == NULL || fl->ref == 0) {
         return NGX_OK;
     }
 

@@ -76,6 +76,10 @@ ngx_http_strata_passed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     ctx->fwd_status = r->headers_out.status;
 
+    if (ctx->invalidate && r->headers_out.status < NGX_HTTP_BAD_REQUEST) {
+        ngx_http_strata_invalidate_written(r, ctx);
+    }
+
     if (ctx->reason != STRATA_REASON_HIT_FOR_MISS || r->upstream == NULL) {
         return;
     }

@@ -165,7 +165,9 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     if (ctx->rule.len && ctx->purged_at != NGX_HTTP_STRATA_NEVER
         && ctx->meta.fresh_until > ctx->purged_at
-        && ngx_http_strata_head_began(&ctx->hold) <= ctx->purged_at)
+        && ngx_http_strata_head_before(&ctx->hold, ctx->purged_at,
+                                       strata_purge_seen(ctx->zone->store,
+                                                   &ctx->primary.digest)))
     {
         /* a soft purge of the URL is kept with the rule, for all variants */
 
@@ -395,7 +397,10 @@ ngx_http_strata_fetch(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     fl = NULL;
     rc = NGX_HTTP_STRATA_LEAD;
 
-    if (ctx->conf->lock != NGX_HTTP_STRATA_LOCK_OFF && !ctx->bypass) {
+    if (ctx->conf->lock != NGX_HTTP_STRATA_LOCK_OFF && !ctx->bypass
+        && !(ctx->holding_stale
+             && (ctx->stale_meta.flags & STRATA_META_NO_CACHE)))
+    {
         rc = ngx_http_strata_flight_join(ctx->zone, ctx->conf, &ctx->key,
                                          &ctx->primary.digest,
                                          ngx_current_msec, r->connection->log,

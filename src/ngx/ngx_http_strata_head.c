@@ -44,6 +44,7 @@ ngx_http_strata_head_write(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     d.head.last_modified = r->headers_out.last_modified_time;
     d.head.bare_len = r->headers_out.content_type_len;
     d.head.began_at = f->started_at;
+    d.head.purges = f->purges;
 
     d.type.data = r->headers_out.content_type.data;
     d.type.len = r->headers_out.content_type.len;
@@ -332,6 +333,7 @@ ngx_http_strata_head_merge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     }
 
     d.head.began_at = f->started_at;
+    d.head.purges = f->purges;
 
     date = strata_hdr_find(o->answer.fields, o->answer.fields_n, date_name);
 

@@ -10,7 +10,8 @@
  *   8   line_len u16 | date_len u16 | bare_len u32
  *   16  last_modified i64          seconds; -1 none
  *   24  began_at i64               its fetch; ms, monotonic
- *   32  fields_n times: kind u8 | spare u8 | name_len u16 | value_len u32
+ *   32  purges u32 | spare u32     strata_purge_seen() when it began
+ *   40  fields_n times: kind u8 | spare u8 | name_len u16 | value_len u32
  *       content type, charset, status line, date, then each name and value
  *
  * Machine byte order and any alignment: it never leaves the machine, and is
@@ -34,6 +35,8 @@ typedef struct {
     uint32_t  bare_len;            /* of the type without its parameters */
     int64_t   last_modified;
     int64_t   began_at;
+    uint32_t  purges;
+    uint32_t  spare;
 } ngx_http_strata_head_t;
 
 typedef struct {
@@ -43,7 +46,7 @@ typedef struct {
     uint32_t  value_len;
 } ngx_http_strata_head_field_t;
 
-_Static_assert(sizeof(ngx_http_strata_head_t) == 32, "head");
+_Static_assert(sizeof(ngx_http_strata_head_t) == 40, "head");
 _Static_assert(sizeof(ngx_http_strata_head_field_t) == 8, "head field");
 
 

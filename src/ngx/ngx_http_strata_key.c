@@ -32,6 +32,7 @@ static ngx_int_t ngx_http_strata_authority_set(ngx_http_strata_authority_t *a,
     strata_str_t host, strata_str_t header, ngx_uint_t tls);
 static ngx_int_t ngx_http_strata_key_default(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
+static strata_str_t ngx_http_strata_key_scheme(ngx_http_request_t *r);
 static ngx_int_t ngx_http_strata_key_authority(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_key_path(ngx_http_request_t *r,
@@ -132,15 +133,7 @@ ngx_http_strata_key_default(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ngx_int_t     rc;
     strata_str_t  part;
 
-    static const strata_str_t  http = strata_string("http");
-    static const strata_str_t  https = strata_string("https");
-
-#if (NGX_HTTP_SSL)
-    strata_key_part(b, r->connection->ssl ? https : http);
-#else
-    (void) https;
-    strata_key_part(b, http);
-#endif
+    strata_key_part(b, ngx_http_strata_key_scheme(r));
 
     if (ngx_http_strata_key_authority(r, ctx) != NGX_OK) {
         return NGX_DECLINED;
@@ -362,6 +355,108 @@ ngx_http_strata_key_value(ngx_http_request_t *r,
     strata_key_part(b, part);
 
     return NGX_OK;
+}
+
+
+/*
+ * The default key of another URL of the same origin: absolute, or a path.
+ * NGX_DECLINED: of another origin, relative to the path, or it does not fit.
+ */
+
+ngx_int_t
+ngx_http_strata_key_of_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+    strata_str_t url, strata_key_t *key)
+{
+    u_char                      *p, *last, *q;
+    size_t                       len;
+    strata_str_t                 scheme, path, args;
+    strata_key_builder_t         b;
+    const strata_args_policy_t  *policy;
+
+    static u_char  buf[STRATA_KEY_MAX];
+
+    scheme = ngx_http_strata_key_scheme(r);
+
+    p = (u_char *) url.data;
+    last = p + url.len;
+    len = scheme.len;
+
+    if (url.len > len && p[len] == ':'
+        && ngx_strncasecmp(p, (u_char *) scheme.data, len) == 0)
+    {
+        p += len + 1;
+    }
+
+    if (last - p >= 2 && p[0] == '/' && p[1] == '/') {
+        p += 2;
+        len = ctx->authority.len;
+
+        if ((size_t) (last - p) <= len || (p[len] != '/' && p[len] != '?')
+            || ngx_strncasecmp(p, (u_char *) ctx->authority.data, len) != 0)
+        {
+            return NGX_DECLINED;
+        }
+
+        p += len;
+    }
+
+    if (p == last || *p != '/' || url.len > STRATA_KEY_MAX) {
+        return NGX_DECLINED;
+    }
+
+    q = memchr(p, '#', last - p);
+    last = q ? q : last;
+
+    q = memchr(p, '?', last - p);
+
+    path.data = p;
+    path.len = (q ? q : last) - p;
+    args.data = q ? q + 1 : last;
+    args.len = last - args.data;
+
+    policy = ctx->conf->args ? ctx->conf->args : &ngx_http_strata_args_default;
+
+    strata_key_start(&b, buf, STRATA_KEY_MAX);
+    strata_key_part(&b, scheme);
+    strata_key_part(&b, ctx->authority);
+    strata_key_part(&b, path);
+    strata_key_part(&b, strata_key_args(args, policy,
+                                        ngx_http_strata_variant_buf));
+
+    if (ctx->conf->identity_value != NULL
+        && ngx_http_strata_key_value(r, ctx->conf->identity_value, &b)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (b.overflow) {
+        return NGX_DECLINED;
+    }
+
+    key->text.data = b.start;
+    key->text.len = b.pos - b.start;
+    key->digest = strata_hash(strata_store_seed(ctx->zone->store), b.start,
+                              b.pos - b.start);
+
+    return NGX_OK;
+}
+
+
+static strata_str_t
+ngx_http_strata_key_scheme(ngx_http_request_t *r)
+{
+    static const strata_str_t  http = strata_string("http");
+
+#if (NGX_HTTP_SSL)
+    static const strata_str_t  https = strata_string("https");
+
+    if (r->connection->ssl) {
+        return https;
+    }
+#endif
+
+    return http;
 }
 
 

@@ -57,6 +57,19 @@ ngx_http_strata_handler(ngx_http_request_t *r)
 
     reason = ngx_http_strata_usable(r, conf);
 
+    if (reason == STRATA_REASON_METHOD && conf->invalidate
+        && !(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS
+                          |NGX_HTTP_TRACE|NGX_HTTP_PROPFIND))
+        && ngx_http_strata_key_build(r, ctx) == NGX_OK
+        && ngx_http_strata_key_keep(r, ctx) == NGX_OK)
+    {
+        /*
+         * RFC 9111, 4.4: if it succeeds, what is stored is not true any more
+         */
+
+        ctx->invalidate = 1;
+    }
+
     if (reason != STRATA_REASON_NONE) {
         return ngx_http_strata_pass(ctx, reason);
     }

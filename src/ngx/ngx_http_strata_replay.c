@@ -189,10 +189,14 @@ ngx_http_strata_head_replay(ngx_http_request_t *r, const u_char *p)
 }
 
 
-/* When the fetch of a pinned entry began; 0: the head cannot be read now. */
+/*
+ * Did the fetch of a pinned entry begin before its URL was purged?  Within one
+ * millisecond the number of purges decides.
+ */
 
-int64_t
-ngx_http_strata_head_began(const strata_hold_t *hold)
+ngx_uint_t
+ngx_http_strata_head_before(const strata_hold_t *hold, int64_t purged_at,
+    uint32_t purges)
 {
     const u_char            *p;
     ngx_http_strata_head_t   head;
@@ -200,12 +204,15 @@ ngx_http_strata_head_began(const strata_hold_t *hold)
     p = strata_store_head(hold, NULL);
 
     if (p == NULL) {
-        return 0;
+
+        /* it lies across two runs of chunks: in doubt, yes */
+        return 1;
     }
 
     ngx_memcpy(&head, p, sizeof(ngx_http_strata_head_t));
 
-    return head.began_at;
+    return head.began_at < purged_at
+           || (head.began_at == purged_at && head.purges != purges);
 }
 
 
