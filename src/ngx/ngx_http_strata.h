@@ -538,8 +538,8 @@ ngx_int_t ngx_http_strata_head_merge(ngx_http_request_t *r,
 ngx_int_t ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
     ngx_http_strata_origin_t *o);
 ngx_int_t ngx_http_strata_head_replay(ngx_http_request_t *r, const u_char *p);
-ngx_uint_t ngx_http_strata_head_before(const strata_hold_t *hold,
-    int64_t purged_at, uint32_t purges);
+ngx_uint_t ngx_http_strata_head_before(ngx_pool_t *pool,
+    const strata_hold_t *hold, int64_t purged_at, uint32_t purges);
 ngx_int_t ngx_http_strata_head_validators(ngx_pool_t *pool,
     const strata_hold_t *hold, ngx_str_t *etag, ngx_str_t *last_modified);
 

@@ -165,7 +165,8 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     if (ctx->rule.len && ctx->purged_at != NGX_HTTP_STRATA_NEVER
         && ctx->meta.fresh_until > ctx->purged_at
-        && ngx_http_strata_head_before(&ctx->hold, ctx->purged_at,
+        && ngx_http_strata_head_before(r->pool, &ctx->hold,
+                                       ctx->purged_at,
                                        strata_purge_seen(ctx->zone->store,
                                                    &ctx->primary.digest)))
     {

@@ -195,18 +195,23 @@ ngx_http_strata_head_replay(ngx_http_request_t *r, const u_char *p)
  */
 
 ngx_uint_t
-ngx_http_strata_head_before(const strata_hold_t *hold, int64_t purged_at,
-    uint32_t purges)
+ngx_http_strata_head_before(ngx_pool_t *pool, const strata_hold_t *hold,
+    int64_t purged_at, uint32_t purges)
 {
+    u_char                  *buf;
     const u_char            *p;
     ngx_http_strata_head_t   head;
 
     p = strata_store_head(hold, NULL);
 
     if (p == NULL) {
+        buf = ngx_pnalloc(pool, strata_store_head_len(hold));
 
-        /* it lies across two runs of chunks: in doubt, yes */
-        return 1;
+        if (buf == NULL) {
+            return 1;
+        }
+
+        p = strata_store_head(hold, buf);
     }
 
     ngx_memcpy(&head, p, sizeof(ngx_http_strata_head_t));
