@@ -107,6 +107,11 @@ static:
 faults:
 	$(call build-module,faults,$(CFLAGS) -DSTRATA_FAULTS,$(LDFLAGS))
 
+#: make conformance    the public suite, docs/conformance.md  [TEST=id] [UPDATE=1]
+conformance: module
+	@command -v npm > /dev/null || t/build/deps conformance
+	@t/conformance/run.mjs $(if $(UPDATE),update) $(TEST)
+
 #: make bench          speed and memory beside the neighbours; or bench-quick
 bench bench-quick: module $(patsubst t/%.c,build/%,$(wildcard t/bench/*.c))
 	@t/build/deps bench
@@ -165,5 +170,5 @@ build/bench/%: t/bench/%.c
 -include $(wildcard build/bench/*.d)
 
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
-        headers-1.26 static faults bench bench-quick clean help unit-build \
-        asan-build
+        headers-1.26 static faults conformance bench bench-quick clean help \
+        unit-build asan-build
