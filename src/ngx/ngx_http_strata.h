@@ -114,6 +114,7 @@ typedef struct {
     ngx_uint_t                 identity;
     ngx_http_complex_value_t  *identity_value;
     ngx_uint_t                 in_key;      /* credentials the key has */
+    ngx_array_t               *key_cookies; /* names of cookies it has */
 
     ngx_array_t               *valid;       /* of strata_valid_t */
     ngx_msec_t                 valid_min;
@@ -267,6 +268,7 @@ struct ngx_http_strata_ctx_s {
     unsigned                     expired:1;    /* what was found is stale */
     unsigned                     bypass:1;     /* strata_bypass was true */
     unsigned                     invalidate:1; /* an unsafe method */
+    unsigned                     purging:1;    /* a PURGE: not a client's */
     unsigned                     spilled:1;    /* entry read, now the pipe */
     unsigned                     rejoined:4;
 };
@@ -446,6 +448,8 @@ struct ngx_http_strata_fetch_s {
     unsigned                     refreshing:1; /* claimed stale's refresh */
     unsigned                     conditional:1;
     unsigned                     credentials:1;
+    unsigned                     entered:1;    /* the content phase */
+    unsigned                     redirected:1; /* and was sent elsewhere */
     unsigned                     header_seen:1;
     unsigned                     storing:1;
     unsigned                     published:1;
@@ -470,6 +474,8 @@ ngx_int_t ngx_http_strata_fetch_start(ngx_http_request_t *r,
 void ngx_http_strata_fetch_resume(ngx_http_strata_fetch_t *f);
 void ngx_http_strata_fetch_leave(ngx_http_strata_ctx_t *ctx);
 ngx_http_strata_fetch_t *ngx_http_strata_fetch_of(ngx_http_request_t *r);
+ngx_int_t ngx_http_strata_fetch_entered(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f);
 
 /* ngx_http_strata_detach.c: what a fetch needs of the client's request */
 

@@ -244,8 +244,14 @@ ngx_http_strata_invalidate_written(ngx_http_request_t *r,
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    (void) ngx_http_strata_purge_key(ctx->zone, &ctx->primary,
-                                     NGX_HTTP_STRATA_PURGE_DELETE);
+    if (ngx_http_strata_purge_key(ctx->zone, &ctx->primary,
+                                  NGX_HTTP_STRATA_PURGE_DELETE)
+        == STRATA_BUSY)
+    {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "strata: zone \"%V\" was busy, this URL was not "
+                      "invalidated", &ctx->zone->name);
+    }
 
     ctx->invalidate = 0;
 

@@ -137,7 +137,7 @@ ngx_http_strata_capture_alone(ngx_http_strata_fetch_t *f)
 {
     if (!(f->meta.flags & STRATA_META_NO_CACHE)
         && (f->meta.fresh_until > (int64_t) ngx_current_msec
-            || f->meta.stale_ms))
+            || f->meta.stale_ms || f->meta.error_ms))
     {
         return;
     }
@@ -225,6 +225,12 @@ ngx_http_strata_capture_pass(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
                 || f->reason == STRATA_REASON_ZONE_FULL
                 || f->reason == STRATA_REASON_PURGED
                 || f->reason == STRATA_REASON_LOCK_BUSY;
+
+    if (f->reason == STRATA_REASON_NO_CACHE_SET) {
+
+        /* the operator's word on this request, not on the URL */
+        transient = 1;
+    }
 
     if (!transient && f->conf->pass_ttl) {
         strata_pass_remember(f->zone->store, &f->primary.digest,
@@ -463,6 +469,18 @@ ngx_http_strata_capture_end(ngx_http_strata_fetch_t *f, ngx_int_t rc)
 
     if (f->failed) {
         ngx_http_strata_count(f->zone, fetch_errors);
+
+        if (f->redirected) {
+            ngx_http_strata_count_reason(f->zone, f->reason);
+
+            if (f->conf->pass_ttl) {
+                strata_pass_remember(f->zone->store, &f->primary.digest,
+                                     ngx_current_msec + f->conf->pass_ttl);
+            }
+
+            ngx_http_strata_capture_tell(f, STRATA_FLIGHT_PASS, 0);
+            return;
+        }
 
         if (!f->header_seen) {
 

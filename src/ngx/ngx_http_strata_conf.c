@@ -103,6 +103,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->key == NGX_CONF_UNSET_PTR) {
         conf->in_key = prev->in_key;
+        conf->key_cookies = prev->key_cookies;
     }
 
     ngx_conf_merge_ptr_value(conf->key, prev->key, NULL);

@@ -11,7 +11,8 @@
 #include "ngx_http_strata_conf_set.h"
 
 
-static ngx_uint_t ngx_http_strata_credentials(ngx_str_t *value);
+static ngx_int_t ngx_http_strata_credentials(ngx_conf_t *cf,
+    ngx_http_strata_loc_conf_t *slcf, ngx_str_t *value);
 
 
 /* Each argument is a part of the key of its own. */
@@ -54,35 +55,83 @@ ngx_http_strata_set_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        slcf->in_key |= ngx_http_strata_credentials(&value[i]);
+        if (ngx_http_strata_credentials(cf, slcf, &value[i]) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
     }
 
     return NGX_CONF_OK;
 }
 
 
-/* Which credentials of a request does this expression read? */
+/*
+ * Which credentials of a request does this expression read?  Authorization and
+ * Cookie as a whole, or single cookies.
+ */
 
-static ngx_uint_t
-ngx_http_strata_credentials(ngx_str_t *value)
+static ngx_int_t
+ngx_http_strata_credentials(ngx_conf_t *cf, ngx_http_strata_loc_conf_t *slcf,
+    ngx_str_t *value)
 {
-    ngx_uint_t  in_key;
+    u_char     *p, *last;
+    ngx_str_t   name, *cookie;
 
-    in_key = 0;
+    p = value->data;
+    last = p + value->len;
 
-    if (ngx_strstr(value->data, "http_authorization") != NULL
-        || ngx_strstr(value->data, "remote_user") != NULL)
-    {
-        in_key |= NGX_HTTP_STRATA_KEY_AUTHORIZATION;
+    while (p < last) {
+
+        if (*p++ != '$') {
+            continue;
+        }
+
+        if (p < last && *p == '{') {
+            p++;
+        }
+
+        name.data = p;
+
+        while (p < last && (*p == '_' || (*p >= '0' && *p <= '9')
+                            || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z')))
+        {
+            p++;
+        }
+
+        name.len = p - name.data;
+
+        if (name.len == sizeof("http_authorization") - 1
+            && ngx_strncmp(name.data, "http_authorization", name.len) == 0)
+        {
+            slcf->in_key |= NGX_HTTP_STRATA_KEY_AUTHORIZATION;
+
+        } else if (name.len == sizeof("http_cookie") - 1
+                   && ngx_strncmp(name.data, "http_cookie", name.len) == 0)
+        {
+            slcf->in_key |= NGX_HTTP_STRATA_KEY_COOKIE;
+
+        } else if (name.len > sizeof("cookie_") - 1
+                   && ngx_strncmp(name.data, "cookie_", sizeof("cookie_") - 1)
+                      == 0)
+        {
+            if (slcf->key_cookies == NULL) {
+                slcf->key_cookies = ngx_array_create(cf->pool, 4,
+                                                     sizeof(ngx_str_t));
+                if (slcf->key_cookies == NULL) {
+                    return NGX_ERROR;
+                }
+            }
+
+            cookie = ngx_array_push(slcf->key_cookies);
+            if (cookie == NULL) {
+                return NGX_ERROR;
+            }
+
+            cookie->data = name.data + sizeof("cookie_") - 1;
+            cookie->len = name.len - (sizeof("cookie_") - 1);
+        }
     }
 
-    if (ngx_strstr(value->data, "http_cookie") != NULL
-        || ngx_strstr(value->data, "cookie_") != NULL)
-    {
-        in_key |= NGX_HTTP_STRATA_KEY_COOKIE;
-    }
-
-    return in_key;
+    return NGX_OK;
 }
 
 

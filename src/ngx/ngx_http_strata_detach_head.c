@@ -11,6 +11,8 @@
 #include "ngx_http_strata.h"
 
 
+static ngx_uint_t ngx_http_strata_detach_keyed(ngx_table_elt_t *h,
+    ngx_http_strata_ctx_t *ctx);
 static ngx_uint_t ngx_http_strata_detach_dropped(ngx_table_elt_t *h);
 static ngx_int_t ngx_http_strata_detach_header(ngx_http_request_t *host,
     ngx_str_t *name, ngx_str_t *value);
@@ -66,7 +68,9 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
             i = 0;
         }
 
-        if (h[i].hash == 0 || ngx_http_strata_detach_dropped(&h[i])) {
+        if (h[i].hash == 0 || ngx_http_strata_detach_dropped(&h[i])
+            || (ctx->purging && !ngx_http_strata_detach_keyed(&h[i], ctx)))
+        {
             continue;
         }
 
@@ -91,6 +95,27 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
             return NGX_ERROR;
         }
     }
+}
+
+
+/*
+ * Of a PURGE nothing goes to the origin but what the key has: its cookies and
+ * tokens are the purger's.
+ */
+
+static ngx_uint_t
+ngx_http_strata_detach_keyed(ngx_table_elt_t *h, ngx_http_strata_ctx_t *ctx)
+{
+    strata_str_t  name;
+
+    name.data = h->key.data;
+    name.len = h->key.len;
+
+    return (h->key.len == sizeof("Host") - 1
+            && ngx_strncasecmp(h->key.data, (u_char *) "Host",
+                               sizeof("Host") - 1)
+               == 0)
+           || (ctx->rule.len && strata_hdr_named(ctx->rule, name));
 }
 
 

@@ -70,8 +70,8 @@ ngx_http_strata_fetch_start(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     f->zone = ctx->zone;
     f->started_at = ngx_current_msec;
     f->credentials = (r->headers_in.authorization != NULL
-                      && !(ctx->conf->in_key
-                           & NGX_HTTP_STRATA_KEY_AUTHORIZATION));
+                      && ctx->conf->identity
+                         == NGX_HTTP_STRATA_IDENTITY_OFF);
 
     f->event.handler = ngx_http_strata_fetch_event_handler;
     f->event.data = f;
@@ -240,6 +240,29 @@ ngx_http_strata_fetch_of(ngx_http_request_t *r)
     f = ngx_http_get_module_ctx(r->main, ngx_http_strata_module);
 
     return (f != NULL && f->owner == NGX_HTTP_STRATA_OF_FETCH) ? f : NULL;
+}
+
+
+/*
+ * The clone passes here once, on its way to the content handler.  A second
+ * time it was redirected (X-Accel-Redirect, index, error_page), and as a
+ * subrequest it was not asked for access to where it goes.  So it ends: nginx
+ * shall redirect the clients' own requests.
+ */
+
+ngx_int_t
+ngx_http_strata_fetch_entered(ngx_http_request_t *r, ngx_http_strata_fetch_t *f)
+{
+    if (r != f->clone || !f->entered) {
+        f->entered = 1;
+        return NGX_DECLINED;
+    }
+
+    f->failed = 1;
+    f->redirected = 1;
+    f->reason = STRATA_REASON_REDIRECT;
+
+    return NGX_ERROR;
 }
 
 

@@ -340,6 +340,8 @@ ngx_http_strata_purge_refresh(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
     ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_LOOKUP);
 
+    ctx->purging = 1;
+
     if (ngx_http_strata_find(r, ctx) == STRATA_OK) {
         strata_store_meta(&ctx->hold, &ctx->meta);
         ngx_http_strata_refresh(r, ctx);

@@ -18,6 +18,7 @@ static ngx_uint_t ngx_http_strata_head_stored(ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o, strata_str_t name);
 static uint8_t ngx_http_strata_head_kind(ngx_http_request_t *r,
     ngx_table_elt_t *h);
+static u_char *ngx_http_strata_head_copy(u_char *p, strata_str_t s);
 static ngx_int_t ngx_http_strata_draft_write(ngx_pool_t *pool,
     ngx_http_strata_draft_t *d, strata_str_t *head);
 static ngx_uint_t ngx_http_strata_names_have(ngx_array_t *names,
@@ -228,6 +229,13 @@ ngx_http_strata_head_pointer(ngx_http_headers_out_t *out, ngx_uint_t kind)
 }
 
 
+static u_char *
+ngx_http_strata_head_copy(u_char *p, strata_str_t s)
+{
+    return s.len ? ngx_cpymem(p, s.data, s.len) : p;
+}
+
+
 static ngx_int_t
 ngx_http_strata_draft_write(ngx_pool_t *pool, ngx_http_strata_draft_t *d,
     strata_str_t *head)
@@ -285,14 +293,14 @@ ngx_http_strata_draft_write(ngx_pool_t *pool, ngx_http_strata_draft_t *d,
         p = ngx_cpymem(p, &hf, sizeof(ngx_http_strata_head_field_t));
     }
 
-    p = ngx_cpymem(p, d->type.data, d->type.len);
-    p = ngx_cpymem(p, d->charset.data, d->charset.len);
-    p = ngx_cpymem(p, d->line.data, d->line.len);
-    p = ngx_cpymem(p, d->date.data, d->date.len);
+    p = ngx_http_strata_head_copy(p, d->type);
+    p = ngx_http_strata_head_copy(p, d->charset);
+    p = ngx_http_strata_head_copy(p, d->line);
+    p = ngx_http_strata_head_copy(p, d->date);
 
     for (i = 0; i < d->fields.nelts; i++) {
-        p = ngx_cpymem(p, df[i].field.name.data, df[i].field.name.len);
-        p = ngx_cpymem(p, df[i].field.value.data, df[i].field.value.len);
+        p = ngx_http_strata_head_copy(p, df[i].field.name);
+        p = ngx_http_strata_head_copy(p, df[i].field.value);
     }
 
     return NGX_OK;

@@ -605,7 +605,7 @@ ngx_http_strata_key_text(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         }
 
         key = strata_store_key(hold, p);
-        key.len = size - 1;
+        size = key.len + 1;
     }
 
     p = ngx_pnalloc(r->pool, size);

@@ -16,6 +16,10 @@
 
 static strata_reason_e ngx_http_strata_usable(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf);
+static ngx_uint_t ngx_http_strata_identified(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf);
+static ngx_uint_t ngx_http_strata_cookies_keyed(ngx_str_t *value,
+    ngx_array_t *names, ngx_uint_t *seen);
 static ngx_uint_t ngx_http_strata_accepts_events(ngx_http_request_t *r);
 
 
@@ -25,11 +29,18 @@ ngx_http_strata_handler(ngx_http_request_t *r)
     ngx_int_t                    rc;
     strata_reason_e              reason;
     ngx_http_strata_ctx_t       *ctx;
+    ngx_http_strata_fetch_t     *f;
     ngx_http_strata_loc_conf_t  *conf;
+
+    f = ngx_http_strata_fetch_of(r);
+
+    if (f != NULL) {
+        return ngx_http_strata_fetch_entered(r, f);
+    }
 
     conf = ngx_http_get_module_loc_conf(r, ngx_http_strata_module);
 
-    if (conf->zone == NULL || ngx_http_strata_fetch_of(r) != NULL) {
+    if (conf->zone == NULL) {
         return NGX_DECLINED;
     }
 
@@ -103,13 +114,18 @@ ngx_http_strata_handler(ngx_http_request_t *r)
 static strata_reason_e
 ngx_http_strata_usable(ngx_http_request_t *r, ngx_http_strata_loc_conf_t *conf)
 {
-    ngx_uint_t  cookies;
+    if (!(r->method & conf->methods & ~NGX_CONF_BITMASK_SET)) {
 
-    if (!(r->method & conf->methods)) {
+        /* bit 0 is also what nginx gives to methods it does not know */
+
         return STRATA_REASON_METHOD;
     }
 
-    if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
+    /* the body of a POST is never in the key */
+
+    if (r->method == NGX_HTTP_POST || r->headers_in.content_length_n > 0
+        || r->headers_in.chunked)
+    {
         return STRATA_REASON_BODY;
     }
 
@@ -117,22 +133,10 @@ ngx_http_strata_usable(ngx_http_request_t *r, ngx_http_strata_loc_conf_t *conf)
         return STRATA_REASON_UPGRADE;
     }
 
-#if (NGX_HTTP_STRATA_HEADER_ARRAYS)
-    cookies = r->headers_in.cookies.nelts;
-#else
-    cookies = (r->headers_in.cookie != NULL);
-#endif
-
-    if (conf->identity != NGX_HTTP_STRATA_IDENTITY_OFF) {
-        if (r->headers_in.authorization != NULL
-            && !(conf->in_key & NGX_HTTP_STRATA_KEY_AUTHORIZATION))
-        {
-            return STRATA_REASON_AUTH;
-        }
-
-        if (cookies && !(conf->in_key & NGX_HTTP_STRATA_KEY_COOKIE)) {
-            return STRATA_REASON_AUTH;
-        }
+    if (conf->identity != NGX_HTTP_STRATA_IDENTITY_OFF
+        && !ngx_http_strata_identified(r, conf))
+    {
+        return STRATA_REASON_AUTH;
     }
 
     if (ngx_http_strata_accepts_events(r)) {
@@ -140,6 +144,145 @@ ngx_http_strata_usable(ngx_http_request_t *r, ngx_http_strata_loc_conf_t *conf)
     }
 
     return STRATA_REASON_NONE;
+}
+
+
+/*
+ * Are the credentials of this request, if it has any, in its key?  A request
+ * may have one cookie of each name only: of two, the origin may take the other
+ * one.
+ */
+
+static ngx_uint_t
+ngx_http_strata_identified(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf)
+{
+    ngx_str_t         identity;
+    ngx_uint_t        i, seen;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+#if (NGX_HTTP_STRATA_HEADER_ARRAYS)
+    seen = r->headers_in.cookies.nelts;
+#else
+    seen = (r->headers_in.cookie != NULL);
+#endif
+
+    if (!seen && r->headers_in.authorization == NULL) {
+        return 1;
+    }
+
+    if (conf->identity_value != NULL) {
+
+        /* who it is, in the operator's words, is a part of the key */
+
+        if (ngx_http_complex_value(r, conf->identity_value, &identity)
+            != NGX_OK)
+        {
+            return 0;
+        }
+
+        if (identity.len
+            && !(identity.len == 1 && identity.data[0] == '0'))
+        {
+            return 1;
+        }
+    }
+
+    if (r->headers_in.authorization != NULL
+        && !(conf->in_key & NGX_HTTP_STRATA_KEY_AUTHORIZATION))
+    {
+        return 0;
+    }
+
+    if (!seen || (conf->in_key & NGX_HTTP_STRATA_KEY_COOKIE)) {
+        return 1;
+    }
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+    seen = 0;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return 1;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len == sizeof("Cookie") - 1
+            && ngx_strncasecmp(h[i].key.data, (u_char *) "Cookie",
+                               sizeof("Cookie") - 1)
+               == 0
+            && !ngx_http_strata_cookies_keyed(&h[i].value, conf->key_cookies,
+                                              &seen))
+        {
+            return 0;
+        }
+    }
+}
+
+
+/*
+ * Every cookie of the field is one of names, and is seen for the first time.
+ */
+
+static ngx_uint_t
+ngx_http_strata_cookies_keyed(ngx_str_t *value, ngx_array_t *names,
+    ngx_uint_t *seen)
+{
+    u_char      *p, *last, *end, *eq;
+    ngx_str_t   *name;
+    ngx_uint_t   i;
+
+    if (names == NULL) {
+        return 0;
+    }
+
+    name = names->elts;
+    p = value->data;
+    last = p + value->len;
+
+    while (p < last) {
+        while (p < last && (*p == ' ' || *p == ';')) { p++; }
+
+        if (p == last) {
+            break;
+        }
+
+        end = memchr(p, ';', last - p);
+        end = end ? end : last;
+
+        eq = memchr(p, '=', end - p);
+        eq = eq ? eq : end;
+
+        for (i = 0; i < names->nelts && i < 8 * sizeof(*seen); i++) {
+            if (name[i].len == (size_t) (eq - p)
+                && ngx_strncasecmp(name[i].data, p, name[i].len) == 0)
+            {
+                break;
+            }
+        }
+
+        /* nginx takes a comma for the end of a cookie, few origins do */
+
+        if (i == names->nelts || i == 8 * sizeof(*seen)
+            || memchr(p, ',', end - p) != NULL
+            || (*seen & ((ngx_uint_t) 1 << i)))
+        {
+            return 0;
+        }
+
+        *seen |= (ngx_uint_t) 1 << i;
+        p = end;
+    }
+
+    return 1;
 }
 
 

@@ -269,6 +269,7 @@ ngx_http_strata_preconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_strata_postconfiguration(ngx_conf_t *cf)
 {
+    ngx_uint_t                    n;
     ngx_http_handler_pt          *h;
     ngx_http_core_main_conf_t    *cmcf;
     ngx_http_strata_main_conf_t  *smcf;
@@ -282,8 +283,9 @@ ngx_http_strata_postconfiguration(ngx_conf_t *cf)
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
     /*
-     * After access, so that a hit never skips authentication; before try_files
-     * and mirror, which are the location's business.
+     * After access, so that a hit never skips authentication, and last of its
+     * phase: where try_files leads to, access is checked again.  Handlers run
+     * from the end of the array.
      */
 
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
@@ -291,7 +293,11 @@ ngx_http_strata_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    *h = ngx_http_strata_handler;
+    n = cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers.nelts;
+    h = cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers.elts;
+
+    ngx_memmove(h + 1, h, (n - 1) * sizeof(ngx_http_handler_pt));
+    h[0] = ngx_http_strata_handler;
 
     return ngx_http_strata_filter_init(cf);
 }

@@ -422,7 +422,7 @@ ngx_http_strata_add_run(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     **ll = cl;
     *ll = &cl->next;
 
-    if (ctx->zone->metrics) {
+    if (ctx->zone->metrics && ctx->state == NGX_HTTP_STRATA_SERVE) {
         ctx->zone->metrics[STRATA_METRIC_bytes_served] += run.len;
     }
 

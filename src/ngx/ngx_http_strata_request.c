@@ -178,6 +178,12 @@ ngx_http_strata_pass(ngx_http_strata_ctx_t *ctx, strata_reason_e reason)
 {
     ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_PASS);
 
+    /* $strata_key outlives the buffer; without memory it is empty */
+
+    if (ngx_http_strata_key_keep(ctx->request, ctx) != NGX_OK) {
+        ctx->primary.text.len = 0;
+    }
+
     ctx->reason = reason;
 
     if (ctx->bypass) {
@@ -404,6 +410,11 @@ ngx_http_strata_led(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     f = ctx->fetch;
 
+    if (f->redirected) {
+        ngx_http_strata_fetch_leave(ctx);
+        return ngx_http_strata_pass(ctx, STRATA_REASON_REDIRECT);
+    }
+
     if (f->failed && !f->header_seen) {
         ctx->reason = STRATA_REASON_ORIGIN_ERROR;
         ngx_http_strata_fetch_leave(ctx);
@@ -482,6 +493,8 @@ ngx_http_strata_failed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
     ctx->reason = STRATA_REASON_ORIGIN_ERROR;
     ctx->fwd_status = status;
+
+    ngx_http_strata_count_reason(ctx->zone, ctx->reason);
 
     ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_FAIL);
 

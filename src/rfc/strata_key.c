@@ -148,6 +148,7 @@ strata_key_authority(strata_str_t host, strata_str_t host_header, bool tls,
     int64_t       port;
     strata_str_t  name;
 
+    name = host;
     port = STRATA_KEY_PORT_NONE;
 
     if (host_header.len) {

@@ -19,7 +19,7 @@ with scenario() as t:
                  "add_header X-Status $strata_status always;", locations="""
         location = /auth { internal; proxy_pass http://%ORIGIN%/auth;
             proxy_pass_request_body off; proxy_set_header Content-Length ""; }
-        location /cached-auth/ { auth_request /auth2; strata_cache z; proxy_pass http://%ORIGIN%/; 
+        location /cached-auth/ { auth_request /auth2; strata_cache z; proxy_pass http://%ORIGIN%/;
             add_header X-Status $strata_status always; }
         location = /auth2 { internal; strata_cache z; strata_key auth $http_x_token;
             strata_valid 204 30s; proxy_pass http://%ORIGIN%/auth; }""")

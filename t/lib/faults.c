@@ -7,8 +7,8 @@
  * The fault points of the test build, preloaded into nginx: whoever passes the
  * armed point the nth time dies there and then, by SIGKILL.
  *
- * The file named by STRATA_FAULT_FILE is shared with the test, which arms a point
- * by writing its name and then the countdown:
+ * The file named by STRATA_FAULT_FILE is shared with the test, which arms a
+ * point by writing its name and then the countdown:
  *
  *     0  name      char[32], NUL-terminated
  *    32  countdown int32, 0: not armed
