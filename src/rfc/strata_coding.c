@@ -29,7 +29,7 @@ strata_coding_accept(strata_coding_t *c, strata_str_t value)
 {
     int            q, *slot;
     size_t         i;
-    strata_str_t   coding, member, params;
+    strata_str_t   coding, member;
     strata_list_t  list;
 
     static const strata_str_t  names[] = {
@@ -43,23 +43,35 @@ strata_coding_accept(strata_coding_t *c, strata_str_t value)
     list.bare = true;
 
     while (strata_list_next(&list, &member)) {
-        for (i = 0; i < member.len && member.data[i] != ';'; i++) { /* void */ }
-
-        coding.data = member.data;
-        coding.len = i;
-        coding = strata_str_trim(coding);
-        params.data = member.data + i;
-        params.len = member.len - i;
+        q = strata_coding_weight(member, &coding);
 
         for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
             if (strata_str_caseeq(coding, names[i])) {
-                q = strata_coding_quality(params);
                 slot = slots[i];
                 *slot = *slot == STRATA_CODING_UNSET ? q : strata_min(*slot, q);
                 break;
             }
         }
     }
+}
+
+
+int
+strata_coding_weight(strata_str_t member, strata_str_t *name)
+{
+    size_t        i;
+    strata_str_t  params;
+
+    for (i = 0; i < member.len && member.data[i] != ';'; i++) { /* void */ }
+
+    name->data = member.data;
+    name->len = i;
+    *name = strata_str_trim(*name);
+
+    params.data = member.data + i;
+    params.len = member.len - i;
+
+    return strata_coding_quality(params);
 }
 
 

@@ -37,5 +37,11 @@ void strata_coding_accept(strata_coding_t *c, strata_str_t value);
  */
 strata_str_t strata_coding_best(const strata_coding_t *c);
 
+/*
+ * A member of Accept-Encoding or Accept-Language: its name, trimmed, and its
+ * weight in thousandths (RFC 9110, 12.4.2).
+ */
+int strata_coding_weight(strata_str_t member, strata_str_t *name);
+
 
 #endif /* STRATA_CODING_H */

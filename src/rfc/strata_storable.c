@@ -315,7 +315,12 @@ strata_storable_windows(const strata_storable_t *s, int64_t left,
         meta->flags |= STRATA_META_ERROR_ASKED;
     }
 
-    meta->stale_ms = strata_max(meta->stale_ms, (uint32_t) grace);
+    /* as in nginx, the origin's own window does not need the operator's */
+
+    if (!p->grace_error_only) {
+        meta->stale_ms = strata_max(meta->stale_ms, (uint32_t) grace);
+    }
+
     meta->error_ms = strata_max(meta->error_ms, (uint32_t) grace);
 }
 

@@ -60,6 +60,9 @@ typedef struct {
     strata_set_cookie_e    set_cookie;
     uint32_t               ignore;           /* STRATA_IGNORE_* */
     int64_t                grace_ms;         /* operator's stale window */
+    bool                   grace_error_only; /* not while a refresh runs:
+                                                strata_use_stale without
+                                                updating */
     int64_t                keep_ms;
     int64_t                heuristic_permille; /* of Date - Last-Modified */
     int64_t                heuristic_max_ms;

@@ -40,6 +40,7 @@ typedef enum {
     VALID,                         /* 200 10m, 404 30s, any 1m, 502 5s */
     KEEP,                          /* keep_unfresh, keep 600 s */
     GRACE,                         /* grace 120 s, keep 600 s */
+    GRACE_ERROR,                   /* the same, for errors only */
     STRIP,                         /* strata_set_cookie strip */
     AUTH,                          /* identity_off, and credentials */
     AUTH_ON,                       /* credentials */
@@ -345,6 +346,14 @@ static const window_row_t  windows[] = {
       "stale-if-error=30", GRACE, 300, 120, 600, false },
     { "longest", "Cache-Control: max-age=60, stale-while-revalidate=30, "
       "stale-if-error=300", GRACE, 120, 300, 600, true },
+    { "9111 4.2.4", "Cache-Control: max-age=60", GRACE_ERROR, 0, 120, 0,
+      false },
+    { "5861 3", "Cache-Control: max-age=60, stale-while-revalidate=30",
+      GRACE_ERROR, 30, 120, 0, false },
+    { "5861 3", "Cache-Control: max-age=60, stale-while-revalidate=300",
+      GRACE_ERROR, 300, 120, 0, false },
+    { "5861 4", "Cache-Control: max-age=60, stale-if-error=300", GRACE_ERROR,
+      0, 300, 0, true },
     { "9111 4.2.4", "Cache-Control: max-age=60, must-revalidate, "
       "stale-while-revalidate=30, stale-if-error=30", GRACE, 0, 0, 600, false },
     { "9111 4.2.4", "Cache-Control: max-age=60, proxy-revalidate", GRACE, 0, 0,
@@ -383,7 +392,8 @@ policy_of(policy_e which, strata_policy_t *p, strata_asked_t *q)
 
     p->keep_unfresh = which == KEEP;
     p->keep_ms = which == KEEP || which == GRACE ? 600 * S : 0;
-    p->grace_ms = which == GRACE ? 120 * S : 0;
+    p->grace_ms = which == GRACE || which == GRACE_ERROR ? 120 * S : 0;
+    p->grace_error_only = which == GRACE_ERROR;
     p->set_cookie = which == STRIP ? STRATA_SET_COOKIE_STRIP
                                    : STRATA_SET_COOKIE_SKIP;
     p->identity_off = which == AUTH;
