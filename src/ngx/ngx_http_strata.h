@@ -115,6 +115,7 @@ typedef struct {
     ngx_http_complex_value_t  *identity_value;
     ngx_uint_t                 in_key;      /* credentials the key has */
     ngx_array_t               *key_cookies; /* names of cookies it has */
+    uint64_t                   scope;       /* of the server block */
 
     ngx_array_t               *valid;       /* of strata_valid_t */
     ngx_msec_t                 valid_min;
@@ -219,6 +220,7 @@ struct ngx_http_strata_ctx_s {
     strata_key_t                 primary;
     strata_key_t                 key;       /* of the variant, or primary */
     strata_str_t                 authority; /* the effective one */
+    uint64_t                     scope;     /* see ngx_http_strata_key.c */
     strata_str_t                 args;      /* of the query, what is keyed */
     strata_str_t                 rule;      /* Vary rule under primary */
     uint64_t                     rule_id;
@@ -326,7 +328,7 @@ char *ngx_http_strata_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_strata_key_build(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_key_variant(ngx_http_request_t *r,
-    strata_key_t *primary, strata_str_t rule, uint64_t id,
+    strata_key_t *primary, strata_str_t rule, uint64_t id, uint64_t scope,
     const strata_seed_t *seed, strata_key_t *key);
 ngx_int_t ngx_http_strata_key_of_url(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_str_t url, strata_key_t *key);
@@ -425,6 +427,7 @@ struct ngx_http_strata_fetch_s {
     strata_key_t                 key;       /* what it is stored under */
     strata_str_t                 rule;
     uint64_t                     rule_id;
+    uint64_t                     scope;
     ngx_http_strata_flight_t    *flight;    /* of the key that was asked for */
     ngx_http_strata_flight_t    *variant;   /* of the variant, once known */
 
@@ -556,7 +559,8 @@ ngx_http_strata_pipe_t *ngx_http_strata_pipe_create(ngx_pool_t *pool,
 size_t ngx_http_strata_pipe_put(ngx_http_strata_pipe_t *p, u_char *data,
     size_t len);
 strata_str_t ngx_http_strata_pipe_get(ngx_http_strata_pipe_t *p);
-void ngx_http_strata_pipe_sent(ngx_http_strata_pipe_t *p);
+ngx_uint_t ngx_http_strata_pipe_sent(ngx_http_strata_pipe_t *p,
+    ngx_chain_t *busy);
 
 /* service: ngx_http_strata_reader.c */
 

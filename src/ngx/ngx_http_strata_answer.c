@@ -27,6 +27,12 @@ ngx_http_strata_precondition(ngx_http_request_t *r)
     ngx_str_t        *etag;
     ngx_table_elt_t  *h;
 
+    if (r != r->main) {
+
+        /* the page's conditions are not its parts' */
+        return 1;
+    }
+
     h = r->headers_in.if_match;
 
     if (h != NULL) {

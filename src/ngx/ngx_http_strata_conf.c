@@ -97,6 +97,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_strata_loc_conf_t *prev = parent;
     ngx_http_strata_loc_conf_t *conf = child;
 
+    ngx_http_core_srv_conf_t     *cscf;
     ngx_http_strata_main_conf_t  *smcf;
 
     ngx_conf_merge_ptr_value(conf->shm_zone, prev->shm_zone, NULL);
@@ -169,6 +170,11 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     ngx_http_strata_merge_policy(conf);
+
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    conf->scope = (uint64_t) ngx_hash_key(cscf->server_name.data,
+                                          cscf->server_name.len)
+                  << 16;
 
     if (conf->shm_zone && !conf->status_page) {
         conf->zone = conf->shm_zone->data;

@@ -363,6 +363,21 @@ ngx_http_strata_detach_event_handler(ngx_event_t *ev)
     c = ev->data;
     r = c->data;
 
+    ngx_http_set_log_request(c->log, r);
+
+    if (ev->delayed && ev->timedout) {
+        ev->delayed = 0;
+        ev->timedout = 0;
+    }
+
+    if (ev->timedout) {
+
+        /* it is the reader's own connection that tells a slow client */
+
+        ev->timedout = 0;
+        return;
+    }
+
     if (ev->write) {
         r->write_event_handler(r);
 

@@ -16,6 +16,7 @@ static ngx_uint_t ngx_http_strata_detach_keyed(ngx_table_elt_t *h,
 static ngx_uint_t ngx_http_strata_detach_dropped(ngx_table_elt_t *h);
 static ngx_int_t ngx_http_strata_detach_header(ngx_http_request_t *host,
     ngx_str_t *name, ngx_str_t *value);
+static ngx_uint_t ngx_http_strata_detach_derived(ngx_str_t *name);
 static ngx_uint_t ngx_http_strata_detach_of_connection(ngx_str_t *name);
 
 
@@ -316,6 +317,10 @@ ngx_http_strata_detach_variables(ngx_http_request_t *r,
 
     for (i = 0; i < cmcf->variables.nelts; i++) {
 
+        if (ngx_http_strata_detach_derived(&v[i].name)) {
+            continue;
+        }
+
         value = &r->variables[i];
         of_connection = ngx_http_strata_detach_of_connection(&v[i].name);
 
@@ -348,6 +353,42 @@ ngx_http_strata_detach_variables(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Variables that the fetch derives from its own request, which is not all of
+ * the client's: what is not in the key must not come back this way.
+ */
+
+static ngx_uint_t
+ngx_http_strata_detach_derived(ngx_str_t *name)
+{
+    ngx_str_t  *prefix;
+
+    static ngx_str_t  prefixes[] = {
+        ngx_string("arg_"),
+        ngx_string("args"),
+        ngx_string("content_"),
+        ngx_string("cookie_"),
+        ngx_string("http_"),
+        ngx_string("is_args"),
+        ngx_string("query_string"),
+        ngx_string("request_method"),
+        ngx_string("request_uri"),
+        ngx_null_string
+    };
+
+    for (prefix = prefixes; prefix->len; prefix++) {
+        if (name->len >= prefix->len
+            && ngx_strncmp(name->data, prefix->data, prefix->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return name->len == sizeof("request") - 1
+           && ngx_strncmp(name->data, "request", name->len) == 0;
 }
 
 

@@ -227,6 +227,7 @@ ngx_http_strata_capture_variant(ngx_http_request_t *r,
     }
 
     if (ngx_http_strata_key_variant(f->host, &f->primary, f->rule, f->rule_id,
+                                    f->scope,
                                     strata_store_seed(f->zone->store), &key)
         != NGX_OK)
     {

@@ -158,6 +158,7 @@ ngx_http_strata_fetch_keys(ngx_http_strata_fetch_t *f,
     f->rule.data = p;
     f->rule.len = ctx->rule.len;
     f->rule_id = ctx->rule_id;
+    f->scope = ctx->scope;
 
     if (ctx->rule.len) {
         ngx_memcpy(p, ctx->rule.data, ctx->rule.len);

@@ -136,6 +136,7 @@ ngx_http_strata_find_variant(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ctx->rule.len = len - sizeof(uint64_t);
 
     if (ngx_http_strata_key_variant(r, &ctx->primary, ctx->rule, ctx->rule_id,
+                                    ctx->scope,
                                     strata_store_seed(ctx->zone->store),
                                     &ctx->key)
         != NGX_OK)

@@ -147,6 +147,16 @@ ngx_http_strata_head_stored(ngx_http_strata_fetch_t *f,
         return 0;
     }
 
+    /* where ranges can be had, nginx says so */
+
+    if (name.len == sizeof("Accept-Ranges") - 1
+        && ngx_strncasecmp((u_char *) name.data, (u_char *) "Accept-Ranges",
+                           sizeof("Accept-Ranges") - 1)
+           == 0)
+    {
+        return 0;
+    }
+
     if (name.len == sizeof("Date") - 1
         && ngx_strncasecmp((u_char *) name.data, (u_char *) "Date", 4) == 0)
     {
@@ -199,7 +209,15 @@ ngx_http_strata_head_kind(ngx_http_request_t *r, ngx_table_elt_t *h)
 {
     ngx_uint_t  kind;
 
-    for (kind = 1; kind < NGX_HTTP_STRATA_KIND_N; kind++) {
+    if (h->key.len == sizeof("Cache-Control") - 1
+        && ngx_strncasecmp(h->key.data, (u_char *) "Cache-Control",
+                           sizeof("Cache-Control") - 1)
+           == 0)
+    {
+        return NGX_HTTP_STRATA_KIND_CACHE_CONTROL;
+    }
+
+    for (kind = 1; kind < NGX_HTTP_STRATA_KIND_CACHE_CONTROL; kind++) {
         if (*ngx_http_strata_head_pointer(&r->headers_out, kind) == h) {
             return kind;
         }

@@ -32,6 +32,8 @@ static ngx_int_t ngx_http_strata_authority_set(ngx_http_strata_authority_t *a,
     strata_str_t host, strata_str_t header, ngx_uint_t tls);
 static ngx_int_t ngx_http_strata_key_default(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
+static uint64_t ngx_http_strata_key_scope(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf);
 static strata_str_t ngx_http_strata_key_scheme(ngx_http_request_t *r);
 static ngx_int_t ngx_http_strata_key_authority(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
@@ -120,6 +122,12 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ctx->primary.text.len = b.pos - b.start;
     ctx->primary.digest = strata_hash(strata_store_seed(ctx->zone->store),
                                       b.start, b.pos - b.start);
+
+    if (conf->key == NULL) {
+        ctx->scope = ngx_http_strata_key_scope(r, conf);
+        ctx->primary.digest.hi ^= ctx->scope;
+    }
+
     ctx->key = ctx->primary;
 
     return NGX_OK;
@@ -438,8 +446,46 @@ ngx_http_strata_key_of_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     key->text.len = b.pos - b.start;
     key->digest = strata_hash(strata_store_seed(ctx->zone->store), b.start,
                               b.pos - b.start);
+    key->digest.hi ^= ctx->scope;
 
     return NGX_OK;
+}
+
+
+/*
+ * Which server block and port, and which named location, answers: Host is the
+ * client's word, and a named location keeps the URI of the one it stands in
+ * for.  It is mixed into the digest, not into the text, so that the readable
+ * key is the URL and no more.
+ */
+
+static uint64_t
+ngx_http_strata_key_scope(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf)
+{
+    uint64_t                   scope;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    scope = conf->scope;
+
+    if (r->connection->local_sockaddr != NULL) {
+        scope += ngx_inet_get_port(r->connection->local_sockaddr);
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (clcf->named) {
+        scope += (uint64_t) ngx_hash_key(clcf->name.data, clcf->name.len) << 20;
+    }
+
+    /* 64-bit finalizer of MurmurHash3: every bit counts for every other */
+
+    scope ^= scope >> 33;
+    scope *= 0xff51afd7ed558ccdULL;
+    scope ^= scope >> 33;
+    scope *= 0xc4ceb9fe1a85ec53ULL;
+
+    return scope ^ (scope >> 33);
 }
 
 
@@ -514,7 +560,7 @@ ngx_http_strata_key_keep(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
 ngx_int_t
 ngx_http_strata_key_variant(ngx_http_request_t *r, strata_key_t *primary,
-    strata_str_t rule, uint64_t id, const strata_seed_t *seed,
+    strata_str_t rule, uint64_t id, uint64_t scope, const strata_seed_t *seed,
     strata_key_t *key)
 {
     size_t  len;
@@ -532,6 +578,7 @@ ngx_http_strata_key_variant(ngx_http_request_t *r, strata_key_t *primary,
     key->text.data = ngx_http_strata_variant_buf;
     key->text.len = len;
     key->digest = strata_hash(seed, ngx_http_strata_variant_buf, len);
+    key->digest.hi ^= scope;
 
     return NGX_OK;
 }

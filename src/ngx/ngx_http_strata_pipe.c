@@ -93,10 +93,27 @@ ngx_http_strata_pipe_get(ngx_http_strata_pipe_t *p)
 }
 
 
-/* The client's filters are done with all that was given. */
+/*
+ * The client's filters are done with all that was given but what is in busy.
+ * True: it is worth while to fill the ring again.
+ */
 
-void
-ngx_http_strata_pipe_sent(ngx_http_strata_pipe_t *p)
+ngx_uint_t
+ngx_http_strata_pipe_sent(ngx_http_strata_pipe_t *p, ngx_chain_t *busy)
 {
-    p->sent = p->given;
+    off_t  left;
+
+    for (left = 0; busy; busy = busy->next) {
+        left += ngx_buf_size(busy->buf);
+    }
+
+    /* more than was given of the ring: the end of the entry before it */
+
+    if (left > (off_t) (p->given - p->sent)) {
+        left = p->given - p->sent;
+    }
+
+    p->sent = p->given - left;
+
+    return p->put - p->sent <= p->size / 2;
 }

@@ -115,7 +115,10 @@ ngx_http_strata_serve_header(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
     /* a body of unknown length has one reader, until it is complete */
 
-    if (state == STRATA_OK || (ctx->fetch == NULL || ctx->fetch->length >= 0)) {
+    if (r->headers_out.status != NGX_HTTP_NO_CONTENT
+        && (state == STRATA_OK || ctx->fetch == NULL
+            || ctx->fetch->length >= 0))
+    {
         r->headers_out.content_length_n = strata_store_body_size(&ctx->hold);
 
         if (r->headers_out.status == NGX_HTTP_OK) {
@@ -229,13 +232,19 @@ ngx_http_strata_send(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
             ngx_chain_update_chains(r->pool, &ctx->free, &ctx->busy, &out,
                                 (ngx_buf_tag_t) &ngx_http_strata_module);
 
-            if (ctx->fetch && ctx->fetch->pipe && ctx->busy == NULL) {
-                ngx_http_strata_pipe_sent(ctx->fetch->pipe);
+            if (ctx->fetch && ctx->fetch->pipe
+                && ngx_http_strata_pipe_sent(ctx->fetch->pipe, ctx->busy))
+            {
                 ngx_http_strata_fetch_resume(ctx->fetch);
             }
         }
 
-        if (r->buffered || (r == r->main && r->connection->buffered)) {
+        /* a subrequest waits for the client only while it is the active one */
+
+        if (r->buffered
+            || (r->connection->buffered
+                && (r == r->main || (ctx->busy && r == r->connection->data))))
+        {
             return ngx_http_strata_await_write(r);
         }
 
@@ -553,7 +562,7 @@ ngx_http_strata_reader_handler(ngx_http_request_t *r)
         return;
     }
 
-    if (wev->timer_set && r == r->main && !c->buffered) {
+    if (wev->timer_set && !c->buffered && (r == r->main || r == c->data)) {
         ngx_del_timer(wev);
     }
 

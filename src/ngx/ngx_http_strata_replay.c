@@ -11,6 +11,10 @@
 #include "ngx_http_strata_head.h"
 
 
+static ngx_int_t ngx_http_strata_head_cache_control(ngx_http_request_t *r,
+    ngx_table_elt_t *h);
+
+
 /* The reverse of draft_write(); the strings stay where they are. */
 
 ngx_int_t
@@ -100,6 +104,44 @@ ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
 }
 
 
+/* For expires, gzip_proxied and others that want to know of it. */
+
+static ngx_int_t
+ngx_http_strata_head_cache_control(ngx_http_request_t *r, ngx_table_elt_t *h)
+{
+    ngx_table_elt_t  **ph;
+
+#if (NGX_HTTP_STRATA_HEADER_ARRAYS)
+
+    ngx_array_t       *a;
+
+    a = &r->headers_out.cache_control;
+
+    if (a->elts == NULL
+        && ngx_array_init(a, r->pool, 1, sizeof(ngx_table_elt_t *)) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ph = ngx_array_push(a);
+    if (ph == NULL) {
+        return NGX_ERROR;
+    }
+
+#else
+
+    for (ph = &r->headers_out.cache_control; *ph; ph = &(*ph)->next) {
+        /* void */
+    }
+
+#endif
+
+    *ph = h;
+
+    return NGX_OK;
+}
+
+
 /*
  * Fills r->headers_out.  The strings stay where the head is: in the region
  * (pinned until the request's pool goes) or in the pool.
@@ -180,7 +222,12 @@ ngx_http_strata_head_replay(ngx_http_request_t *r, const u_char *p)
         h->value.len = hf.value_len;
         p += hf.value_len;
 
-        if (hf.kind) {
+        if (hf.kind == NGX_HTTP_STRATA_KIND_CACHE_CONTROL) {
+            if (ngx_http_strata_head_cache_control(r, h) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+        } else if (hf.kind) {
             *ngx_http_strata_head_pointer(out, hf.kind) = h;
         }
     }
