@@ -11,12 +11,12 @@ with scenario() as t:
     def _(req):
         return Reply(blob(req.path, 100_000), cc="max-age=60")
 
-    ng = t.nginx(origin, zone="z 1m", listen="listen 127.0.0.1:%BACK% reuseport sndbuf=8k;")
+    ng = t.nginx(origin, zone="z 1m", listen="listen 127.0.0.1:%BACK% reuseport sndbuf=16k;")
     slow = []
     for i in range(12):
         ng.fill(f"/s{i}")
         for _ in range(3):
-            c = Conn(ng.back_port, rcvbuf=2048)
+            c = Conn(ng.back_port, rcvbuf=8192)
             c.send(build(f"/s{i}"))
             slow.append((i, c))
     time.sleep(0.2)
@@ -24,8 +24,9 @@ with scenario() as t:
     rs = [ng.get(f"/n{i}") for i in range(30)]
     is_({(r.status, r.complete) for r in rs}, {(200, True)}, "30 others are served")
     is_([r.body == blob(f"/n{i}", 100_000) for i, r in enumerate(rs)], [True] * 30, "right bytes")
-    good = [c.read().body == blob(f"/s{i}", 100_000) for i, c in slow]
-    is_(good, [True] * len(slow), "the slow readers too")
+    answers = zip([i for i, _ in slow], read_all([c for _, c in slow]))
+    bad = [f"/s{i}: {r}" for i, r in answers if r.body != blob(f"/s{i}", 100_000)]
+    is_(bad[:3], [], f"the slow readers too ({len(bad)} of {len(slow)} not)")
     for _, c in slow:
         c.close()
     is_(ng.quiet(), {}, "nothing stays pinned")

@@ -38,7 +38,7 @@ with scenario() as t:
             break
     else:
         ok(True, "the flood is served")
-    bodies = [c.read().body for c in slow]
+    bodies = [r.body for r in read_all(slow)]
     is_([b == version(1) for b in bodies], [True] * 10, "the slow readers get all of v1")
     for c in slow:
         c.close()

@@ -30,7 +30,7 @@ with scenario() as t:
     victim = next(iter(set(old) & set(ng.children())))
     ng.kill_worker(victim)
     wait_until(lambda: victim not in ng.children(), 3)
-    good = sum(r.complete and r.body == blob(1, 800_000) for r in (c.read() for c in slow))
+    good = sum(r.complete and r.body == blob(1, 800_000) for r in read_all(slow))
     note(f"{good} of 6 slow readers were not in the killed one")
     is_(ng.get("/a").body == blob(2, 800_000), True, "goes on")
     for c in slow:

@@ -290,7 +290,8 @@ print_times(const char *name, size_t off, double start)
         }
     }
     qsort(v, n, sizeof(*v), compare);
-    printf("\"%s\": {\"min\": %.2f, \"p50\": %.2f, \"p99\": %.2f, \"max\": %.2f}, ",
+    printf("\"%s\": {\"min\": %.2f, \"p50\": %.2f, \"p99\": %.2f, "
+           "\"max\": %.2f}, ",
            name, v[0], v[n / 2], v[n * 99 / 100], n ? v[n - 1] : 0.0);
 }
 
@@ -312,7 +313,8 @@ main(int argc, char **argv)
     }
     port = atoi(argv[1]);
     n_clients = atoi(argv[2]);
-    n = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: localhost\r\n"
+    n = snprintf(request, sizeof(request),
+                 "GET %s HTTP/1.1\r\nHost: localhost\r\n"
                  "Connection: close\r\n", argv[3]);
     for (i = 5; i < argc; i++) {
         n += snprintf(request + n, sizeof(request) - n, "%s\r\n", argv[i]);
@@ -335,7 +337,8 @@ main(int argc, char **argv)
         clients[i].fd = socket(AF_INET, SOCK_STREAM, 0);
         clients[i].hash = 14695981039346656037ULL;
         if (clients[i].fd < 0
-            || connect(clients[i].fd, (struct sockaddr *) &sin, sizeof(sin)) != 0)
+            || connect(clients[i].fd, (struct sockaddr *) &sin, sizeof(sin))
+               != 0)
         {
             printf("connect %d: %s\n", i, strerror(errno));
             return 1;
@@ -398,8 +401,8 @@ main(int argc, char **argv)
         complete += clients[i].done == 1;
     }
 
-    printf("{\"sent\": %d, \"complete\": %d, \"broken\": %d, ", n_clients, complete,
-           n_clients - complete);
+    printf("{\"sent\": %d, \"complete\": %d, \"broken\": %d, ",
+           n_clients, complete, n_clients - complete);
     print_tally("statuses", statuses);
     print_tally("bodies", bodies);
     print_tally("pids", pids);

@@ -349,7 +349,7 @@ class Nginx:
 
     def status(self, zone="z"):
         """The zone's part of the status page, {} if it does not answer."""
-        r = client.request(self.port, "/-status", timeout=5)
+        r = client.request(self.port, "/-status", timeout=5 * tap.SLOW)
         try:
             return json.loads(r.body)["zones"][zone]
         except (ValueError, KeyError, TypeError):
@@ -389,7 +389,7 @@ class Nginx:
     # the end
 
     def zones(self):
-        r = client.request(self.port, "/-status", timeout=5)
+        r = client.request(self.port, "/-status", timeout=5 * tap.SLOW)
         try:
             return list(json.loads(r.body)["zones"])
         except (ValueError, KeyError, TypeError):

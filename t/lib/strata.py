@@ -225,5 +225,10 @@ def in_thread(fn, *args):
     return t
 
 
+def read_all(conns):
+    """The next response on each connection, read side by side."""
+    return [th.join(60) for th in [in_thread(c.read) for c in conns]]
+
+
 def ms_since(start):
     return (time.monotonic() - start) * 1000
