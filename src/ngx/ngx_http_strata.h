@@ -443,6 +443,7 @@ struct ngx_http_strata_fetch_s {
     ngx_http_strata_pipe_t      *pipe;
     strata_str_t                 head;      /* for the reader of the pipe */
     ngx_event_t                  event;     /* start, resume, close */
+    ngx_queue_t                  queue;     /* of all fetches of this worker */
     ngx_msec_t                   started_at;
     uint32_t                     purges;    /* of the key, when it started */
     uint16_t                     status;    /* of the origin; 0: none yet */
@@ -476,6 +477,9 @@ ngx_int_t ngx_http_strata_fetch_start(ngx_http_request_t *r,
     ngx_uint_t leader);
 void ngx_http_strata_fetch_resume(ngx_http_strata_fetch_t *f);
 void ngx_http_strata_fetch_leave(ngx_http_strata_ctx_t *ctx);
+void ngx_http_strata_fetch_shutdown(void);
+void ngx_http_strata_fetch_states(ngx_http_strata_fetch_t *f,
+    ngx_http_request_t *r);
 ngx_http_strata_fetch_t *ngx_http_strata_fetch_of(ngx_http_request_t *r);
 ngx_int_t ngx_http_strata_fetch_entered(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f);
@@ -582,13 +586,13 @@ ngx_int_t ngx_http_strata_add_status(ngx_http_request_t *r,
 #define NGX_HTTP_STRATA_NO_SEAT  ((uint32_t) -1)
 
 ngx_int_t ngx_http_strata_wake_init_module(ngx_cycle_t *cycle);
-uint32_t ngx_http_strata_seat_claim(ngx_cycle_t *cycle);
+uint32_t ngx_http_strata_seat_claim(void);
 void ngx_http_strata_seat_release(uint32_t seat);
 bool ngx_http_strata_seat_alive(void *data, uint32_t seat, uint32_t pid);
 void ngx_http_strata_seats_reap(void);
 void ngx_http_strata_wake_seat(void *data, uint32_t seat);
 ngx_int_t ngx_http_strata_wake_listen(ngx_cycle_t *cycle, uint32_t seat,
-    void (*handler)(void));
+    void (*handler)(void), void (*shutdown)(void));
 void ngx_http_strata_wake_close(void);
 
 

@@ -35,6 +35,9 @@ static void ngx_http_strata_fetch_free(ngx_http_strata_fetch_t *f);
 static void ngx_http_strata_fetch_land(ngx_http_strata_flight_t *fl);
 
 
+static ngx_queue_t  ngx_http_strata_fetches;
+
+
 ngx_int_t
 ngx_http_strata_fetch_start(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ngx_http_strata_flight_t *fl, ngx_uint_t leader)
@@ -83,6 +86,12 @@ ngx_http_strata_fetch_start(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     if (fl) {
         fl->fetch = f;
     }
+
+    if (ngx_http_strata_fetches.next == NULL) {
+        ngx_queue_init(&ngx_http_strata_fetches);
+    }
+
+    ngx_queue_insert_tail(&ngx_http_strata_fetches, &f->queue);
 
     ngx_http_set_ctx(host, f, ngx_http_strata_module);
 
@@ -337,6 +346,7 @@ ngx_http_strata_fetch_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
     }
 
     if (f->leader) {
+        ngx_http_strata_fetch_states(f, f->leader->request);
         ngx_http_strata_wake_request(f->leader);
 
         if (f->leader->state == NGX_HTTP_STRATA_SERVE && f->pipe == NULL) {
@@ -353,6 +363,61 @@ ngx_http_strata_fetch_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * $upstream_addr, $upstream_status, $upstream_response_time and the like of the
+ * request whose fetch it is: as far as they are known when its header goes out,
+ * and whole for its line in the access log.
+ */
+
+void
+ngx_http_strata_fetch_states(ngx_http_strata_fetch_t *f, ngx_http_request_t *r)
+{
+    ngx_str_t                  *peer;
+    ngx_uint_t                  i;
+    ngx_array_t                *states;
+    ngx_http_upstream_state_t  *from, *to;
+
+    states = f->clone->upstream_states;
+
+    if (states == NULL || states->nelts == 0) {
+        return;
+    }
+
+    r->upstream_states = ngx_array_create(r->pool, states->nelts,
+                                          sizeof(ngx_http_upstream_state_t));
+    if (r->upstream_states == NULL) {
+        return;
+    }
+
+    from = states->elts;
+
+    for (i = 0; i < states->nelts; i++) {
+        to = ngx_array_push(r->upstream_states);
+        if (to == NULL) {
+            return;
+        }
+
+        *to = from[i];
+
+        if (from[i].peer == NULL) {
+            continue;
+        }
+
+        peer = ngx_palloc(r->pool, sizeof(ngx_str_t));
+
+        if (peer == NULL
+            || ngx_http_strata_detach_copy(r->pool, peer, from[i].peer)
+               != NGX_OK)
+        {
+            to->peer = NULL;
+            continue;
+        }
+
+        to->peer = peer;
+    }
 }
 
 
@@ -384,6 +449,33 @@ ngx_http_strata_fetch_leave(ngx_http_strata_ctx_t *ctx)
     f->leader = NULL;
 
     if (f->done || f->pipe) {
+        ngx_http_strata_fetch_close(f);
+    }
+}
+
+
+/*
+ * The worker has to go.  Its clients' connections are closed already; whoever
+ * waits in other workers leads again.
+ */
+
+void
+ngx_http_strata_fetch_shutdown(void)
+{
+    ngx_queue_t              *q;
+    ngx_http_strata_fetch_t  *f;
+
+    if (ngx_http_strata_fetches.next == NULL) {
+        return;
+    }
+
+    for (q = ngx_queue_head(&ngx_http_strata_fetches);
+         q != ngx_queue_sentinel(&ngx_http_strata_fetches);
+         q = ngx_queue_next(q))
+    {
+        f = ngx_queue_data(q, ngx_http_strata_fetch_t, queue);
+
+        f->failed = 1;
         ngx_http_strata_fetch_close(f);
     }
 }
@@ -466,6 +558,8 @@ ngx_http_strata_fetch_free(ngx_http_strata_fetch_t *f)
 
     c = f->connection;
     host = f->host;
+
+    ngx_queue_remove(&f->queue);
 
     if (f->leader) {
         f->leader->fetch = NULL;

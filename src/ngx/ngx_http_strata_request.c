@@ -432,6 +432,8 @@ ngx_http_strata_led(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ctx->fwd_status = f->status;
     ctx->leader = 1;
 
+    ngx_http_strata_fetch_states(f, r);
+
     if (f->pipe && !f->spilled) {
         ctx->reason = f->reason;
         ctx->stored = NGX_HTTP_STRATA_STORE_SKIP;

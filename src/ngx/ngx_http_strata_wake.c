@@ -41,6 +41,7 @@ static ngx_atomic_t      *ngx_http_strata_seats;
 static int                ngx_http_strata_wake_fds[STRATA_SEATS];
 static ngx_connection_t  *ngx_http_strata_wake_connection;
 static void             (*ngx_http_strata_wake_handler)(void);
+static void             (*ngx_http_strata_shutdown_handler)(void);
 
 
 ngx_int_t
@@ -89,7 +90,7 @@ failed:
 /* The lowest free seat, or NGX_HTTP_STRATA_NO_SEAT. */
 
 uint32_t
-ngx_http_strata_seat_claim(ngx_cycle_t *cycle)
+ngx_http_strata_seat_claim(void)
 {
     uint32_t           i;
     ngx_atomic_uint_t  word, ours;
@@ -111,10 +112,6 @@ ngx_http_strata_seat_claim(ngx_cycle_t *cycle)
             return i;
         }
     }
-
-    ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
-                  "strata: all %d seats are taken, "
-                  "this worker runs without L1", STRATA_SEATS);
 
     return NGX_HTTP_STRATA_NO_SEAT;
 }
@@ -266,7 +263,7 @@ ngx_http_strata_wake_seat(void *data, uint32_t seat)
 
 ngx_int_t
 ngx_http_strata_wake_listen(ngx_cycle_t *cycle, uint32_t seat,
-    void (*handler)(void))
+    void (*handler)(void), void (*shutdown)(void))
 {
     ngx_int_t          event;
     ngx_connection_t  *c;
@@ -291,6 +288,7 @@ ngx_http_strata_wake_listen(ngx_cycle_t *cycle, uint32_t seat,
 
     ngx_http_strata_wake_connection = c;
     ngx_http_strata_wake_handler = handler;
+    ngx_http_strata_shutdown_handler = shutdown;
 
     return NGX_OK;
 }
@@ -313,6 +311,16 @@ ngx_http_strata_wake_read_handler(ngx_event_t *rev)
     ngx_connection_t  *c;
 
     c = rev->data;
+
+    if (c->close) {
+
+        /* worker_shutdown_timeout: nobody can read what is still fetched */
+
+        c->close = 0;
+        c->error = 0;
+        ngx_http_strata_shutdown_handler();
+        return;
+    }
 
     /* one read resets the counter; a later write makes a new event */
 

@@ -25,6 +25,8 @@ static void ngx_http_strata_zone_report(ngx_http_strata_zone_t *zone,
     ngx_log_t *log);
 static char *ngx_http_strata_zone_option(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_strata_zone_t *zone);
+static ngx_int_t ngx_http_strata_zones_try(ngx_cycle_t *cycle,
+    ngx_http_strata_main_conf_t *smcf);
 static void ngx_http_strata_mail_handler(void);
 static void ngx_http_strata_heal_handler(ngx_event_t *ev);
 
@@ -274,7 +276,7 @@ ngx_http_strata_zone_report(ngx_http_strata_zone_t *zone, ngx_log_t *log)
 }
 
 
-/* In a worker: takes a seat, and attaches every zone under it. */
+/* In a worker: once, and then again until it has a seat and every zone. */
 
 ngx_int_t
 ngx_http_strata_zones_attach(ngx_cycle_t *cycle)
@@ -289,10 +291,6 @@ ngx_http_strata_zones_attach(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    if (ngx_http_strata_seat == NGX_HTTP_STRATA_NO_SEAT) {
-        ngx_http_strata_seat = ngx_http_strata_seat_claim(cycle);
-    }
-
     zones = smcf->zones.elts;
 
     for (i = 0; i < smcf->zones.nelts; i++) {
@@ -301,35 +299,7 @@ ngx_http_strata_zones_attach(ngx_cycle_t *cycle)
         ngx_rbtree_init(&zone->flights, &zone->sentinel,
                         ngx_rbtree_insert_value);
         ngx_rbtree_init(&zone->keys, &zone->sentinel, ngx_rbtree_insert_value);
-
-        if (ngx_http_strata_seat == NGX_HTTP_STRATA_NO_SEAT) {
-            continue;
-        }
-
-        zone->store = strata_store_attach(zone->region, ngx_http_strata_seat,
-                                          ngx_pid, ngx_http_strata_wake_seat,
-                                          NULL);
-        if (zone->store == NULL) {
-            ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
-                          "strata: could not attach zone \"%V\"", &zone->name);
-            continue;
-        }
-
-        zone->metrics = strata_store_metrics(zone->store);
     }
-
-    if (ngx_http_strata_seat == NGX_HTTP_STRATA_NO_SEAT) {
-        return NGX_OK;
-    }
-
-    if (ngx_http_strata_wake_listen(cycle, ngx_http_strata_seat,
-                                    ngx_http_strata_mail_handler)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_http_strata_zones_heal(cycle);
 
     ngx_http_strata_heal_connection.fd = (ngx_socket_t) -1;
 
@@ -338,7 +308,67 @@ ngx_http_strata_zones_attach(ngx_cycle_t *cycle)
     ngx_http_strata_heal_timer.log = cycle->log;
     ngx_http_strata_heal_timer.cancelable = 1;
 
+    if (ngx_http_strata_zones_try(cycle, smcf) == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_strata_seat == NGX_HTTP_STRATA_NO_SEAT) {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "strata: all %d seats are taken, this worker runs "
+                      "without L1 until there is one", STRATA_SEATS);
+    }
+
+    ngx_http_strata_zones_heal(cycle);
+
     ngx_add_timer(&ngx_http_strata_heal_timer, NGX_HTTP_STRATA_HEAL_INTERVAL);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_strata_zones_try(ngx_cycle_t *cycle, ngx_http_strata_main_conf_t *smcf)
+{
+    ngx_uint_t                i;
+    ngx_http_strata_zone_t  **zones, *zone;
+
+    if (ngx_http_strata_seat == NGX_HTTP_STRATA_NO_SEAT) {
+
+        ngx_http_strata_seat = ngx_http_strata_seat_claim();
+
+        if (ngx_http_strata_seat == NGX_HTTP_STRATA_NO_SEAT) {
+            return NGX_DECLINED;
+        }
+
+        if (ngx_http_strata_wake_listen(cycle, ngx_http_strata_seat,
+                                        ngx_http_strata_mail_handler,
+                                        ngx_http_strata_fetch_shutdown)
+            != NGX_OK)
+        {
+            ngx_http_strata_seat_release(ngx_http_strata_seat);
+            ngx_http_strata_seat = NGX_HTTP_STRATA_NO_SEAT;
+            return NGX_ERROR;
+        }
+    }
+
+    zones = smcf->zones.elts;
+
+    for (i = 0; i < smcf->zones.nelts; i++) {
+        zone = zones[i];
+
+        if (zone->store != NULL) {
+            continue;
+        }
+
+        /* NULL: somebody still heals what an earlier owner of the seat left */
+
+        zone->store = strata_store_attach(zone->region, ngx_http_strata_seat,
+                                          ngx_pid, ngx_http_strata_wake_seat,
+                                          NULL);
+        if (zone->store != NULL) {
+            zone->metrics = strata_store_metrics(zone->store);
+        }
+    }
 
     return NGX_OK;
 }
@@ -437,6 +467,15 @@ ngx_http_strata_mail_handler(void)
 static void
 ngx_http_strata_heal_handler(ngx_event_t *ev)
 {
+    ngx_http_strata_main_conf_t  *smcf;
+
+    smcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_strata_module);
+
+    if (!ngx_exiting) {
+        (void) ngx_http_strata_zones_try((ngx_cycle_t *) ngx_cycle, smcf);
+    }
+
     ngx_http_strata_zones_heal((ngx_cycle_t *) ngx_cycle);
 
     ngx_add_timer(ev, NGX_HTTP_STRATA_HEAL_INTERVAL);
