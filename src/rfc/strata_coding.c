@@ -131,7 +131,8 @@ strata_coding_best(const strata_coding_t *c)
     int  best, br, gzip;
 
     static const strata_str_t  names[] = {
-        strata_string("identity"), strata_string("gzip"), strata_string("br")
+        strata_string("identity"), strata_string("gzip"),
+        strata_string("br, gzip")
     };
 
     br = c->br != STRATA_CODING_UNSET ? c->br : c->star;
@@ -139,7 +140,7 @@ strata_coding_best(const strata_coding_t *c)
     best = c->identity != STRATA_CODING_UNSET ? c->identity : c->star;
     best = strata_max(best, 1);
 
-    if (br >= best && br >= gzip) {
+    if (br >= best && br >= gzip && gzip > 0) {
         return names[2];
     }
 

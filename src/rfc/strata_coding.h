@@ -4,8 +4,10 @@
  */
 
 /*
- * Accept-Encoding (RFC 9110, 12.5.3), folded to the one coding it ranks best of
- * those that are told apart in a cache: br, gzip, identity.
+ * Accept-Encoding (RFC 9110, 12.5.3), folded to one of three: "br, gzip",
+ * "gzip", "identity".  That is what the key has and what the origin is asked
+ * for, so whatever it chooses is right for all who share the key.  An origin
+ * without br still sends gzip; who takes br but not gzip gets neither.
  */
 
 #ifndef STRATA_CODING_H

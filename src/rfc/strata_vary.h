@@ -43,13 +43,13 @@ int strata_vary_union(strata_str_t a, strata_str_t b, uint8_t *buf,
 /*
  * Appends the variant part to the key text in buf (len bytes used, size there
  * are): id, then per name its values, each length-prefixed, white space
- * trimmed, lists joined; accept-encoding folded to the best of br, gzip,
- * identity. The new length, or 0: does not fit.
+ * trimmed, lists joined; accept-encoding folded (strata_coding.h).  The new
+ * length, or 0: does not fit.
  */
 size_t strata_vary_key(uint8_t *buf, size_t len, size_t size, uint64_t id,
     strata_str_t rule, strata_vary_get_pt get, void *data);
 
-/* br, gzip or identity, whichever the request's Accept-Encoding ranks best */
+/* What a request's Accept-Encoding is folded to, for the key and the origin. */
 strata_str_t strata_vary_coding(strata_str_t accept_encoding);
 
 

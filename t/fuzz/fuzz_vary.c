@@ -95,7 +95,7 @@ check_coding(strata_str_t value)
     strata_str_t  coding;
 
     coding = strata_vary_coding(value);
-    CHECK(coding.len == 2 || coding.len == 4 || coding.len == 8);
+    CHECK(coding.len == 4 || coding.len == 8);
     CHECK(same_bytes(strata_vary_coding(coding), coding));
 }
 
