@@ -14,7 +14,7 @@ with scenario() as t:
     ng = t.nginx(origin, zone="z 1m", listen="listen 127.0.0.1:%BACK% reuseport sndbuf=16k;")
     slow = []
     for i in range(12):
-        ng.fill(f"/s{i}")
+        ng.get(f"/s{i}")
         for _ in range(3):
             c = Conn(ng.back_port, rcvbuf=8192)
             c.send(build(f"/s{i}"))

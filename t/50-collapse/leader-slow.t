@@ -15,10 +15,10 @@ with scenario(alone=True) as t:
         time.sleep(0.3)
         return Reply(body, cc="max-age=60")
 
-    ng = t.nginx(origin, listen="listen 127.0.0.1:%BACK% reuseport sndbuf=16k rcvbuf=16k;")
+    ng = t.nginx(origin, socket="sndbuf=16k")
     for i in range(4):
         path = f"/{i}"
-        slow = Conn(ng.back_port, rcvbuf=2048)
+        slow = ng.conn(rcvbuf=2048)
         leader = in_thread(ng.swarm, [Client(path, conn=slow, slow=(1, 1.0))], 2.5)
         wait_until(lambda: origin.count(path))
         asked = origin.last(path)

@@ -69,7 +69,7 @@ http {{
     {http}
 
     server {{
-        listen 127.0.0.1:%PORT% reuseport backlog=16384;
+        listen 127.0.0.1:%PORT% reuseport backlog=16384 {socket};
         {listen}
         server_name localhost;
         {server}
@@ -107,7 +107,8 @@ GAUGES = ("pins", "flights", "waiters", "fetching", "readers")
 
 class Nginx:
     def __init__(self, location="", *, origin=None, zone="z 16m", http="", server="",
-                 locations="", only=None, servers="", main="", listen="", env="",
+                 locations="", only=None, servers="", main="", listen="", socket="",
+                 env="",
                  workers=2, connections=4096, nofile=20000, level=None, conf=None,
                  h2=False, tls=False, show=True, status=True, start=True,
                  module=None, environ=None):
@@ -115,6 +116,7 @@ class Nginx:
         location     directives added to "location /", which caches and proxies
         locations    further locations;  only: locations instead of "location /"
         server, http, main, servers, listen    text at those places
+        socket       more parameters of the plain port's "listen"
         conf         the whole file, if nothing of the above will do
         module, environ    another module; more environment for nginx
         """
@@ -132,7 +134,7 @@ class Nginx:
         self.has_status = bool(status and HAVE_MODULE)
         self._parts = dict(location=location, zone=zone, http=http, server=server,
                            locations=locations, only=only, servers=servers, main=main,
-                           listen=listen, env=env, workers=workers,
+                           listen=listen, socket=socket, env=env, workers=workers,
                            connections=connections, nofile=nofile, level=level,
                            h2=h2, tls=tls, show=show, status=status)
         self._conf = conf
@@ -172,6 +174,7 @@ class Nginx:
                                  else "info"),
             load=load_module(self.module), env=env, main=p["main"], http=p["http"],
             server=p["server"], servers=p["servers"], listen=listen,
+            socket=p["socket"],
             locations=locations, show=SHOW if strata and p["show"] else "",
             zone="\n    ".join(f"strata_zone {z};" for z in zones if z) if strata else "",
             status=STATUS if strata and p["status"] else "")
