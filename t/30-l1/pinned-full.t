@@ -11,12 +11,12 @@ with scenario() as t:
     def _(req):
         return Reply(blob(req.path, 100_000), cc="max-age=60")
 
-    ng = t.nginx(origin, zone="z 1m", listen="listen 127.0.0.1:%BACK% reuseport sndbuf=16k;")
+    ng = t.nginx(origin, zone="z 1m", socket="sndbuf=16k")
     slow = []
     for i in range(12):
         ng.get(f"/s{i}")
         for _ in range(3):
-            c = Conn(ng.back_port, rcvbuf=8192)
+            c = ng.conn(rcvbuf=8192)
             c.send(build(f"/s{i}"))
             slow.append((i, c))
     time.sleep(0.2)

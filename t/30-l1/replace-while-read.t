@@ -22,9 +22,9 @@ with scenario() as t:
         return Reply(blob(req.path, 500_000), cc="max-age=60")
 
     ng = t.nginx(origin, "strata_purge 1;", zone="z 8m",
-                 listen="listen 127.0.0.1:%BACK% reuseport sndbuf=16k;")
+                 socket="sndbuf=16k")
     ng.fill("/a")
-    slow = [Conn(ng.back_port, rcvbuf=4096) for _ in range(10)]
+    slow = [ng.conn(rcvbuf=4096) for _ in range(10)]
     for c in slow:
         c.send(build("/a"))
     ok(wait_until(lambda: (ng.count("readers") or 0) >= 10, 3), "ten slow readers of v1")

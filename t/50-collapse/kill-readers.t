@@ -21,12 +21,12 @@ with scenario(alone=True) as t:
                      cc="max-age=60" if req.path != "/refresh" else None)
 
     ng = t.nginx(origin, "strata_valid 200ms; strata_grace 1h; strata_lock_age 30s; strata_lock_timeout 30s;",
-                 listen="listen 127.0.0.1:%BACK% reuseport sndbuf=16k;")
+                 socket="sndbuf=16k")
 
     # slow readers
     ng.fill("/big")
     a, b = ng.workers()
-    slow = [ng.conn_to(a, port=ng.back_port, rcvbuf=4096) for _ in range(20)]
+    slow = [ng.conn_to(a, rcvbuf=4096) for _ in range(20)]
     for c in slow:
         c.send(build("/big"))
     ok(wait_until(lambda: (ng.count("pins") or 0) > 0, 2), "pins are held")

@@ -14,9 +14,9 @@ with scenario() as t:
         n += 1
         return Reply(blob(n, 800_000), cc="max-age=60")
 
-    ng = t.nginx(origin, "strata_purge 1;", listen="listen 127.0.0.1:%BACK% reuseport sndbuf=16k;")
+    ng = t.nginx(origin, "strata_purge 1;", socket="sndbuf=16k")
     ng.fill("/a")
-    slow = [Conn(ng.back_port, rcvbuf=4096) for _ in range(6)]
+    slow = [ng.conn(rcvbuf=4096) for _ in range(6)]
     for c in slow:
         c.send(build("/a"))
     wait_until(lambda: (ng.count("readers") or 0) >= 6, 3)
