@@ -10,6 +10,9 @@
 #include "ngx_http_strata.h"
 
 
+static uint64_t ngx_http_strata_server_scope(ngx_conf_t *cf);
+static uint64_t ngx_http_strata_listen_scope(ngx_http_core_main_conf_t *cmcf,
+    ngx_http_core_srv_conf_t *cscf);
 static void ngx_http_strata_merge_policy(ngx_http_strata_loc_conf_t *conf);
 
 
@@ -97,7 +100,6 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_strata_loc_conf_t *prev = parent;
     ngx_http_strata_loc_conf_t *conf = child;
 
-    ngx_http_core_srv_conf_t     *cscf;
     ngx_http_strata_main_conf_t  *smcf;
 
     ngx_conf_merge_ptr_value(conf->shm_zone, prev->shm_zone, NULL);
@@ -171,10 +173,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_strata_merge_policy(conf);
 
-    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
-    conf->scope = (uint64_t) ngx_hash_key(cscf->server_name.data,
-                                          cscf->server_name.len)
-                  << 16;
+    conf->scope = ngx_http_strata_server_scope(cf);
 
     if (conf->shm_zone && !conf->status_page) {
         conf->zone = conf->shm_zone->data;
@@ -191,6 +190,85 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * Tells server blocks apart whose URLs may be the same, as Host is the
+ * client's word: by name, and blocks of one name by where they listen.
+ * Nothing here depends on the order of blocks or on lines, so that a reload
+ * keeps what is stored.
+ */
+
+static uint64_t
+ngx_http_strata_server_scope(ngx_conf_t *cf)
+{
+    uint64_t                     scope;
+    ngx_uint_t                   i, same;
+    ngx_http_core_srv_conf_t   **cscfp, *cscf;
+    ngx_http_core_main_conf_t   *cmcf;
+
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    scope = (uint64_t) ngx_hash_key(cscf->server_name.data,
+                                    cscf->server_name.len);
+
+    cscfp = cmcf->servers.elts;
+    same = 0;
+
+    for (i = 0; i < cmcf->servers.nelts; i++) {
+        if (cscfp[i]->server_name.len == cscf->server_name.len
+            && ngx_strncmp(cscfp[i]->server_name.data, cscf->server_name.data,
+                           cscf->server_name.len)
+               == 0)
+        {
+            same++;
+        }
+    }
+
+    return (same > 1) ? scope + ngx_http_strata_listen_scope(cmcf, cscf)
+                      : scope;
+}
+
+
+/* The sum over the addresses of a server block, in any order. */
+
+static uint64_t
+ngx_http_strata_listen_scope(ngx_http_core_main_conf_t *cmcf,
+    ngx_http_core_srv_conf_t *cscf)
+{
+    uint64_t                    sum;
+    ngx_uint_t                  p, a, s;
+    ngx_http_conf_port_t       *port;
+    ngx_http_conf_addr_t       *addr;
+    ngx_http_core_srv_conf_t  **server;
+
+    if (cmcf->ports == NULL) {
+        return 0;
+    }
+
+    sum = 0;
+    port = cmcf->ports->elts;
+
+    for (p = 0; p < cmcf->ports->nelts; p++) {
+        addr = port[p].addrs.elts;
+
+        for (a = 0; a < port[p].addrs.nelts; a++) {
+            server = addr[a].servers.elts;
+
+            for (s = 0; s < addr[a].servers.nelts; s++) {
+                if (server[s] == cscf) {
+                    sum += (uint64_t)
+                           ngx_hash_key((u_char *) addr[a].opt.sockaddr,
+                                        addr[a].opt.socklen)
+                           << 16;
+                }
+            }
+        }
+    }
+
+    return sum;
 }
 
 

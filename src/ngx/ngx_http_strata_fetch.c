@@ -367,9 +367,9 @@ ngx_http_strata_fetch_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
 
 
 /*
- * $upstream_addr, $upstream_status, $upstream_response_time and the like of the
- * request whose fetch it is: as far as they are known when its header goes out,
- * and whole for its line in the access log.
+ * $upstream_addr, $upstream_status, $upstream_response_time and the like of
+ * the request whose fetch it is: as far as they are known when its header goes
+ * out, and whole for its line in the access log.
  */
 
 void
@@ -560,6 +560,14 @@ ngx_http_strata_fetch_free(ngx_http_strata_fetch_t *f)
     host = f->host;
 
     ngx_queue_remove(&f->queue);
+
+    if (f->event.timer_set) {
+        ngx_del_timer(&f->event);
+    }
+
+    if (f->event.posted) {
+        ngx_delete_posted_event(&f->event);
+    }
 
     if (f->leader) {
         f->leader->fetch = NULL;

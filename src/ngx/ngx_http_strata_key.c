@@ -453,7 +453,7 @@ ngx_http_strata_key_of_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
 
 /*
- * Which server block and port, and which named location, answers: Host is the
+ * Which server block, and which named location, answers: Host is the
  * client's word, and a named location keeps the URI of the one it stands in
  * for.  It is mixed into the digest, not into the text, so that the readable
  * key is the URL and no more.
@@ -467,11 +467,6 @@ ngx_http_strata_key_scope(ngx_http_request_t *r,
     ngx_http_core_loc_conf_t  *clcf;
 
     scope = conf->scope;
-
-    if (r->connection->local_sockaddr != NULL) {
-        scope += ngx_inet_get_port(r->connection->local_sockaddr);
-    }
-
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     if (clcf->named) {

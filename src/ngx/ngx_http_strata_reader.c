@@ -202,6 +202,7 @@ static ngx_int_t
 ngx_http_strata_send(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
     ngx_int_t     rc, more;
+    ngx_event_t  *wev;
     ngx_chain_t  *out;
 
     for ( ;; ) {
@@ -241,10 +242,17 @@ ngx_http_strata_send(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
         /* a subrequest waits for the client only while it is the active one */
 
-        if (r->buffered
-            || (r->connection->buffered
-                && (r == r->main || (ctx->busy && r == r->connection->data))))
+        if (r->connection->buffered
+            && (r == r->main || (ctx->busy && r == r->connection->data)))
         {
+            return ngx_http_strata_await_write(r);
+        }
+
+        /* a filter may hold bytes back although the client could take them */
+
+        wev = r->connection->write;
+
+        if (r->buffered && (!wev->ready || wev->delayed || r->aio)) {
             return ngx_http_strata_await_write(r);
         }
 
@@ -282,12 +290,14 @@ ngx_http_strata_next(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
          ? ngx_http_strata_next_pipe(r, ctx, out, &last)
          : ngx_http_strata_next_runs(r, ctx, out, &last);
 
-    if (rc == NGX_ERROR) {
-        return (*out == NULL) ? NGX_ERROR : NGX_OK;
+    /* nothing may be kept back for more to come: it may be long, or never */
+
+    if (rc != NGX_OK && rc != NGX_DONE && last) {
+        last->flush = 1;
     }
 
-    if (rc == NGX_AGAIN && last) {
-        last->flush = 1;
+    if (rc == NGX_ERROR) {
+        return (*out == NULL) ? NGX_ERROR : NGX_OK;
     }
 
     if (rc != NGX_DONE) {
