@@ -125,7 +125,7 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     if (conf->key == NULL) {
         ctx->scope = ngx_http_strata_key_scope(r, conf);
-        ctx->primary.digest.hi ^= ctx->scope;
+        ctx->primary.digest.lo ^= ctx->scope;
     }
 
     ctx->key = ctx->primary;
@@ -446,7 +446,7 @@ ngx_http_strata_key_of_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     key->text.len = b.pos - b.start;
     key->digest = strata_hash(strata_store_seed(ctx->zone->store), b.start,
                               b.pos - b.start);
-    key->digest.hi ^= ctx->scope;
+    key->digest.lo ^= ctx->scope;
 
     return NGX_OK;
 }
@@ -573,7 +573,7 @@ ngx_http_strata_key_variant(ngx_http_request_t *r, strata_key_t *primary,
     key->text.data = ngx_http_strata_variant_buf;
     key->text.len = len;
     key->digest = strata_hash(seed, ngx_http_strata_variant_buf, len);
-    key->digest.hi ^= scope;
+    key->digest.lo ^= scope;
 
     return NGX_OK;
 }
