@@ -41,10 +41,15 @@ strata_flight_lead(strata_shard_t *sh, uint32_t i, const strata_digest_t *d,
     int64_t now, strata_join_t *join)
 {
     uint32_t               gen;
-    uint64_t               waiters;
+    uint64_t               waiters, old;
     strata_flight_slot_t  *f;
 
     f = &sh->flights[i];
+
+    /* its own requests wait for the old leader without a bit of their own */
+
+    old = f->owner ? (uint64_t) 1 << (f->owner - 1) : 0;
+
     gen = strata_flight_gen(strata_flight_load(f)) + 1;
 
     f->digest_lo = d->lo;
@@ -70,7 +75,8 @@ strata_flight_lead(strata_shard_t *sh, uint32_t i, const strata_digest_t *d,
     STRATA_FAULT("flight_open");
 
     if (join->attempt) {
-        strata_flight_post(sh->store, strata_flight_number(sh, i), waiters);
+        strata_flight_post(sh->store, strata_flight_number(sh, i),
+                           waiters | old);
     }
 
     strata_flight_expect(sh->store, strata_flight_number(sh, i), gen);
