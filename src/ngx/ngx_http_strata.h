@@ -379,6 +379,7 @@ struct ngx_http_strata_flight_s {
     int                        verdict;     /* ref 0: STRATA_FLIGHT_* */
     uint16_t                   status;
     uint32_t                   purges;      /* of the URL, when it began */
+    ngx_msec_t                 since;       /* strata_lock_age counts */
     uint8_t                    attempt;     /* 1: a leader was lost before */
     unsigned                   keyed:1;     /* in zone->keys */
 };

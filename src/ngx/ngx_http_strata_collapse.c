@@ -25,7 +25,7 @@
 
 static ngx_http_strata_flight_t *ngx_http_strata_flight_known(
     ngx_http_strata_zone_t *zone, const strata_digest_t *digest,
-    uint32_t purges);
+    uint32_t purges, ngx_msec_t age);
 static ngx_http_strata_flight_t *ngx_http_strata_flight_create(
     ngx_http_strata_zone_t *zone, const strata_digest_t *digest,
     strata_flight_t ref, ngx_log_t *log);
@@ -59,7 +59,8 @@ ngx_http_strata_flight_join(ngx_http_strata_zone_t *zone,
 
     purges = strata_purge_seen(zone->store, primary);
 
-    fl = ngx_http_strata_flight_known(zone, &key->digest, purges);
+    fl = ngx_http_strata_flight_known(zone, &key->digest, purges,
+                                      conf->lock_age);
 
     if (fl != NULL) {
         *flp = fl;
@@ -103,6 +104,7 @@ ngx_http_strata_flight_join(ngx_http_strata_zone_t *zone,
 
     fl->digest = key->digest;
     fl->purges = purges;
+    fl->since = ngx_current_msec;
     fl->attempt = join.attempt;
 
     if (!fl->keyed) {
@@ -121,7 +123,7 @@ ngx_http_strata_flight_join(ngx_http_strata_zone_t *zone,
 
 static ngx_http_strata_flight_t *
 ngx_http_strata_flight_known(ngx_http_strata_zone_t *zone,
-    const strata_digest_t *digest, uint32_t purges)
+    const strata_digest_t *digest, uint32_t purges, ngx_msec_t age)
 {
     uint16_t                   status;
     ngx_rbtree_node_t         *node;
@@ -139,6 +141,7 @@ ngx_http_strata_flight_known(ngx_http_strata_zone_t *zone,
         fl = ngx_rbtree_data(node, ngx_http_strata_flight_t, by_key);
 
         if (fl->digest.hi == digest->hi && fl->purges == purges
+            && ngx_current_msec - fl->since < age
             && ngx_http_strata_flight_state(fl, &status)
                == STRATA_FLIGHT_PENDING)
         {
