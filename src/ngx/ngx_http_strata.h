@@ -244,6 +244,8 @@ struct ngx_http_strata_ctx_s {
 
     /* sending */
     strata_cursor_t              cursor;
+    ngx_table_elt_t             *cache_control;
+    u_char                       age[12];
     ngx_chain_t                 *free;
     ngx_chain_t                 *busy;
 
@@ -336,6 +338,11 @@ ngx_int_t ngx_http_strata_key_keep(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 strata_str_t ngx_http_strata_key_text(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
+
+/* ngx_http_strata_key_scope.c */
+
+uint64_t ngx_http_strata_key_scope(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, ngx_str_t *uri);
 
 /* request: ngx_http_strata_request.c */
 
@@ -502,7 +509,7 @@ ngx_int_t ngx_http_strata_detach_copy(ngx_pool_t *pool, ngx_str_t *to,
 ngx_int_t ngx_http_strata_detach_headers(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_detach_variables(ngx_http_request_t *r,
-    ngx_http_request_t *host);
+    ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_detach_captures(ngx_http_request_t *r,
     ngx_http_request_t *host);
 ngx_int_t ngx_http_strata_detach_validators(ngx_http_strata_fetch_t *f);
@@ -551,7 +558,8 @@ ngx_int_t ngx_http_strata_head_merge(ngx_http_request_t *r,
     strata_str_t *head);
 ngx_int_t ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
     ngx_http_strata_origin_t *o);
-ngx_int_t ngx_http_strata_head_replay(ngx_http_request_t *r, const u_char *p);
+ngx_int_t ngx_http_strata_head_replay(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, const u_char *p);
 ngx_uint_t ngx_http_strata_head_before(ngx_pool_t *pool,
     const strata_hold_t *hold, int64_t purged_at, uint32_t purges);
 ngx_int_t ngx_http_strata_head_validators(ngx_pool_t *pool,

@@ -118,9 +118,8 @@ ngx_http_strata_add_age(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     }
 
     h = ngx_list_push(&r->headers_out.headers);
-    p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
 
-    if (h == NULL || p == NULL) {
+    if (h == NULL) {
         return NGX_ERROR;
     }
 
@@ -130,7 +129,7 @@ ngx_http_strata_add_age(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ngx_str_set(&h->key, "Age");
 
     age = ngx_min(age, 2147483647);
-    last = p + NGX_INT64_LEN;
+    last = ctx->age + sizeof(ctx->age);
     p = last;
 
     do {

@@ -173,10 +173,9 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_strata_merge_policy(conf);
 
-    conf->scope = ngx_http_strata_server_scope(cf);
-
     if (conf->shm_zone && !conf->status_page) {
         conf->zone = conf->shm_zone->data;
+        conf->scope = ngx_http_strata_server_scope(cf);
 
         if (conf->zone == NULL) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

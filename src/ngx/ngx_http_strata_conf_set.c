@@ -196,6 +196,8 @@ ngx_http_strata_set_mask(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_http_strata_set_predicates(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
+    ngx_str_t     *value;
+    ngx_uint_t     i;
     ngx_array_t  **ap;
 
     ap = (ngx_array_t **) ((u_char *) conf + cmd->offset);
@@ -211,6 +213,16 @@ ngx_http_strata_set_predicates(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (*ap == NULL) {
         return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        if (ngx_strcmp(value[i].data, "off") == 0) {
+
+            /* as a condition it would always be true */
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+        }
     }
 
     return ngx_http_set_predicate_slot(cf, cmd, conf);

@@ -264,7 +264,7 @@ ngx_http_strata_detach_request(ngx_http_request_t *r, ngx_http_request_t *host,
 
     if (ngx_http_strata_detach_target(r, host, ctx) != NGX_OK
         || ngx_http_strata_detach_headers(r, host, ctx) != NGX_OK
-        || ngx_http_strata_detach_variables(r, host) != NGX_OK)
+        || ngx_http_strata_detach_variables(r, host, ctx) != NGX_OK)
     {
         return NGX_ERROR;
     }

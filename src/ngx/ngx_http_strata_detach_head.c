@@ -16,7 +16,7 @@ static ngx_uint_t ngx_http_strata_detach_keyed(ngx_table_elt_t *h,
 static ngx_uint_t ngx_http_strata_detach_dropped(ngx_table_elt_t *h);
 static ngx_int_t ngx_http_strata_detach_header(ngx_http_request_t *host,
     ngx_str_t *name, ngx_str_t *value);
-static ngx_uint_t ngx_http_strata_detach_derived(ngx_str_t *name);
+static ngx_uint_t ngx_http_strata_detach_derived(ngx_http_variable_t *v);
 static ngx_uint_t ngx_http_strata_detach_of_connection(ngx_str_t *name);
 
 
@@ -304,7 +304,7 @@ ngx_http_strata_detach_validators(ngx_http_strata_fetch_t *f)
 
 ngx_int_t
 ngx_http_strata_detach_variables(ngx_http_request_t *r,
-    ngx_http_request_t *host)
+    ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx)
 {
     u_char                     *p;
     ngx_uint_t                  i, of_connection;
@@ -317,7 +317,7 @@ ngx_http_strata_detach_variables(ngx_http_request_t *r,
 
     for (i = 0; i < cmcf->variables.nelts; i++) {
 
-        if (ngx_http_strata_detach_derived(&v[i].name)) {
+        if (ngx_http_strata_detach_derived(&v[i])) {
             continue;
         }
 
@@ -331,7 +331,7 @@ ngx_http_strata_detach_variables(ngx_http_request_t *r,
         }
 
         if ((!value->valid && !value->not_found)
-            || (value->no_cacheable && !of_connection))
+            || ((value->no_cacheable || ctx->purging) && !of_connection))
         {
             continue;
         }
@@ -362,33 +362,53 @@ ngx_http_strata_detach_variables(ngx_http_request_t *r,
  */
 
 static ngx_uint_t
-ngx_http_strata_detach_derived(ngx_str_t *name)
+ngx_http_strata_detach_derived(ngx_http_variable_t *v)
 {
-    ngx_str_t  *prefix;
+    ngx_str_t  *name;
 
-    static ngx_str_t  prefixes[] = {
-        ngx_string("arg_"),
+    static ngx_str_t  names[] = {
         ngx_string("args"),
-        ngx_string("content_"),
-        ngx_string("cookie_"),
-        ngx_string("http_"),
+        ngx_string("content_length"),
+        ngx_string("content_type"),
         ngx_string("is_args"),
         ngx_string("query_string"),
+        ngx_string("remote_user"),
+        ngx_string("request"),
         ngx_string("request_method"),
         ngx_string("request_uri"),
         ngx_null_string
     };
 
-    for (prefix = prefixes; prefix->len; prefix++) {
-        if (name->len >= prefix->len
-            && ngx_strncmp(name->data, prefix->data, prefix->len) == 0)
+    static ngx_str_t  prefixes[] = {
+        ngx_string("arg_"),
+        ngx_string("cookie_"),
+        ngx_string("http_"),
+        ngx_null_string
+    };
+
+    for (name = names; name->len; name++) {
+        if (v->name.len == name->len
+            && ngx_strncmp(v->name.data, name->data, name->len) == 0)
         {
             return 1;
         }
     }
 
-    return name->len == sizeof("request") - 1
-           && ngx_strncmp(name->data, "request", name->len) == 0;
+    if (v->flags & NGX_HTTP_VAR_CHANGEABLE) {
+
+        /* of set, map, auth_request_set and the like, whatever it is called */
+        return 0;
+    }
+
+    for (name = prefixes; name->len; name++) {
+        if (v->name.len > name->len
+            && ngx_strncmp(v->name.data, name->data, name->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

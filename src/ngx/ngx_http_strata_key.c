@@ -32,8 +32,6 @@ static ngx_int_t ngx_http_strata_authority_set(ngx_http_strata_authority_t *a,
     strata_str_t host, strata_str_t header, ngx_uint_t tls);
 static ngx_int_t ngx_http_strata_key_default(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
-static uint64_t ngx_http_strata_key_scope(ngx_http_request_t *r,
-    ngx_http_strata_loc_conf_t *conf);
 static strata_str_t ngx_http_strata_key_scheme(ngx_http_request_t *r);
 static ngx_int_t ngx_http_strata_key_authority(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
@@ -124,7 +122,7 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
                                       b.start, b.pos - b.start);
 
     if (conf->key == NULL) {
-        ctx->scope = ngx_http_strata_key_scope(r, conf);
+        ctx->scope = ngx_http_strata_key_scope(r, conf, &r->uri);
         ctx->primary.digest.lo ^= ctx->scope;
     }
 
@@ -375,8 +373,9 @@ ngx_int_t
 ngx_http_strata_key_of_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     strata_str_t url, strata_key_t *key)
 {
-    u_char                      *p, *last, *q;
+    u_char                      *p, *last, *q, *src, *dst;
     size_t                       len;
+    ngx_str_t                    uri;
     strata_str_t                 scheme, path, args;
     strata_key_builder_t         b;
     const strata_args_policy_t  *policy;
@@ -446,41 +445,21 @@ ngx_http_strata_key_of_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     key->text.len = b.pos - b.start;
     key->digest = strata_hash(strata_store_seed(ctx->zone->store), b.start,
                               b.pos - b.start);
-    key->digest.lo ^= ctx->scope;
 
-    return NGX_OK;
-}
-
-
-/*
- * Which server block, and which named location, answers: Host is the
- * client's word, and a named location keeps the URI of the one it stands in
- * for.  It is mixed into the digest, not into the text, so that the readable
- * key is the URL and no more.
- */
-
-static uint64_t
-ngx_http_strata_key_scope(ngx_http_request_t *r,
-    ngx_http_strata_loc_conf_t *conf)
-{
-    uint64_t                   scope;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    scope = conf->scope;
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    if (clcf->named) {
-        scope += (uint64_t) ngx_hash_key(clcf->name.data, clcf->name.len) << 20;
+    uri.data = ngx_pnalloc(r->pool, path.len + 1);
+    if (uri.data == NULL) {
+        return NGX_ERROR;
     }
 
-    /* 64-bit finalizer of MurmurHash3: every bit counts for every other */
+    dst = uri.data;
+    src = (u_char *) path.data;
 
-    scope ^= scope >> 33;
-    scope *= 0xff51afd7ed558ccdULL;
-    scope ^= scope >> 33;
-    scope *= 0xc4ceb9fe1a85ec53ULL;
+    ngx_unescape_uri(&dst, &src, path.len, 0);
 
-    return scope ^ (scope >> 33);
+    uri.len = dst - uri.data;
+    key->digest.lo ^= ngx_http_strata_key_scope(r, ctx->conf, &uri);
+
+    return NGX_OK;
 }
 
 

@@ -88,7 +88,7 @@ ngx_http_strata_serve(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         head = strata_store_head(&ctx->hold, buf);
     }
 
-    if (ngx_http_strata_head_replay(r, head) != NGX_OK) {
+    if (ngx_http_strata_head_replay(r, ctx, head) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -175,13 +175,18 @@ ngx_http_strata_serve_pipe(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     ngx_memcpy(head, f->head.data, f->head.len);
 
-    if (ngx_http_strata_head_replay(r, head) != NGX_OK
+    if (ngx_http_strata_head_replay(r, ctx, head) != NGX_OK
         || ngx_http_strata_add_status(r, ctx) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     r->headers_out.content_length_n = f->length;
+
+    if (f->length >= 0 && r->headers_out.status == NGX_HTTP_OK) {
+        r->allow_ranges = 1;
+        r->single_range = 1;
+    }
 
     rc = ngx_http_send_header(r);
 
@@ -242,17 +247,16 @@ ngx_http_strata_send(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
         /* a subrequest waits for the client only while it is the active one */
 
-        if (r->connection->buffered
-            && (r == r->main || (ctx->busy && r == r->connection->data)))
-        {
-            return ngx_http_strata_await_write(r);
-        }
-
         /* a filter may hold bytes back although the client could take them */
 
         wev = r->connection->write;
 
-        if (r->buffered && (!wev->ready || wev->delayed || r->aio)) {
+        if ((!wev->ready || wev->delayed || r->aio)
+            && (r->buffered
+                || (r->connection->buffered
+                    && (r == r->main
+                        || (ctx->busy && r == r->connection->data)))))
+        {
             return ngx_http_strata_await_write(r);
         }
 
@@ -341,7 +345,7 @@ ngx_http_strata_next_runs(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
     state = strata_store_body_ready(&ctx->hold, &ready);
 
-    for (n = 0; n < NGX_HTTP_STRATA_RUNS; n++) {
+    for (n = 0; n < NGX_HTTP_STRATA_RUNS && ctx->cursor.off < ready; n++) {
         run = strata_store_run(&ctx->hold, &ctx->cursor, ready);
 
         if (run.len == 0) {
@@ -572,7 +576,7 @@ ngx_http_strata_reader_handler(ngx_http_request_t *r)
         return;
     }
 
-    if (wev->timer_set && !c->buffered && (r == r->main || r == c->data)) {
+    if (wev->timer_set && wev->ready && (r == r->main || r == c->data)) {
         ngx_del_timer(wev);
     }
 

@@ -12,7 +12,7 @@
 
 
 static ngx_int_t ngx_http_strata_head_cache_control(ngx_http_request_t *r,
-    ngx_table_elt_t *h);
+    ngx_http_strata_ctx_t *ctx, ngx_table_elt_t *h);
 
 
 /* The reverse of draft_write(); the strings stay where they are. */
@@ -107,7 +107,8 @@ ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
 /* For expires, gzip_proxied and others that want to know of it. */
 
 static ngx_int_t
-ngx_http_strata_head_cache_control(ngx_http_request_t *r, ngx_table_elt_t *h)
+ngx_http_strata_head_cache_control(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, ngx_table_elt_t *h)
 {
     ngx_table_elt_t  **ph;
 
@@ -117,10 +118,14 @@ ngx_http_strata_head_cache_control(ngx_http_request_t *r, ngx_table_elt_t *h)
 
     a = &r->headers_out.cache_control;
 
-    if (a->elts == NULL
-        && ngx_array_init(a, r->pool, 1, sizeof(ngx_table_elt_t *)) != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (a->elts == NULL) {
+
+        /* room for the usual one; a second one is moved to the pool */
+
+        a->elts = &ctx->cache_control;
+        a->size = sizeof(ngx_table_elt_t *);
+        a->nalloc = 1;
+        a->pool = r->pool;
     }
 
     ph = ngx_array_push(a);
@@ -148,7 +153,8 @@ ngx_http_strata_head_cache_control(ngx_http_request_t *r, ngx_table_elt_t *h)
  */
 
 ngx_int_t
-ngx_http_strata_head_replay(ngx_http_request_t *r, const u_char *p)
+ngx_http_strata_head_replay(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, const u_char *p)
 {
     ngx_uint_t                     i;
     const u_char                  *rows;
@@ -223,7 +229,7 @@ ngx_http_strata_head_replay(ngx_http_request_t *r, const u_char *p)
         p += hf.value_len;
 
         if (hf.kind == NGX_HTTP_STRATA_KIND_CACHE_CONTROL) {
-            if (ngx_http_strata_head_cache_control(r, h) != NGX_OK) {
+            if (ngx_http_strata_head_cache_control(r, ctx, h) != NGX_OK) {
                 return NGX_ERROR;
             }
 

@@ -47,7 +47,7 @@ ngx_http_strata_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_strata_main_conf_t  *smcf = conf;
 
     char                     *rv;
-    ssize_t                   size;
+    off_t                     size;
     ngx_str_t                *value;
     ngx_uint_t                i;
     ngx_http_strata_zone_t   *zone, **zp;
@@ -61,7 +61,7 @@ ngx_http_strata_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    size = ngx_parse_size(&value[2]);
+    size = ngx_parse_offset(&value[2]);
 
     if (size == NGX_ERROR) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

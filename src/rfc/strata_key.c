@@ -39,13 +39,27 @@ strata_key_part(strata_key_builder_t *b, strata_str_t part)
     size_t    n, room, width;
     uint8_t  *p;
 
+    room = b->end - b->pos;
+
+    if (part.len < 0x80 && part.len < room && !b->overflow) {
+
+        /* nearly all of them */
+
+        *b->pos++ = (uint8_t) part.len;
+
+        if (part.len) {
+            memcpy(b->pos, part.data, part.len);
+            b->pos += part.len;
+        }
+
+        return;
+    }
+
     width = 1;
 
     for (n = part.len; n > 0x7f; n >>= 7) {
         width++;
     }
-
-    room = b->end - b->pos;
 
     if (b->overflow || room < width || room - width < part.len) {
         b->overflow = true;
