@@ -73,6 +73,8 @@ async function all () {
     still.forEach(id => failed.push(`${which}: ${id}: ` +
       say(verdicts[which][id])))
     lost.filter(id => !still.includes(id)).forEach(id => {
+      console.log(`${which}: ${id}: passed when run again, before: ` +
+        say(verdicts[which][id]))
       verdicts[which][id].ok = true
       verdicts[which][id].outcome = 'pass'
       seen[which].push(id)
