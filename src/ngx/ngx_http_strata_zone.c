@@ -25,8 +25,12 @@ static void ngx_http_strata_zone_report(ngx_http_strata_zone_t *zone,
     ngx_log_t *log);
 static char *ngx_http_strata_zone_option(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_strata_zone_t *zone);
+typedef strata_store_t *(*ngx_http_strata_attach_pt)(void *base,
+    uint32_t seat, uint32_t pid, void (*wake)(void *data, uint32_t seat),
+    void *wake_data);
+
 static ngx_int_t ngx_http_strata_zones_try(ngx_cycle_t *cycle,
-    ngx_http_strata_main_conf_t *smcf);
+    ngx_http_strata_main_conf_t *smcf, ngx_http_strata_attach_pt attach);
 static void ngx_http_strata_mail_handler(void);
 static void ngx_http_strata_heal_handler(ngx_event_t *ev);
 
@@ -308,7 +312,9 @@ ngx_http_strata_zones_attach(ngx_cycle_t *cycle)
     ngx_http_strata_heal_timer.log = cycle->log;
     ngx_http_strata_heal_timer.cancelable = 1;
 
-    if (ngx_http_strata_zones_try(cycle, smcf) == NGX_ERROR) {
+    if (ngx_http_strata_zones_try(cycle, smcf, strata_store_attach)
+        == NGX_ERROR)
+    {
         return NGX_ERROR;
     }
 
@@ -327,7 +333,8 @@ ngx_http_strata_zones_attach(ngx_cycle_t *cycle)
 
 
 static ngx_int_t
-ngx_http_strata_zones_try(ngx_cycle_t *cycle, ngx_http_strata_main_conf_t *smcf)
+ngx_http_strata_zones_try(ngx_cycle_t *cycle,
+    ngx_http_strata_main_conf_t *smcf, ngx_http_strata_attach_pt attach)
 {
     ngx_uint_t                i;
     ngx_http_strata_zone_t  **zones, *zone;
@@ -362,9 +369,8 @@ ngx_http_strata_zones_try(ngx_cycle_t *cycle, ngx_http_strata_main_conf_t *smcf)
 
         /* NULL: somebody still heals what an earlier owner of the seat left */
 
-        zone->store = strata_store_attach(zone->region, ngx_http_strata_seat,
-                                          ngx_pid, ngx_http_strata_wake_seat,
-                                          NULL);
+        zone->store = attach(zone->region, ngx_http_strata_seat, ngx_pid,
+                             ngx_http_strata_wake_seat, NULL);
         if (zone->store != NULL) {
             zone->metrics = strata_store_metrics(zone->store);
         }
@@ -473,7 +479,8 @@ ngx_http_strata_heal_handler(ngx_event_t *ev)
                                                ngx_http_strata_module);
 
     if (!ngx_exiting) {
-        (void) ngx_http_strata_zones_try((ngx_cycle_t *) ngx_cycle, smcf);
+        (void) ngx_http_strata_zones_try((ngx_cycle_t *) ngx_cycle, smcf,
+                                         strata_store_attach_now);
     }
 
     ngx_http_strata_zones_heal((ngx_cycle_t *) ngx_cycle);

@@ -32,7 +32,6 @@
 
 
 #define STRATA_HEAL_BATCH   256     /* entries per lock hold */
-#define STRATA_OPEN_TRIES   1000    /* 1 ms each */
 #define STRATA_CLOSE_TRIES  20
 
 
@@ -376,7 +375,7 @@ strata_seat_inherit(strata_store_t *st, strata_seat_t *s)
  * lock. A seat that is free needs neither, whoever has the healership still.
  */
 int
-strata_seat_open(strata_store_t *st)
+strata_seat_open(strata_store_t *st, uint32_t tries)
 {
     uint32_t        n;
     uint64_t        who;
@@ -395,7 +394,7 @@ strata_seat_open(strata_store_t *st)
 
         strata_seat_unclaim(st, s);
 
-        if (n == STRATA_OPEN_TRIES) {
+        if (n == tries) {
             return STRATA_BUSY;
         }
 

@@ -16,7 +16,7 @@
 
 
 /* This process takes its seat, healing what a dead one left. STRATA_BUSY */
-int strata_seat_open(strata_store_t *st);
+int strata_seat_open(strata_store_t *st, uint32_t tries);
 
 /* Gives back all and leaves. */
 void strata_seat_close(strata_store_t *st);

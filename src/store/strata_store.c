@@ -19,12 +19,13 @@
 #include <stdlib.h>
 
 
+#define STRATA_OPEN_TRIES  1000    /* a millisecond each */
 #define STRATA_CLAIM_MASK  ((UINT64_C(1) << 56) - 1)
 
 
-strata_store_t *
-strata_store_attach(void *base, uint32_t seat, uint32_t pid,
-    void (*wake)(void *data, uint32_t seat), void *wake_data)
+static strata_store_t *
+strata_store_open(void *base, uint32_t seat, uint32_t pid,
+    void (*wake)(void *data, uint32_t seat), void *wake_data, uint32_t tries)
 {
     size_t           flights;
     uint32_t         i;
@@ -67,12 +68,29 @@ strata_store_attach(void *base, uint32_t seat, uint32_t pid,
     st->wake = wake;
     st->wake_data = wake_data;
 
-    if (strata_seat_open(st) != STRATA_OK) {
+    if (strata_seat_open(st, tries) != STRATA_OK) {
         free(st);
         return NULL;
     }
 
     return st;
+}
+
+
+strata_store_t *
+strata_store_attach(void *base, uint32_t seat, uint32_t pid,
+    void (*wake)(void *data, uint32_t seat), void *wake_data)
+{
+    return strata_store_open(base, seat, pid, wake, wake_data,
+                             STRATA_OPEN_TRIES);
+}
+
+
+strata_store_t *
+strata_store_attach_now(void *base, uint32_t seat, uint32_t pid,
+    void (*wake)(void *data, uint32_t seat), void *wake_data)
+{
+    return strata_store_open(base, seat, pid, wake, wake_data, 0);
 }
 
 

@@ -87,6 +87,10 @@ bool strata_store_check(const void *base, size_t size);
 strata_store_t *strata_store_attach(void *base, uint32_t seat, uint32_t pid,
     void (*wake)(void *data, uint32_t seat), void *wake_data);
 
+/* The same without sleeping: for a process that serves already. */
+strata_store_t *strata_store_attach_now(void *base, uint32_t seat,
+    uint32_t pid, void (*wake)(void *data, uint32_t seat), void *wake_data);
+
 /* Gives back everything the seat still holds, then frees the handle. */
 void strata_store_detach(strata_store_t *st);
 
