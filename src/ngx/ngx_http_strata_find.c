@@ -400,6 +400,7 @@ ngx_http_strata_fetch(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     fl = NULL;
     rc = NGX_HTTP_STRATA_LEAD;
+    reason = STRATA_REASON_LOCK_BUSY;
 
     if (ctx->conf->lock != NGX_HTTP_STRATA_LOCK_OFF && !ctx->bypass
         && !(ctx->holding_stale
