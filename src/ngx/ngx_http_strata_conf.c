@@ -291,6 +291,7 @@ ngx_http_strata_merge_policy(ngx_http_strata_loc_conf_t *conf)
     p->set_cookie = conf->set_cookie;
     p->ignore = conf->ignore_headers >> 1;
     p->grace_ms = conf->grace;
+    p->grace_error_only = !(conf->use_stale & NGX_HTTP_STRATA_STALE_UPDATING);
     p->keep_ms = conf->keep;
     p->keep_unfresh = conf->revalidate;
     p->identity_off = (conf->identity == NGX_HTTP_STRATA_IDENTITY_OFF);

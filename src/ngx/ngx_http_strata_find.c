@@ -228,8 +228,7 @@ ngx_http_strata_found_stale(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     want.max_age_ms = -1;
     want.min_fresh_ms = -1;
     want.max_stale_ms = -1;
-    want.updating = ctx->conf->background_update
-                    && (ctx->conf->use_stale & NGX_HTTP_STRATA_STALE_UPDATING);
+    want.updating = ctx->conf->background_update;
 
     reason = STRATA_REASON_EXPIRED;
     reuse = strata_reuse(&ctx->meta, &want, ngx_current_msec, &reason);
