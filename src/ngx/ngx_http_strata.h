@@ -123,6 +123,8 @@ typedef struct {
     ngx_int_t                  jitter_ms;
     ngx_int_t                  jitter_permille;
     ngx_uint_t                 jitter;
+    ngx_int_t                  heuristic;   /* permille of its age */
+    ngx_int_t                  heuristic_max;
     ngx_uint_t                 set_cookie;
     ngx_uint_t                 ignore_headers;
     ngx_msec_t                 grace;

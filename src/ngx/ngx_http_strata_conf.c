@@ -62,6 +62,8 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->valid_max = NGX_CONF_UNSET_MSEC;
     conf->jitter_ms = NGX_CONF_UNSET;
     conf->jitter_permille = NGX_CONF_UNSET;
+    conf->heuristic = NGX_CONF_UNSET;
+    conf->heuristic_max = NGX_CONF_UNSET;
     conf->jitter = NGX_CONF_UNSET_UINT;
     conf->set_cookie = NGX_CONF_UNSET_UINT;
     conf->grace = NGX_CONF_UNSET_MSEC;
@@ -125,6 +127,8 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->jitter_ms, prev->jitter_ms, 0);
     ngx_conf_merge_value(conf->jitter_permille, prev->jitter_permille, 50);
     ngx_conf_merge_uint_value(conf->jitter, prev->jitter, STRATA_JITTER_SUB);
+    ngx_conf_merge_value(conf->heuristic, prev->heuristic, 0);
+    ngx_conf_merge_value(conf->heuristic_max, prev->heuristic_max, 86400000);
     ngx_conf_merge_uint_value(conf->set_cookie, prev->set_cookie,
                               STRATA_SET_COOKIE_SKIP);
     ngx_conf_merge_bitmask_value(conf->ignore_headers, prev->ignore_headers,
@@ -288,6 +292,8 @@ ngx_http_strata_merge_policy(ngx_http_strata_loc_conf_t *conf)
     p->jitter_ms = conf->jitter_ms;
     p->jitter_permille = conf->jitter_permille;
     p->jitter = conf->jitter;
+    p->heuristic_permille = conf->heuristic;
+    p->heuristic_max_ms = conf->heuristic_max;
     p->set_cookie = conf->set_cookie;
     p->ignore = conf->ignore_headers >> 1;
     p->grace_ms = conf->grace;

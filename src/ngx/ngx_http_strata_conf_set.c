@@ -438,6 +438,60 @@ ngx_http_strata_set_valid(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 /* strata_jitter time | percent% | off [add | sub | both] */
 
+/* off | percent% [max=time] */
+
+char *
+ngx_http_strata_set_heuristic(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_int_t                    n;
+    ngx_str_t                   *value, s;
+    ngx_http_strata_loc_conf_t  *slcf = conf;
+
+    if (slcf->heuristic != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_http_strata_is_off(cf)) {
+        slcf->heuristic = 0;
+        return NGX_CONF_OK;
+    }
+
+    s = value[1];
+
+    n = (s.len > 1 && s.data[s.len - 1] == '%')
+        ? ngx_atofp(s.data, s.len - 1, 1) : NGX_ERROR;
+
+    if (n == NGX_ERROR || n > 1000) {
+        return ngx_http_strata_invalid(cf, cmd, &value[1]);
+    }
+
+    slcf->heuristic = n;
+
+    if (cf->args->nelts == 2) {
+        return NGX_CONF_OK;
+    }
+
+    s = value[2];
+
+    if (s.len <= 4 || ngx_strncmp(s.data, "max=", 4) != 0) {
+        return ngx_http_strata_invalid(cf, cmd, &value[2]);
+    }
+
+    s.data += 4;
+    s.len -= 4;
+
+    slcf->heuristic_max = ngx_parse_time(&s, 0);
+
+    if (slcf->heuristic_max == NGX_ERROR) {
+        return ngx_http_strata_invalid(cf, cmd, &value[2]);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 char *
 ngx_http_strata_set_jitter(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {

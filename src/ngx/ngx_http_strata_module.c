@@ -121,6 +121,9 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_grace", NGX_CONF_TAKE1,
                         ngx_http_strata_set_msec, grace, NULL),
 
+    ngx_http_strata_loc("strata_heuristic", NGX_CONF_TAKE12,
+                        ngx_http_strata_set_heuristic, heuristic, NULL),
+
     ngx_http_strata_loc("strata_hide_header", NGX_CONF_1MORE,
                         ngx_http_strata_set_names, hide_header, NULL),
 
