@@ -447,6 +447,11 @@ struct ngx_http_strata_fetch_s {
     strata_meta_t                meta;
     strata_reason_e              reason;    /* why it is not stored */
 
+    /* ngx_http_strata_interim.c */
+    ngx_http_upstream_t         *watched;
+    ngx_int_t                  (*process_header)(ngx_http_request_t *r);
+    ngx_int_t                  (*reinit_request)(ngx_http_request_t *r);
+
     off_t                        length;    /* of the body; -1 not known */
     uint64_t                     stored_len;
     ngx_chain_t                 *in;        /* what the pipe has no room for */
@@ -493,6 +498,10 @@ void ngx_http_strata_fetch_states(ngx_http_strata_fetch_t *f,
 ngx_http_strata_fetch_t *ngx_http_strata_fetch_of(ngx_http_request_t *r);
 ngx_int_t ngx_http_strata_fetch_entered(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f);
+
+/* ngx_http_strata_interim.c */
+
+void ngx_http_strata_interim_watch(ngx_http_strata_fetch_t *f);
 
 /* ngx_http_strata_detach.c: what a fetch needs of the client's request */
 

@@ -547,6 +547,10 @@ ngx_http_strata_fetch_event_handler(ngx_event_t *ev)
     }
 
     ngx_http_run_posted_requests(c);
+
+    /* nothing of the answer was read yet: that takes an event of its own */
+
+    ngx_http_strata_interim_watch(f);
 }
 
 
