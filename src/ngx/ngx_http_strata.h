@@ -113,6 +113,7 @@ typedef struct {
     strata_args_policy_t      *args;        /* NULL: not configured */
     ngx_uint_t                 identity;
     ngx_http_complex_value_t  *identity_value;
+    ngx_array_t               *languages;   /* of strata_str_t; NULL: as is */
     ngx_uint_t                 in_key;      /* credentials the key has */
     ngx_array_t               *key_cookies; /* names of cookies it has */
     uint64_t                   scope;       /* of the server block */
@@ -338,6 +339,11 @@ ngx_int_t ngx_http_strata_key_of_url(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_str_t url, strata_key_t *key);
 ngx_int_t ngx_http_strata_key_keep(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
+
+/* What the request's Accept-Encoding and Accept-Language are folded to. */
+strata_str_t ngx_http_strata_key_coding(ngx_http_request_t *r);
+strata_str_t ngx_http_strata_key_language(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf);
 strata_str_t ngx_http_strata_key_text(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 

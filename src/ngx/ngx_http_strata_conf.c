@@ -55,6 +55,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->shm_zone = NGX_CONF_UNSET_PTR;
     conf->key = NGX_CONF_UNSET_PTR;
     conf->args = NGX_CONF_UNSET_PTR;
+    conf->languages = NGX_CONF_UNSET_PTR;
     conf->identity = NGX_CONF_UNSET_UINT;
 
     conf->valid = NGX_CONF_UNSET_PTR;
@@ -113,6 +114,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_ptr_value(conf->key, prev->key, NULL);
     ngx_conf_merge_ptr_value(conf->args, prev->args, NULL);
+    ngx_conf_merge_ptr_value(conf->languages, prev->languages, NULL);
 
     if (conf->identity == NGX_CONF_UNSET_UINT) {
         conf->identity_value = prev->identity_value;

@@ -9,6 +9,8 @@
  */
 
 #include "ngx_http_strata_conf_set.h"
+#include "../base/strata_str.h"
+#include "../rfc/strata_language.h"
 
 
 static ngx_int_t ngx_http_strata_credentials(ngx_conf_t *cf,
@@ -278,4 +280,83 @@ ngx_http_strata_set_identity(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * accept-language values=tag,...; off.  Accept-Encoding is always folded, and
+ * may be said.
+ */
+
+char *
+ngx_http_strata_set_vary_normalize(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    u_char                      *p, *last;
+    ngx_str_t                   *value;
+    strata_str_t                *tag;
+    ngx_http_strata_loc_conf_t  *slcf = conf;
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "accept-encoding") == 0
+        && cf->args->nelts == 2)
+    {
+        return NGX_CONF_OK;
+    }
+
+    if (slcf->languages != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    if (ngx_http_strata_is_off(cf)) {
+        slcf->languages = NULL;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value[1].data, "accept-language") != 0) {
+        return ngx_http_strata_invalid(cf, cmd, &value[1]);
+    }
+
+    if (cf->args->nelts != 3 || value[2].len <= sizeof("values=") - 1
+        || ngx_strncmp(value[2].data, "values=", sizeof("values=") - 1) != 0)
+    {
+        return "needs values=language,...";
+    }
+
+    slcf->languages = ngx_array_create(cf->pool, 4, sizeof(strata_str_t));
+    if (slcf->languages == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    p = value[2].data + sizeof("values=") - 1;
+    last = value[2].data + value[2].len;
+
+    for ( ;; ) {
+        tag = ngx_array_push(slcf->languages);
+        if (tag == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        tag->data = p;
+
+        while (p < last
+               && ((strata_str_class[*p] & (STRATA_STR_ALPHA|STRATA_STR_DIGIT))
+                   || *p == '-'))
+        {
+            p++;
+        }
+
+        tag->len = p - tag->data;
+
+        if (tag->len == 0 || (p < last && *p != ',')
+            || slcf->languages->nelts > STRATA_LANGUAGE_MAX)
+        {
+            return ngx_http_strata_invalid(cf, cmd, &value[2]);
+        }
+
+        if (p++ == last) {
+            return NGX_CONF_OK;
+        }
+    }
 }

@@ -14,10 +14,20 @@
 static ngx_uint_t ngx_http_strata_detach_keyed(ngx_table_elt_t *h,
     ngx_http_strata_ctx_t *ctx);
 static ngx_uint_t ngx_http_strata_detach_dropped(ngx_table_elt_t *h);
+static ngx_int_t ngx_http_strata_detach_folded(ngx_http_request_t *r,
+    ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
+static ngx_uint_t ngx_http_strata_detach_is(ngx_table_elt_t *h,
+    ngx_str_t *name);
 static ngx_int_t ngx_http_strata_detach_header(ngx_http_request_t *host,
     ngx_str_t *name, ngx_str_t *value);
 static ngx_uint_t ngx_http_strata_detach_derived(ngx_http_variable_t *v);
 static ngx_uint_t ngx_http_strata_detach_of_connection(ngx_str_t *name);
+
+
+static ngx_str_t  ngx_http_strata_accept_encoding =
+    ngx_string("Accept-Encoding");
+static ngx_str_t  ngx_http_strata_accept_language =
+    ngx_string("Accept-Language");
 
 
 ngx_int_t
@@ -61,7 +71,7 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
 
         if (i >= part->nelts) {
             if (part->next == NULL) {
-                return NGX_OK;
+                return ngx_http_strata_detach_folded(r, host, ctx);
             }
 
             part = part->next;
@@ -70,6 +80,11 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
         }
 
         if (h[i].hash == 0 || ngx_http_strata_detach_dropped(&h[i])
+            || ngx_http_strata_detach_is(&h[i],
+                                         &ngx_http_strata_accept_encoding)
+            || (ctx->conf->languages
+                && ngx_http_strata_detach_is(&h[i],
+                                          &ngx_http_strata_accept_language))
             || (ctx->purging && !ngx_http_strata_detach_keyed(&h[i], ctx)))
         {
             continue;
@@ -96,6 +111,50 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
             return NGX_ERROR;
         }
     }
+}
+
+
+/*
+ * The origin is asked for what the key has, so that its choice is right for
+ * everyone with this key, also for those who did not say.
+ */
+
+static ngx_int_t
+ngx_http_strata_detach_folded(ngx_http_request_t *r, ngx_http_request_t *host,
+    ngx_http_strata_ctx_t *ctx)
+{
+    ngx_str_t     value;
+    strata_str_t  folded;
+
+    folded = ngx_http_strata_key_coding(r);
+    value.data = (u_char *) folded.data;
+    value.len = folded.len;
+
+    if (ngx_http_strata_detach_header(host, &ngx_http_strata_accept_encoding,
+                                      &value)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ctx->conf->languages == NULL) {
+        return NGX_OK;
+    }
+
+    folded = ngx_http_strata_key_language(r, ctx->conf);
+    value.data = (u_char *) folded.data;
+    value.len = folded.len;
+
+    return ngx_http_strata_detach_header(host, &ngx_http_strata_accept_language,
+                                         &value);
+}
+
+
+static ngx_uint_t
+ngx_http_strata_detach_is(ngx_table_elt_t *h, ngx_str_t *name)
+{
+    return h->key.len == name->len
+           && ngx_strncasecmp(h->key.data, name->data, name->len) == 0;
 }
 
 

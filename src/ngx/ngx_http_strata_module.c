@@ -220,6 +220,9 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_valid_min", NGX_CONF_TAKE1,
                         ngx_http_strata_set_msec, valid_min, NULL),
 
+    ngx_http_strata_loc("strata_vary_normalize", NGX_CONF_TAKE12,
+                        ngx_http_strata_set_vary_normalize, languages, NULL),
+
     { ngx_string("strata_zone"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
       ngx_http_strata_zone,
