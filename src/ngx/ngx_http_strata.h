@@ -339,11 +339,6 @@ ngx_int_t ngx_http_strata_key_of_url(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_str_t url, strata_key_t *key);
 ngx_int_t ngx_http_strata_key_keep(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
-
-/* What the request's Accept-Encoding and Accept-Language are folded to. */
-strata_str_t ngx_http_strata_key_coding(ngx_http_request_t *r);
-strata_str_t ngx_http_strata_key_language(ngx_http_request_t *r,
-    ngx_http_strata_loc_conf_t *conf);
 strata_str_t ngx_http_strata_key_text(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 
@@ -351,6 +346,17 @@ strata_str_t ngx_http_strata_key_text(ngx_http_request_t *r,
 
 uint64_t ngx_http_strata_key_scope(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf, ngx_str_t *uri);
+
+/* ngx_http_strata_field.c */
+
+/* The nth value as it is keyed; data is the request (strata_vary_get_pt). */
+bool ngx_http_strata_field_keyed(void *data, strata_str_t name, size_t nth,
+    strata_str_t *value);
+
+/* What the request's Accept-Encoding and Accept-Language are folded to. */
+strata_str_t ngx_http_strata_field_coding(ngx_http_request_t *r);
+strata_str_t ngx_http_strata_field_language(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf);
 
 /* request: ngx_http_strata_request.c */
 

@@ -173,10 +173,6 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->cache_status, prev->cache_status, "");
     ngx_conf_merge_value(conf->cache_status_key, prev->cache_status_key, 0);
 
-    if (conf->use_stale & NGX_HTTP_STRATA_STALE_OFF) {
-        conf->use_stale = NGX_CONF_BITMASK_SET|NGX_HTTP_STRATA_STALE_OFF;
-    }
-
     ngx_http_strata_merge_policy(conf);
 
     if (conf->shm_zone && !conf->status_page) {
@@ -283,6 +279,10 @@ ngx_http_strata_merge_policy(ngx_http_strata_loc_conf_t *conf)
     strata_policy_t  *p;
 
     p = &conf->policy;
+
+    if (conf->use_stale & NGX_HTTP_STRATA_STALE_OFF) {
+        conf->use_stale = NGX_CONF_BITMASK_SET|NGX_HTTP_STRATA_STALE_OFF;
+    }
 
     if (conf->valid) {
         p->valid = conf->valid->elts;

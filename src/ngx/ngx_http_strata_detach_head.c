@@ -126,7 +126,7 @@ ngx_http_strata_detach_folded(ngx_http_request_t *r, ngx_http_request_t *host,
     ngx_str_t     value;
     strata_str_t  folded;
 
-    folded = ngx_http_strata_key_coding(r);
+    folded = ngx_http_strata_field_coding(r);
     value.data = (u_char *) folded.data;
     value.len = folded.len;
 
@@ -141,7 +141,7 @@ ngx_http_strata_detach_folded(ngx_http_request_t *r, ngx_http_request_t *host,
         return NGX_OK;
     }
 
-    folded = ngx_http_strata_key_language(r, ctx->conf);
+    folded = ngx_http_strata_field_language(r, ctx->conf);
     value.data = (u_char *) folded.data;
     value.len = folded.len;
 

@@ -14,9 +14,7 @@
  */
 
 #include "ngx_http_strata.h"
-#include "../rfc/strata_coding.h"
 #include "../rfc/strata_hdr.h"
-#include "../rfc/strata_language.h"
 
 
 typedef struct {
@@ -43,14 +41,7 @@ static ngx_int_t ngx_http_strata_key_query(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
 static ngx_int_t ngx_http_strata_key_value(ngx_http_request_t *r,
     ngx_http_complex_value_t *value, strata_key_builder_t *b);
-static bool ngx_http_strata_key_get_value(void *data, strata_str_t name,
-    size_t nth, strata_str_t *value);
-static bool ngx_http_strata_key_get_field(void *data, strata_str_t name,
-    size_t nth, strata_str_t *value);
 
-
-static const strata_str_t  ngx_http_strata_accept_language =
-    strata_string("accept-language");
 
 static u_char  ngx_http_strata_key_buf[STRATA_KEY_MAX];
 static u_char  ngx_http_strata_variant_buf[STRATA_KEY_MAX];
@@ -551,7 +542,7 @@ ngx_http_strata_key_variant(ngx_http_request_t *r, strata_key_t *primary,
     ngx_memcpy(ngx_http_strata_variant_buf, primary->text.data, len);
 
     len = strata_vary_key(ngx_http_strata_variant_buf, len, STRATA_KEY_MAX, id,
-                          rule, ngx_http_strata_key_get_value, r);
+                          rule, ngx_http_strata_field_keyed, r);
     if (len == 0) {
         return NGX_DECLINED;
     }
@@ -562,116 +553,6 @@ ngx_http_strata_key_variant(ngx_http_request_t *r, strata_key_t *primary,
     key->digest.lo ^= scope;
 
     return NGX_OK;
-}
-
-
-/* A value of the request as it is keyed. */
-
-static bool
-ngx_http_strata_key_get_value(void *data, strata_str_t name, size_t nth,
-    strata_str_t *value)
-{
-    ngx_http_request_t *r = data;
-
-    ngx_http_strata_loc_conf_t  *conf;
-
-    conf = ngx_http_get_module_loc_conf(r, ngx_http_strata_module);
-
-    if (conf->languages && name.len == ngx_http_strata_accept_language.len
-        && ngx_strncmp(name.data, ngx_http_strata_accept_language.data,
-                       name.len)
-           == 0)
-    {
-        *value = ngx_http_strata_key_language(r, conf);
-        return nth == 0;
-    }
-
-    return ngx_http_strata_key_get_field(r, name, nth, value);
-}
-
-
-strata_str_t
-ngx_http_strata_key_coding(ngx_http_request_t *r)
-{
-    size_t           nth;
-    strata_str_t     value;
-    strata_coding_t  c;
-
-    static const strata_str_t  name = strata_string("accept-encoding");
-
-    strata_coding_init(&c);
-
-    for (nth = 0;
-         ngx_http_strata_key_get_field(r, name, nth, &value);
-         nth++)
-    {
-        strata_coding_accept(&c, value);
-    }
-
-    return strata_coding_best(&c);
-}
-
-
-strata_str_t
-ngx_http_strata_key_language(ngx_http_request_t *r,
-    ngx_http_strata_loc_conf_t *conf)
-{
-    size_t             nth;
-    strata_str_t       value;
-    strata_language_t  l;
-
-    strata_language_init(&l, conf->languages->elts, conf->languages->nelts);
-
-    for (nth = 0;
-         ngx_http_strata_key_get_field(r, ngx_http_strata_accept_language, nth,
-                                       &value);
-         nth++)
-    {
-        strata_language_accept(&l, value);
-    }
-
-    return strata_language_best(&l);
-}
-
-
-static bool
-ngx_http_strata_key_get_field(void *data, strata_str_t name, size_t nth,
-    strata_str_t *value)
-{
-    ngx_http_request_t *r = data;
-
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return false;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].hash == 0 || h[i].key.len != name.len
-            || ngx_strncasecmp(h[i].key.data, (u_char *) name.data, name.len)
-               != 0)
-        {
-            continue;
-        }
-
-        if (nth-- == 0) {
-            value->data = h[i].value.data;
-            value->len = h[i].value.len;
-            return true;
-        }
-    }
 }
 
 

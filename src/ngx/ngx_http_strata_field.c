@@ -1,0 +1,128 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Fields of a request, as the key has them and as the origin is told them.
+ */
+
+#include "ngx_http_strata.h"
+#include "../rfc/strata_coding.h"
+#include "../rfc/strata_language.h"
+
+
+static bool ngx_http_strata_field_get(ngx_http_request_t *r,
+    strata_str_t name, size_t nth, strata_str_t *value);
+
+
+static const strata_str_t  ngx_http_strata_accept_language =
+    strata_string("accept-language");
+
+
+/* A value of the request as it is keyed. */
+
+bool
+ngx_http_strata_field_keyed(void *data, strata_str_t name, size_t nth,
+    strata_str_t *value)
+{
+    ngx_http_request_t *r = data;
+
+    ngx_http_strata_loc_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_strata_module);
+
+    if (conf->languages && name.len == ngx_http_strata_accept_language.len
+        && ngx_strncmp(name.data, ngx_http_strata_accept_language.data,
+                       name.len)
+           == 0)
+    {
+        *value = ngx_http_strata_field_language(r, conf);
+        return nth == 0;
+    }
+
+    return ngx_http_strata_field_get(r, name, nth, value);
+}
+
+
+strata_str_t
+ngx_http_strata_field_coding(ngx_http_request_t *r)
+{
+    size_t           nth;
+    strata_str_t     value;
+    strata_coding_t  c;
+
+    static const strata_str_t  name = strata_string("accept-encoding");
+
+    strata_coding_init(&c);
+
+    for (nth = 0;
+         ngx_http_strata_field_get(r, name, nth, &value);
+         nth++)
+    {
+        strata_coding_accept(&c, value);
+    }
+
+    return strata_coding_best(&c);
+}
+
+
+strata_str_t
+ngx_http_strata_field_language(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf)
+{
+    size_t             nth;
+    strata_str_t       value;
+    strata_language_t  l;
+
+    strata_language_init(&l, conf->languages->elts, conf->languages->nelts);
+
+    for (nth = 0;
+         ngx_http_strata_field_get(r, ngx_http_strata_accept_language, nth,
+                                       &value);
+         nth++)
+    {
+        strata_language_accept(&l, value);
+    }
+
+    return strata_language_best(&l);
+}
+
+
+static bool
+ngx_http_strata_field_get(ngx_http_request_t *r, strata_str_t name, size_t nth,
+    strata_str_t *value)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return false;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].hash == 0 || h[i].key.len != name.len
+            || ngx_strncasecmp(h[i].key.data, (u_char *) name.data, name.len)
+               != 0)
+        {
+            continue;
+        }
+
+        if (nth-- == 0) {
+            value->data = h[i].value.data;
+            value->len = h[i].value.len;
+            return true;
+        }
+    }
+}
