@@ -102,6 +102,7 @@ struct ngx_http_strata_zone_s {
 typedef struct {
     ngx_array_t                zones;       /* of ngx_http_strata_zone_t * */
     ngx_uint_t                 used;        /* some location has strata_cache */
+    ngx_uint_t                 timed;       /* $strata_l1_time is asked for */
 } ngx_http_strata_main_conf_t;
 
 
@@ -241,6 +242,7 @@ struct ngx_http_strata_ctx_s {
     ngx_event_t                  timer;     /* strata_lock_timeout */
     ngx_msec_t                   wait_start;
     ngx_msec_t                   lock_time; /* spent waiting, ms */
+    uint32_t                     l1_time;   /* look-ups, us, if asked for */
 
     /* our own fetch, while it runs and we need it */
     ngx_http_strata_fetch_t     *fetch;
@@ -273,6 +275,7 @@ struct ngx_http_strata_ctx_s {
     unsigned                     fresh_word:1; /* the flight's own result */
     unsigned                     retried:1;    /* one came to nothing */
     unsigned                     expired:1;    /* what was found is stale */
+    unsigned                     looked_up:1;  /* l1_time is set */
     unsigned                     bypass:1;     /* strata_bypass was true */
     unsigned                     invalidate:1; /* an unsafe method */
     unsigned                     purging:1;    /* a PURGE: not a client's */

@@ -13,6 +13,8 @@
 #include "../rfc/strata_reuse.h"
 
 
+static int ngx_http_strata_find_entry(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
 static int ngx_http_strata_find(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static int ngx_http_strata_find_variant(ngx_http_request_t *r,
@@ -73,10 +75,39 @@ ngx_http_strata_lookup(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 }
 
 
-/* Looks for the primary, and for this request's variant if there is a rule. */
+/* The look-up, and how long it took if $strata_l1_time is in use. */
 
 static int
 ngx_http_strata_find(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    int                           rc;
+    struct timespec               from, to;
+    ngx_http_strata_main_conf_t  *smcf;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_strata_module);
+
+    if (!smcf->timed) {
+        return ngx_http_strata_find_entry(r, ctx);
+    }
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &from);
+
+    rc = ngx_http_strata_find_entry(r, ctx);
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &to);
+
+    ctx->l1_time += (to.tv_sec - from.tv_sec) * 1000000
+                    + (to.tv_nsec - from.tv_nsec) / 1000;
+    ctx->looked_up = 1;
+
+    return rc;
+}
+
+
+/* Looks for the primary, and for this request's variant if there is a rule. */
+
+static int
+ngx_http_strata_find_entry(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
     int  rc;
 

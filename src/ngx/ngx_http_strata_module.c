@@ -277,6 +277,7 @@ ngx_http_strata_postconfiguration(ngx_conf_t *cf)
 {
     ngx_uint_t                    n;
     ngx_http_handler_pt          *h;
+    ngx_http_variable_t          *v;
     ngx_http_core_main_conf_t    *cmcf;
     ngx_http_strata_main_conf_t  *smcf;
 
@@ -287,6 +288,19 @@ ngx_http_strata_postconfiguration(ngx_conf_t *cf)
     }
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    /* a clock on every hit is only for those who want to know */
+
+    v = cmcf->variables.elts;
+
+    for (n = 0; n < cmcf->variables.nelts; n++) {
+        if (v[n].name.len == sizeof("strata_l1_time") - 1
+            && ngx_strncmp(v[n].name.data, "strata_l1_time", v[n].name.len)
+               == 0)
+        {
+            smcf->timed = 1;
+        }
+    }
 
     /*
      * After access, so that a hit never skips authentication, and last of its

@@ -26,7 +26,8 @@ enum {
     NGX_HTTP_STRATA_VAR_STORE_STATUS,
     NGX_HTTP_STRATA_VAR_AGE,
     NGX_HTTP_STRATA_VAR_TTL,
-    NGX_HTTP_STRATA_VAR_LOCK_TIME
+    NGX_HTTP_STRATA_VAR_LOCK_TIME,
+    NGX_HTTP_STRATA_VAR_L1_TIME
 };
 
 
@@ -60,6 +61,9 @@ static ngx_http_variable_t  ngx_http_strata_variables[] = {
 
     { ngx_string("strata_key"), NULL, ngx_http_strata_key_variable,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("strata_l1_time"), NULL, ngx_http_strata_number_variable,
+      NGX_HTTP_STRATA_VAR_L1_TIME, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("strata_lock_time"), NULL, ngx_http_strata_number_variable,
       NGX_HTTP_STRATA_VAR_LOCK_TIME, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -169,7 +173,9 @@ ngx_http_strata_number_variable(ngx_http_request_t *r,
     ctx = ngx_http_strata_client_ctx(r);
 
     if (ctx == NULL
-        || (!ctx->holding && data != NGX_HTTP_STRATA_VAR_LOCK_TIME)
+        || (!ctx->holding && data != NGX_HTTP_STRATA_VAR_LOCK_TIME
+            && data != NGX_HTTP_STRATA_VAR_L1_TIME)
+        || (data == NGX_HTTP_STRATA_VAR_L1_TIME && !ctx->looked_up)
         || (!ctx->waited && data == NGX_HTTP_STRATA_VAR_LOCK_TIME))
     {
         v->not_found = 1;
@@ -191,6 +197,10 @@ ngx_http_strata_number_variable(ngx_http_request_t *r,
 
         n = ctx->lock_time;
         p = ngx_sprintf(p, "%L.%03L", n / 1000, n % 1000);
+        break;
+
+    case NGX_HTTP_STRATA_VAR_L1_TIME:
+        p = ngx_sprintf(p, "0.%06uD", ngx_min(ctx->l1_time, 999999));
         break;
 
     case NGX_HTTP_STRATA_VAR_AGE:

@@ -11,7 +11,7 @@ with scenario() as t:
         add_header V-Key $strata_key always;
         add_header V-Age $strata_age always;
         add_header V-Ttl $strata_ttl always;
-        add_header V-Lock $strata_lock_time always;
+        add_header V-Lock $strata_lock_time always; add_header V-L1 $strata_l1_time always;
         log_format v '$status|$strata_status|$strata_tier|$strata_reason|$strata_store_status|$strata_key';""",
                  server="access_log %DIR%/access.log v;")
     r = ng.fill("/a?b=2&a=1")
@@ -19,9 +19,11 @@ with scenario() as t:
     r = ng.get("/a?a=1&b=2", host="LOCALHOST")
     is_(r.cache, "HIT", "hit")
     like(r.get("V-Age"), r"^\d+", "age")
+    like(r.get("V-L1"), r"^0\.\d{6}$", "time of the look-up")
     ok(90 <= float(r.get("V-Ttl")) <= 100, "ttl")
     r = ng.request("/a", "POST", body=b"")
     is_(r.cache, "PASS", "pass")
+    is_(r.get("V-L1"), None, "no look-up, no time")
     wait_until(lambda: len(open(f"{ng.dir}/access.log").readlines()) >= 3)
     lines = [x.strip().split("|", 5) for x in open(f"{ng.dir}/access.log")
              if "/-" not in x and "|PASS|" in x or "|HIT|" in x or "|MISS|" in x]
