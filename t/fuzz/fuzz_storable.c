@@ -127,6 +127,8 @@ policy_of(input_t *in, strata_policy_t *p, strata_valid_t *valid)
 {
     uint8_t  bits;
 
+    memset(p, 0, sizeof(*p));
+
     bits = take_byte(in);
     p->keep_unfresh = bits & 1;
     p->identity_off = bits & 2;
