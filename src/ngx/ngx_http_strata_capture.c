@@ -8,8 +8,8 @@
  *
  *   header   may it be stored?  If so an entry is reserved, published if its
  *            length is known, and the flight told; else the flight is let go
- *            and the leader gets
- *            a pipe.  A 304 makes a new entry of the old one's body at once.
+ *            and the leader gets a pipe.  What is stored, and what a 304 makes,
+ *            is in ngx_http_strata_entry.c
  *   body     appended to the entry, or put into the pipe as far as it goes
  *   end      committed if it is complete, else abandoned
  *
