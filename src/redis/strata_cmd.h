@@ -1,0 +1,30 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * A command as a list of arguments; hiredis' formatter makes bytes of it.
+ */
+
+#ifndef STRATA_CMD_H
+#define STRATA_CMD_H
+
+
+#include "../base/strata_base.h"
+
+
+#define STRATA_CMD_ARGS_MAX  16
+
+/* Arguments belong to the caller. */
+typedef struct {
+    int          n;
+    const char  *args[STRATA_CMD_ARGS_MAX];
+    size_t       lens[STRATA_CMD_ARGS_MAX];
+} strata_cmd_t;
+
+/* STRATA_ERROR: more than STRATA_CMD_ARGS_MAX; the command stays as it was. */
+int strata_cmd_add(strata_cmd_t *cmd, const void *data, size_t len);
+
+
+#endif /* STRATA_CMD_H */
