@@ -44,7 +44,7 @@ class H2:
                           + self._frame(SETTINGS, 0, 0, struct.pack("!HI", 4, 0x7fffffff))
                           + self._frame(WINDOW, 0, 0, struct.pack("!I", 0x7fff0000)))
 
-    def open(self, path, method="GET", headers=()):
+    def open(self, path, method="GET", headers=(), body=b""):
         """Sends a request; a Stream."""
         fields = [(":method", method), (":scheme", "http"), (":path", path),
                   (":authority", self.host)]
@@ -54,7 +54,11 @@ class H2:
         s.id = self._next
         self._next += 2
         self.streams[s.id] = s
-        self.sock.sendall(self._frame(HEADERS, END_STREAM | END_HEADERS, s.id, block))
+        end = 0 if body else END_STREAM
+        self.sock.sendall(self._frame(HEADERS, end | END_HEADERS, s.id, block))
+        for i in range(0, len(body), 16384):
+            end = END_STREAM if i + 16384 >= len(body) else 0
+            self.sock.sendall(self._frame(DATA, end, s.id, body[i:i + 16384]))
         return s
 
     def reset(self, s):

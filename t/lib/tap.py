@@ -13,6 +13,7 @@ SLOW = float(os.environ.get("STRATA_SLOW", "1"))
 
 _count = 0
 _failed = 0
+_cases = 0
 
 
 def ok(condition, name):
@@ -63,6 +64,21 @@ def within(ms, bar_ms, name, slack_ms=None):
               f"{name} ({_num(ms)} <= {_num(bar)} ms)")
 
 
+def case(condition, name):
+    """One hostile case: after the attack this says whether the victim is well."""
+    return cases([] if condition else [name], 1, name)
+
+
+def cases(wrong, n, name):
+    """n hostile cases in one check; wrong lists those that went wrong."""
+    global _cases
+    _cases += n
+    good = ok(not wrong, name if n == 1 else f"{name} ({n} cases)")
+    for w in wrong[:10] if n > 1 else ():
+        note(f"  {_cut(w)}")
+    return good
+
+
 def note(text):
     for line in str(text).splitlines() or [""]:
         print(f"# {line}", flush=True)
@@ -82,6 +98,8 @@ def skip_all(reason):
 
 def done():
     """The plan, last.  Returns the exit code."""
+    if _cases:
+        note(f"{_cases} hostile cases")
     print(f"1..{_count}", flush=True)
     return 1 if _failed or not _count else 0
 

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""T-01: headers that are not in the key cannot speak to the origin on a cacheable route."""
+import pathlib, sys
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from strata import *
+
+NAMES = """X-Forwarded-Host X-Forwarded-Scheme X-Forwarded-Proto X-Forwarded-Protocol X-Forwarded-Port
+X-Forwarded-Prefix X-Forwarded-Path X-Forwarded-Uri X-Forwarded-Server X-Forwarded-Ssl Forwarded
+Front-End-Https X-Scheme X-Url-Scheme X-Host X-Host-Override X-HTTP-Host-Override X-Original-Host
+X-Original-URL X-Original-Uri X-Rewrite-URL X-HTTP-Method-Override X-HTTP-Method X-Method-Override""".split()
+
+FORMS = {
+    "plain": lambda n: [f"{n}: {EVIL}"],
+    "odd case": lambda n: ["".join(c.lower() if i % 2 else c.upper() for i, c in enumerate(n)) + f": {EVIL}"],
+    "twice": lambda n: [f"{n}: localhost", f"{n}: {EVIL}"],
+    "folded": lambda n: [f"{n}:", f" {EVIL}"],
+    "folded later": lambda n: ["X-A: b", f"\t{n}: {EVIL}"],
+    "underscores": lambda n: [f"{n.replace('-', '_')}: {EVIL}"],
+    "space before the colon": lambda n: [f"{n} : {EVIL}"],
+    "no space after it": lambda n: [f"{n}:{EVIL}"],
+}
+
+with scenario() as t:
+    origin = t.origin()
+    mirror(origin)
+    ng = t.nginx(origin, locations="""
+        location /set/ { strata_cache z; proxy_set_header X-Forwarded-Host gateway; proxy_pass http://%ORIGIN%; }
+        location /keyed/ { strata_cache z; strata_key $http_x_forwarded_host $uri; proxy_pass http://%ORIGIN%; }""")
+    is_(len(NAMES), 24, "24 names")
+    for i, name in enumerate(NAMES):
+        paths, wrong = [], []
+        for j, (form, lines) in enumerate(FORMS.items()):
+            paths.append(f"/{i}-{j}")
+            raw(ng, head(paths[-1], *lines(name), "Connection: close"))
+        ng.quiet()
+        for form, path, r in zip(FORMS, paths, many(ng, paths)):
+            if r is None or r.status != 200 or EVIL.encode() in r.body:
+                wrong.append((form, str(r), r and r.body))
+        cases(wrong, len(paths), f"{name}: the victim's body is clean")
+
+    ng.fill("/set/a", headers={"X-Forwarded-Host": EVIL})
+    like(ng.get("/set/a").body.decode(), "(?i)x-forwarded-host: gateway", "what proxy_set_header sets goes out")
+    r = ng.request("/post", "POST", body=b"x", headers={"X-Forwarded-Host": "kept"})
+    like(r.body.decode(), "(?i)x-forwarded-host: kept", "a request that passes is untouched")
