@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_strata.h"
+#include "ngx_http_strata_list.h"
 
 
 static ngx_int_t ngx_http_strata_purge(ngx_http_request_t *r,
@@ -93,50 +94,32 @@ ngx_http_strata_purge_handler(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 static ngx_int_t
 ngx_http_strata_purge_mode(ngx_http_request_t *r, ngx_uint_t *mode)
 {
-    ngx_uint_t        i, m;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_uint_t               m;
+    ngx_table_elt_t         *h;
+    ngx_http_strata_list_t   fields;
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+    ngx_http_strata_list_start(&fields, &r->headers_in.headers);
 
-    for (i = 0; /* void */ ; i++) {
+    while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return NGX_OK;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if ((h[i].key.len == sizeof("Surrogate-Key") - 1
-             && ngx_strncasecmp(h[i].key.data, (u_char *) "Surrogate-Key",
-                                h[i].key.len) == 0)
-            || (h[i].key.len == sizeof("Cache-Tag") - 1
-                && ngx_strncasecmp(h[i].key.data, (u_char *) "Cache-Tag",
-                                   h[i].key.len) == 0))
+        if (ngx_http_strata_field_is(h, "Surrogate-Key")
+            || ngx_http_strata_field_is(h, "Cache-Tag"))
         {
             ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                           "strata purge: tags are not supported, "
-                          "refused \"%V: %V\"", &h[i].key, &h[i].value);
+                          "refused \"%V: %V\"", &h->key, &h->value);
             return NGX_HTTP_NOT_IMPLEMENTED;
         }
 
-        if (h[i].key.len != sizeof("X-Purge") - 1
-            || ngx_strncasecmp(h[i].key.data, (u_char *) "X-Purge",
-                               sizeof("X-Purge") - 1) != 0)
-        {
+        if (!ngx_http_strata_field_is(h, "X-Purge")) {
             continue;
         }
 
         for (m = 0; m < 3; m++) {
-            if (h[i].value.len == ngx_http_strata_purge_words[m].len
-                && ngx_strncasecmp(h[i].value.data,
+            if (h->value.len == ngx_http_strata_purge_words[m].len
+                && ngx_strncasecmp(h->value.data,
                                    ngx_http_strata_purge_words[m].data,
-                                   h[i].value.len) == 0)
+                                   h->value.len) == 0)
             {
                 *mode = m;
                 break;
@@ -146,10 +129,12 @@ ngx_http_strata_purge_mode(ngx_http_request_t *r, ngx_uint_t *mode)
         if (m == 3) {
             ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                           "strata purge: unknown mode in \"X-Purge: %V\"",
-                          &h[i].value);
+                          &h->value);
             return NGX_HTTP_BAD_REQUEST;
         }
     }
+
+    return NGX_OK;
 }
 
 
@@ -238,11 +223,10 @@ void
 ngx_http_strata_invalidate_written(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx)
 {
-    ngx_uint_t        i;
-    strata_key_t      key;
-    strata_str_t      url;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    strata_key_t             key;
+    strata_str_t             url;
+    ngx_table_elt_t         *h;
+    ngx_http_strata_list_t   fields;
 
     if (ngx_http_strata_purge_key(ctx->zone, &ctx->primary,
                                   NGX_HTTP_STRATA_PURGE_DELETE)
@@ -261,39 +245,18 @@ ngx_http_strata_invalidate_written(ngx_http_request_t *r,
         return;
     }
 
-    part = (r->upstream && r->upstream->headers_in.status_n)
-           ? &r->upstream->headers_in.headers.part
-           : &r->headers_out.headers.part;
+    ngx_http_strata_list_start(&fields, ngx_http_strata_answer_fields(r));
 
-    h = part->elts;
+    while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
 
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].hash == 0
-            || !((h[i].key.len == sizeof("Location") - 1
-                  && ngx_strncasecmp(h[i].key.data, (u_char *) "Location",
-                                     sizeof("Location") - 1) == 0)
-                 || (h[i].key.len == sizeof("Content-Location") - 1
-                     && ngx_strncasecmp(h[i].key.data,
-                                        (u_char *) "Content-Location",
-                                        sizeof("Content-Location") - 1)
-                        == 0)))
+        if (!ngx_http_strata_field_is(h, "Location")
+            && !ngx_http_strata_field_is(h, "Content-Location"))
         {
             continue;
         }
 
-        url.data = h[i].value.data;
-        url.len = h[i].value.len;
+        url.data = h->value.data;
+        url.len = h->value.len;
 
         if (ngx_http_strata_key_of_url(r, ctx, url, &key) == NGX_OK) {
             (void) ngx_http_strata_purge_key(ctx->zone, &key,

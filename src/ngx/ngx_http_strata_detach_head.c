@@ -9,6 +9,7 @@
  */
 
 #include "ngx_http_strata.h"
+#include "ngx_http_strata_list.h"
 
 
 static ngx_uint_t ngx_http_strata_detach_keyed(ngx_table_elt_t *h,
@@ -16,8 +17,6 @@ static ngx_uint_t ngx_http_strata_detach_keyed(ngx_table_elt_t *h,
 static ngx_uint_t ngx_http_strata_detach_dropped(ngx_table_elt_t *h);
 static ngx_int_t ngx_http_strata_detach_folded(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
-static ngx_uint_t ngx_http_strata_detach_is(ngx_table_elt_t *h,
-    ngx_str_t *name);
 static ngx_int_t ngx_http_strata_detach_header(ngx_http_request_t *host,
     ngx_str_t *name, ngx_str_t *value);
 static ngx_uint_t ngx_http_strata_detach_derived(ngx_http_variable_t *v);
@@ -34,10 +33,10 @@ ngx_int_t
 ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
     ngx_http_strata_ctx_t *ctx)
 {
-    ngx_str_t         value;
-    ngx_uint_t        i, host_seen;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_str_t                value;
+    ngx_uint_t               host_seen;
+    ngx_table_elt_t         *h;
+    ngx_http_strata_list_t   fields;
 
     if (ngx_list_init(&host->headers_in.headers, host->pool, 20,
                       sizeof(ngx_table_elt_t))
@@ -63,40 +62,24 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
     host->headers_in.safari = r->headers_in.safari;
     host->headers_in.konqueror = r->headers_in.konqueror;
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
     host_seen = 0;
 
-    for (i = 0; /* void */ ; i++) {
+    ngx_http_strata_list_start(&fields, &r->headers_in.headers);
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return ngx_http_strata_detach_folded(r, host, ctx);
-            }
+    while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
 
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].hash == 0 || ngx_http_strata_detach_dropped(&h[i])
-            || ngx_http_strata_detach_is(&h[i],
-                                         &ngx_http_strata_accept_encoding)
+        if (ngx_http_strata_detach_dropped(h)
+            || ngx_http_strata_field_is(h, "Accept-Encoding")
             || (ctx->conf->languages
-                && ngx_http_strata_detach_is(&h[i],
-                                          &ngx_http_strata_accept_language))
-            || (ctx->purging && !ngx_http_strata_detach_keyed(&h[i], ctx)))
+                && ngx_http_strata_field_is(h, "Accept-Language"))
+            || (ctx->purging && !ngx_http_strata_detach_keyed(h, ctx)))
         {
             continue;
         }
 
-        value = h[i].value;
+        value = h->value;
 
-        if (h[i].key.len == sizeof("Host") - 1
-            && ngx_strncasecmp(h[i].key.data, (u_char *) "Host",
-                               sizeof("Host") - 1)
-               == 0)
-        {
+        if (ngx_http_strata_field_is(h, "Host")) {
             if (host_seen++) {
                 continue;
             }
@@ -107,10 +90,12 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
             value.len = ctx->authority.len;
         }
 
-        if (ngx_http_strata_detach_header(host, &h[i].key, &value) != NGX_OK) {
+        if (ngx_http_strata_detach_header(host, &h->key, &value) != NGX_OK) {
             return NGX_ERROR;
         }
     }
+
+    return ngx_http_strata_detach_folded(r, host, ctx);
 }
 
 
@@ -150,14 +135,6 @@ ngx_http_strata_detach_folded(ngx_http_request_t *r, ngx_http_request_t *host,
 }
 
 
-static ngx_uint_t
-ngx_http_strata_detach_is(ngx_table_elt_t *h, ngx_str_t *name)
-{
-    return h->key.len == name->len
-           && ngx_strncasecmp(h->key.data, name->data, name->len) == 0;
-}
-
-
 /*
  * Of a PURGE nothing goes to the origin but what the key has: its cookies and
  * tokens are the purger's.
@@ -171,10 +148,7 @@ ngx_http_strata_detach_keyed(ngx_table_elt_t *h, ngx_http_strata_ctx_t *ctx)
     name.data = h->key.data;
     name.len = h->key.len;
 
-    return (h->key.len == sizeof("Host") - 1
-            && ngx_strncasecmp(h->key.data, (u_char *) "Host",
-                               sizeof("Host") - 1)
-               == 0)
+    return ngx_http_strata_field_is(h, "Host")
            || (ctx->rule.len && strata_hdr_named(ctx->rule, name));
 }
 

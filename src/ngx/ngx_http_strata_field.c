@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_strata.h"
+#include "ngx_http_strata_list.h"
 #include "../rfc/strata_coding.h"
 #include "../rfc/strata_language.h"
 
@@ -93,36 +94,26 @@ static bool
 ngx_http_strata_field_get(ngx_http_request_t *r, strata_str_t name, size_t nth,
     strata_str_t *value)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_table_elt_t         *h;
+    ngx_http_strata_list_t   fields;
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+    ngx_http_strata_list_start(&fields, &r->headers_in.headers);
 
-    for (i = 0; /* void */ ; i++) {
+    while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return false;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].hash == 0 || h[i].key.len != name.len
-            || ngx_strncasecmp(h[i].key.data, (u_char *) name.data, name.len)
+        if (h->key.len != name.len
+            || ngx_strncasecmp(h->key.data, (u_char *) name.data, name.len)
                != 0)
         {
             continue;
         }
 
         if (nth-- == 0) {
-            value->data = h[i].value.data;
-            value->len = h[i].value.len;
+            value->data = h->value.data;
+            value->len = h->value.len;
             return true;
         }
     }
+
+    return false;
 }

@@ -9,6 +9,7 @@
  */
 
 #include "ngx_http_strata_head.h"
+#include "ngx_http_strata_list.h"
 
 
 static ngx_int_t ngx_http_strata_draft_fields(ngx_http_request_t *r,
@@ -78,10 +79,9 @@ static ngx_int_t
 ngx_http_strata_draft_fields(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o, ngx_http_strata_draft_t *d)
 {
-    ngx_uint_t                      i;
     strata_str_t                    name;
-    ngx_list_part_t                *part;
     ngx_table_elt_t                *h;
+    ngx_http_strata_list_t          fields;
     ngx_http_strata_draft_field_t  *df;
 
     if (ngx_array_init(&d->fields, r->pool, 16,
@@ -91,27 +91,16 @@ ngx_http_strata_draft_fields(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         return NGX_ERROR;
     }
 
-    part = &r->headers_out.headers.part;
-    h = part->elts;
+    ngx_http_strata_list_start(&fields, &r->headers_out.headers);
 
-    for (i = 0; /* void */ ; i++) {
+    while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return NGX_OK;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].hash == 0 || h[i].value.data == NULL) {
+        if (h->value.data == NULL) {
             continue;
         }
 
-        name.data = h[i].key.data;
-        name.len = h[i].key.len;
+        name.data = h->key.data;
+        name.len = h->key.len;
 
         if (f->storing && !ngx_http_strata_head_stored(f, o, name)) {
             continue;
@@ -123,10 +112,12 @@ ngx_http_strata_draft_fields(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         }
 
         df->field.name = name;
-        df->field.value.data = h[i].value.data;
-        df->field.value.len = h[i].value.len;
-        df->kind = ngx_http_strata_head_kind(r, &h[i]);
+        df->field.value.data = h->value.data;
+        df->field.value.len = h->value.len;
+        df->kind = ngx_http_strata_head_kind(r, h);
     }
+
+    return NGX_OK;
 }
 
 

@@ -12,6 +12,7 @@
  */
 
 #include "ngx_http_strata.h"
+#include "ngx_http_strata_list.h"
 
 
 static strata_reason_e ngx_http_strata_usable(ngx_http_request_t *r,
@@ -157,10 +158,10 @@ static ngx_uint_t
 ngx_http_strata_identified(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf)
 {
-    ngx_str_t         identity;
-    ngx_uint_t        i, seen;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_str_t                identity;
+    ngx_uint_t               seen;
+    ngx_table_elt_t         *h;
+    ngx_http_strata_list_t   fields;
 
 #if (NGX_HTTP_STRATA_HEADER_ARRAYS)
     seen = r->headers_in.cookies.nelts;
@@ -199,32 +200,21 @@ ngx_http_strata_identified(ngx_http_request_t *r,
         return 1;
     }
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
     seen = 0;
 
-    for (i = 0; /* void */ ; i++) {
+    ngx_http_strata_list_start(&fields, &r->headers_in.headers);
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return 1;
-            }
+    while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
 
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len == sizeof("Cookie") - 1
-            && ngx_strncasecmp(h[i].key.data, (u_char *) "Cookie",
-                               sizeof("Cookie") - 1)
-               == 0
-            && !ngx_http_strata_cookies_keyed(&h[i].value, conf->key_cookies,
+        if (ngx_http_strata_field_is(h, "Cookie")
+            && !ngx_http_strata_cookies_keyed(&h->value, conf->key_cookies,
                                               &seen))
         {
             return 0;
         }
     }
+
+    return 1;
 }
 
 
@@ -289,31 +279,16 @@ ngx_http_strata_cookies_keyed(ngx_str_t *value, ngx_array_t *names,
 static ngx_uint_t
 ngx_http_strata_accepts_events(ngx_http_request_t *r)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_table_elt_t         *h;
+    ngx_http_strata_list_t   fields;
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+    ngx_http_strata_list_start(&fields, &r->headers_in.headers);
 
-    for (i = 0; /* void */ ; i++) {
+    while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return 0;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len == sizeof("Accept") - 1
-            && h[i].value.len >= sizeof("text/event-stream") - 1
-            && ngx_strncasecmp(h[i].key.data, (u_char *) "Accept",
-                               sizeof("Accept") - 1) == 0
-            && ngx_strlcasestrn(h[i].value.data,
-                                h[i].value.data + h[i].value.len,
+        if (ngx_http_strata_field_is(h, "Accept")
+            && h->value.len >= sizeof("text/event-stream") - 1
+            && ngx_strlcasestrn(h->value.data, h->value.data + h->value.len,
                                 (u_char *) "text/event-stream",
                                 sizeof("text/event-stream") - 2)
                != NULL)
@@ -321,4 +296,6 @@ ngx_http_strata_accepts_events(ngx_http_request_t *r)
             return 1;
         }
     }
+
+    return 0;
 }

@@ -10,6 +10,7 @@
  */
 
 #include "ngx_http_strata.h"
+#include "ngx_http_strata_list.h"
 #include "../rfc/strata_hdr.h"
 
 
@@ -23,12 +24,12 @@ static ngx_uint_t ngx_http_strata_origin_type(ngx_http_request_t *r,
 strata_reason_e
 ngx_http_strata_origin_read(ngx_http_request_t *r, ngx_http_strata_origin_t *o)
 {
-    size_t            bytes;
-    ngx_uint_t        i, n;
-    strata_reason_e   reason;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-    strata_field_t   *field;
+    size_t                   bytes;
+    ngx_uint_t               n;
+    strata_field_t          *field;
+    strata_reason_e          reason;
+    ngx_table_elt_t         *h;
+    ngx_http_strata_list_t   fields;
 
     static const strata_str_t  connection = strata_string("Connection");
 
@@ -36,31 +37,18 @@ ngx_http_strata_origin_read(ngx_http_request_t *r, ngx_http_strata_origin_t *o)
 
     ngx_memzero(o, sizeof(ngx_http_strata_origin_t));
 
-    part = (r->upstream && r->upstream->headers_in.status_n)
-           ? &r->upstream->headers_in.headers.part
-           : &r->headers_out.headers.part;
-
-    h = part->elts;
     n = 0;
     bytes = 0;
 
-    for (i = 0; /* void */ ; i++) {
+    ngx_http_strata_list_start(&fields, ngx_http_strata_answer_fields(r));
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
+    while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
 
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].hash == 0 || h[i].value.data == NULL) {
+        if (h->value.data == NULL) {
             continue;
         }
 
-        bytes += h[i].key.len + h[i].value.len;
+        bytes += h->key.len + h->value.len;
 
         if (n == STRATA_HDR_FIELDS_MAX || bytes > STRATA_HDR_BYTES_MAX) {
             reason = STRATA_REASON_BAD_HEADER;
@@ -69,10 +57,10 @@ ngx_http_strata_origin_read(ngx_http_request_t *r, ngx_http_strata_origin_t *o)
 
         field = &o->fields[n++];
 
-        field->name.data = h[i].key.data;
-        field->name.len = h[i].key.len;
-        field->value.data = h[i].value.data;
-        field->value.len = h[i].value.len;
+        field->name.data = h->key.data;
+        field->name.len = h->key.len;
+        field->value.data = h->value.data;
+        field->value.len = h->value.len;
 
         if (!strata_hdr_name_ok(field->name)
             || !strata_hdr_value_ok(field->value))
