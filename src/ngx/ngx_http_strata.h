@@ -20,6 +20,7 @@
 #include <ngx_http.h>
 
 #include "../base/strata_base.h"
+#include "../base/strata_field.h"
 #include "../base/strata_metric.h"
 #include "../store/strata_store.h"
 #include "../rfc/strata_storable.h"
@@ -555,7 +556,7 @@ void ngx_http_strata_capture_tell(ngx_http_strata_fetch_t *f, int verdict,
 
 typedef struct {
     strata_answer_t    answer;
-    strata_field_t     fields[STRATA_HDR_FIELDS_MAX];
+    strata_field_t     fields[STRATA_FIELDS_MAX];
     strata_str_t       connection;
 } ngx_http_strata_origin_t;
 

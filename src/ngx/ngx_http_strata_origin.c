@@ -50,7 +50,7 @@ ngx_http_strata_origin_read(ngx_http_request_t *r, ngx_http_strata_origin_t *o)
 
         bytes += h->key.len + h->value.len;
 
-        if (n == STRATA_HDR_FIELDS_MAX || bytes > STRATA_HDR_BYTES_MAX) {
+        if (n == STRATA_FIELDS_MAX || bytes > STRATA_FIELDS_BYTES_MAX) {
             reason = STRATA_REASON_BAD_HEADER;
             break;
         }
@@ -62,8 +62,8 @@ ngx_http_strata_origin_read(ngx_http_request_t *r, ngx_http_strata_origin_t *o)
         field->value.data = h->value.data;
         field->value.len = h->value.len;
 
-        if (!strata_hdr_name_ok(field->name)
-            || !strata_hdr_value_ok(field->value))
+        if (!strata_field_name_ok(field->name)
+            || !strata_field_value_ok(field->value))
         {
             reason = STRATA_REASON_BAD_HEADER;
         }

@@ -14,11 +14,9 @@
 
 
 #include "../base/strata_base.h"
+#include "../base/strata_meta.h"
 #include "../base/strata_reason.h"
 
-
-#define STRATA_VARY_NAMES_MAX  16
-#define STRATA_VARY_RULE_MAX   1024
 
 /* the nth value of a request field; name is lower case */
 typedef bool (*strata_vary_get_pt)(void *data, strata_str_t name, size_t nth,
