@@ -27,6 +27,12 @@ LINT      = $(sort $(wildcard t/lint/*))
 UNIT      = $(patsubst t/unit/%.c,build/unit/%,$(wildcard t/unit/test_*.c))
 F         = $(patsubst t/fuzz/fuzz_%.c,%,$(wildcard t/fuzz/fuzz_*.c))
 S         = 60
+# what does not need tables that know keys by their digest only
+COLLIDE   = $(sort $(wildcard t/25-hostile/t0[4-9]-*.t \
+              $(patsubst %,t/20-http/%.t,accept-encoding age conditional \
+              fetch-variables grace* h*d* hit key-args range* revalidate* \
+              server-scope static swr tls two-zones upstream vary*) \
+              t/60-purge/delete.t t/60-purge/variants.t))
 STRESS    = $(patsubst t/stress/%.c,build/stress/%,$(wildcard t/stress/*.c))
 
 ifeq ($(MAKELEVEL),0)
@@ -56,7 +62,7 @@ install: module
 	    $(DESTDIR)/usr/lib/nginx/modules/$(MODULE)
 
 #: make test           unit tests, lint and the suite  [T='t/20-*/*.t']
-test: module faults unit-build
+test: module faults short unit-build
 	@t/build/suite $(UNIT) $(LINT) $(T)
 
 #: make unit           unit tests, under ASan and UBSan
@@ -68,7 +74,7 @@ lint: module
 	@t/build/suite $(LINT)
 
 #: make asan           the suite with nginx and module under ASan and UBSan  [T=]
-asan: asan-build faults
+asan: asan-build faults short
 	@ASAN_OPTIONS=$(ASAN) STRATA_NGINX=$(CURDIR)/build/asan/nginx \
 	 STRATA_MODULE=$(CURDIR)/build/asan/$(MODULE) STRATA_SLOW=4 \
 	 t/build/suite $(T)
@@ -107,6 +113,10 @@ static:
 faults:
 	$(call build-module,faults,$(CFLAGS) -DSTRATA_FAULTS,$(LDFLAGS))
 
+#: make collisions     the suite of 20-http with digests of 8 bits
+collisions: short
+	@STRATA_MODULE=build/short/$(MODULE) t/build/suite $(COLLIDE)
+
 #: make conformance    the public suite, docs/conformance.md  [TEST=id] [UPDATE=1]
 conformance: module
 	@command -v npm > /dev/null || t/build/deps conformance
@@ -138,6 +148,10 @@ define build-nginx
 +@NGINX_SRC=build/$(1)/src CFLAGS="$(2)" LDFLAGS="$(3)" MAKE="$(MAKE)" \
     t/build/nginx build/$(1) binary $(4)
 endef
+
+# keys collide all the time (T-10)
+short:
+	$(call build-module,short,$(CFLAGS) -DSTRATA_DIGEST_BITS=8,$(LDFLAGS))
 
 # nginx from its source package, and the module for it
 asan-build:
@@ -171,4 +185,4 @@ build/bench/%: t/bench/%.c
 
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
         headers-1.26 static faults conformance bench bench-quick clean help \
-        unit-build asan-build
+        unit-build asan-build collisions short

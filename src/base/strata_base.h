@@ -55,6 +55,8 @@ typedef struct {
 } strata_digest_t;
 
 
+#define STRATA_KEY_MAX  8192       /* bytes of text, variant part included */
+
 /* A key: the full bytes decide, the digest finds. */
 typedef struct {
     strata_digest_t  digest;

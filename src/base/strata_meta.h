@@ -37,6 +37,11 @@
                                              stale-if-error, not our grace */
 
 
+/* of a Vary rule: lower-case names, sorted, unique, joined by commas */
+#define STRATA_VARY_NAMES_MAX  16
+#define STRATA_VARY_RULE_MAX   1024        /* bytes */
+
+
 typedef struct {
     int64_t     born_at;           /* ms, monotonic; may lie before the boot */
     int64_t     fresh_until;       /* ms, monotonic */

@@ -67,6 +67,21 @@ strata_str_same(const uint8_t *a, const uint8_t *b, size_t n)
 }
 
 
+bool
+strata_str_one_of(strata_str_t s, const strata_str_t *of, size_t n)
+{
+    size_t  i;
+
+    for (i = 0; i < n; i++) {
+        if (strata_str_caseeq(s, of[i])) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
 int
 strata_str_cmp(strata_str_t a, strata_str_t b)
 {

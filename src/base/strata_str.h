@@ -35,6 +35,9 @@ extern const uint8_t  strata_str_class[256];
 bool strata_str_eq(strata_str_t a, strata_str_t b);
 bool strata_str_caseeq(strata_str_t a, strata_str_t b);
 
+/* Is s one of these n, case-insensitively? */
+bool strata_str_one_of(strata_str_t s, const strata_str_t *of, size_t n);
+
 /* By bytes, a prefix first: < 0, 0, > 0. */
 int strata_str_cmp(strata_str_t a, strata_str_t b);
 

@@ -20,6 +20,7 @@
 #include <ngx_http.h>
 
 #include "../base/strata_base.h"
+#include "../base/strata_field.h"
 #include "../base/strata_metric.h"
 #include "../store/strata_store.h"
 #include "../rfc/strata_storable.h"
@@ -115,6 +116,9 @@ typedef struct {
     ngx_uint_t                 identity;
     ngx_http_complex_value_t  *identity_value;
     ngx_array_t               *languages;   /* of strata_str_t; NULL: as is */
+    ngx_flag_t                 vary;
+    ngx_array_t               *vary_ignore; /* of strata_str_t, lower case */
+    ngx_uint_t                 vary_max;
     ngx_uint_t                 in_key;      /* credentials the key has */
     ngx_array_t               *key_cookies; /* names of cookies it has */
     uint64_t                   scope;       /* of the server block */
@@ -555,15 +559,19 @@ void ngx_http_strata_capture_tell(ngx_http_strata_fetch_t *f, int verdict,
 
 typedef struct {
     strata_answer_t    answer;
-    strata_field_t     fields[STRATA_HDR_FIELDS_MAX];
+    strata_field_t     fields[STRATA_FIELDS_MAX];
     strata_str_t       connection;
 } ngx_http_strata_origin_t;
 
 strata_reason_e ngx_http_strata_origin_read(ngx_http_request_t *r,
     ngx_http_strata_origin_t *o);
 strata_reason_e ngx_http_strata_origin_judge(ngx_http_request_t *r,
-    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
-    strata_meta_t *meta);
+    ngx_http_strata_loc_conf_t *conf, ngx_http_strata_origin_t *o,
+    ngx_uint_t credentials, strata_meta_t *meta);
+
+/* What it varies on, into buf (STRATA_VARY_RULE_MAX); rule->len 0: nothing. */
+strata_reason_e ngx_http_strata_origin_rule(ngx_http_strata_loc_conf_t *conf,
+    ngx_http_strata_origin_t *o, u_char *buf, strata_str_t *rule);
 
 /* ngx_http_strata_entry.c: from an answer to an entry */
 
@@ -573,6 +581,7 @@ ngx_int_t ngx_http_strata_capture_store(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
 strata_reason_e ngx_http_strata_capture_variant(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
+void ngx_http_strata_capture_listed(ngx_http_strata_fetch_t *f);
 
 /* ngx_http_strata_head.c, _replay.c: the stored head */
 

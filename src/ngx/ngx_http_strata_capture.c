@@ -69,6 +69,7 @@ ngx_http_strata_capture_header(ngx_http_request_t *r,
     r->keepalive = 1;
 
     reason = ngx_http_strata_origin_read(r, &o);
+    o.answer.delay_ms = ngx_current_msec - f->started_at;
 
     if (f->status == NGX_HTTP_NOT_MODIFIED) {
 
@@ -84,7 +85,8 @@ ngx_http_strata_capture_header(ngx_http_request_t *r,
     }
 
     if (reason == STRATA_REASON_NONE) {
-        reason = ngx_http_strata_origin_judge(r, f, &o, &f->meta);
+        reason = ngx_http_strata_origin_judge(r, f->conf, &o, f->credentials,
+                                              &f->meta);
     }
 
     if (ngx_http_strata_capture_error(f, reason)) {
@@ -536,6 +538,8 @@ ngx_http_strata_capture_end(ngx_http_strata_fetch_t *f, ngx_int_t rc)
         ngx_http_strata_capture_tell(f, STRATA_FLIGHT_RETRY, 0);
         return;
     }
+
+    ngx_http_strata_capture_listed(f);
 
     if (!f->shared_error) {
         ngx_http_strata_count(f->zone, stores);

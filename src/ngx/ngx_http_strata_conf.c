@@ -43,8 +43,8 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     ngx_http_strata_loc_conf_t  *conf;
 
     /*
-     * zeroed by ngx_pcalloc(): zone, identity_value, policy, cache_status,
-     * masks
+     * zeroed by ngx_pcalloc(): zone, identity_value, vary_ignore, policy,
+     * cache_status, masks
      */
 
     conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_strata_loc_conf_t));
@@ -56,6 +56,8 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->key = NGX_CONF_UNSET_PTR;
     conf->args = NGX_CONF_UNSET_PTR;
     conf->languages = NGX_CONF_UNSET_PTR;
+    conf->vary = NGX_CONF_UNSET;
+    conf->vary_max = NGX_CONF_UNSET_UINT;
     conf->identity = NGX_CONF_UNSET_UINT;
 
     conf->valid = NGX_CONF_UNSET_PTR;
@@ -115,6 +117,13 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->key, prev->key, NULL);
     ngx_conf_merge_ptr_value(conf->args, prev->args, NULL);
     ngx_conf_merge_ptr_value(conf->languages, prev->languages, NULL);
+
+    if (conf->vary == NGX_CONF_UNSET) {
+        conf->vary_ignore = prev->vary_ignore;
+    }
+
+    ngx_conf_merge_value(conf->vary, prev->vary, 1);
+    ngx_conf_merge_uint_value(conf->vary_max, prev->vary_max, 16);
 
     if (conf->identity == NGX_CONF_UNSET_UINT) {
         conf->identity_value = prev->identity_value;

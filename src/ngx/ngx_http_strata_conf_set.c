@@ -8,7 +8,7 @@
  */
 
 #include "ngx_http_strata_conf_set.h"
-#include "../rfc/strata_hdr.h"
+#include "../base/strata_field.h"
 
 
 static ngx_array_t *ngx_http_strata_strings(ngx_conf_t *cf, ngx_uint_t first);
@@ -291,7 +291,7 @@ ngx_http_strata_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         name.data = value[i].data;
         name.len = value[i].len;
 
-        if (!strata_hdr_name_ok(name)) {
+        if (!strata_field_name_ok(name)) {
             return ngx_http_strata_invalid(cf, cmd, &value[i]);
         }
 

@@ -48,7 +48,8 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 
     o->answer.status = f->stale_meta.status;
 
-    reason = ngx_http_strata_origin_judge(r, f, o, &f->meta);
+    reason = ngx_http_strata_origin_judge(r, f->conf, o, f->credentials,
+                                          &f->meta);
 
     if (reason != STRATA_REASON_NONE) {
 
@@ -189,11 +190,7 @@ ngx_http_strata_capture_variant(ngx_http_request_t *r,
     strata_reason_e  reason;
     u_char           buf[STRATA_VARY_RULE_MAX];
 
-    if (f->conf->policy.ignore & STRATA_IGNORE_VARY) {
-        return STRATA_REASON_NONE;
-    }
-
-    reason = strata_vary_rule(o->answer.fields, o->answer.fields_n, buf, &rule);
+    reason = ngx_http_strata_origin_rule(f->conf, o, buf, &rule);
 
     if (reason != STRATA_REASON_NONE || rule.len == 0) {
         return reason;
@@ -274,9 +271,10 @@ static ngx_int_t
 ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f, strata_str_t rule)
 {
     int            rc;
-    strata_str_t   head;
+    strata_str_t   head, list;
     strata_meta_t  meta;
     strata_fill_t  fill;
+    u_char         variants[STRATA_VARIANTS_BYTES];
     u_char         buf[sizeof(uint64_t) + STRATA_VARY_RULE_MAX];
 
     f->rule = rule;
@@ -303,14 +301,59 @@ ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f, strata_str_t rule)
     meta.fresh_until = NGX_HTTP_STRATA_NEVER;
     meta.keep_ms = UINT32_MAX;
 
-    rc = strata_store_reserve(f->zone->store, &f->primary, &meta, head, 0,
-                              ngx_current_msec, &fill);
+    rc = strata_store_reserve(f->zone->store, &f->primary, &meta, head,
+                              STRATA_VARIANTS_BYTES, ngx_current_msec, &fill);
 
     if (rc == STRATA_OK) {
+        ngx_memzero(variants, STRATA_VARIANTS_BYTES);
+
+        list.data = variants;
+        list.len = STRATA_VARIANTS_BYTES;
+
+        (void) strata_fill_append(&fill, list, ngx_current_msec);
         strata_fill_guard(&fill, &f->primary.digest, f->purges);
         rc = strata_fill_commit(&fill, ngx_current_msec);
         strata_fill_close(&fill);
     }
 
     return (rc == STRATA_OK || rc == STRATA_DECLINED) ? rc : NGX_ERROR;
+}
+
+
+/*
+ * A variant has been stored: of too many under its rule the oldest goes.  The
+ * rule may be another by now, or gone; then nobody finds the variant.
+ */
+
+void
+ngx_http_strata_capture_listed(ngx_http_strata_fetch_t *f)
+{
+    size_t          len;
+    uint64_t        id;
+    strata_hold_t   rule;
+    const u_char   *head;
+    u_char          buf[sizeof(uint64_t) + STRATA_VARY_RULE_MAX];
+
+    if (f->rule.len == 0
+        || strata_store_lookup(f->zone->store, &f->primary, &rule)
+           != STRATA_OK)
+    {
+        return;
+    }
+
+    len = strata_store_head_len(&rule);
+
+    if ((strata_store_flags(&rule) & STRATA_META_VARY_RULE)
+        && len >= sizeof(uint64_t) && len <= sizeof(buf))
+    {
+        head = strata_store_head(&rule, buf);
+        ngx_memcpy(&id, head, sizeof(uint64_t));
+
+        if (id == f->rule_id) {
+            (void) strata_store_variant(&rule, &f->fill.hold,
+                                        f->conf->vary_max);
+        }
+    }
+
+    strata_store_unpin(&rule);
 }

@@ -70,8 +70,9 @@ ngx_http_strata_header_filter(ngx_http_request_t *r)
 static void
 ngx_http_strata_passed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
+    strata_str_t               rule;
     strata_meta_t              meta;
-    strata_asked_t             asked;
+    u_char                     buf[STRATA_VARY_RULE_MAX];
     ngx_http_strata_origin_t   o;
 
     ctx->fwd_status = r->headers_out.status;
@@ -88,13 +89,12 @@ ngx_http_strata_passed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         return;
     }
 
-    ngx_memzero(&asked, sizeof(strata_asked_t));
-
-    asked.authorization = (r->headers_in.authorization != NULL);
-
-    if (strata_storable(&o.answer, &asked, &ctx->conf->policy,
-                        ngx_current_msec, 0, &meta)
-        == STRATA_REASON_NONE)
+    if (ngx_http_strata_origin_judge(r, ctx->conf, &o,
+                                     r->headers_in.authorization != NULL,
+                                     &meta)
+        == STRATA_REASON_NONE
+        && ngx_http_strata_origin_rule(ctx->conf, &o, buf, &rule)
+           == STRATA_REASON_NONE)
     {
         strata_pass_forget(ctx->zone->store, &ctx->primary.digest);
     }

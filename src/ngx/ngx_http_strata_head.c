@@ -127,30 +127,7 @@ static ngx_uint_t
 ngx_http_strata_head_stored(ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o, strata_str_t name)
 {
-    /* Cache-Status of caches behind us stays, ours is added (RFC 9211, 2) */
-
-    if (strata_hdr_hop(name)
-        && !(name.len == sizeof("Cache-Status") - 1
-             && ngx_strncasecmp((u_char *) name.data,
-                                (u_char *) "Cache-Status", name.len)
-                == 0))
-    {
-        return 0;
-    }
-
-    /* where ranges can be had, nginx says so */
-
-    if (name.len == sizeof("Accept-Ranges") - 1
-        && ngx_strncasecmp((u_char *) name.data, (u_char *) "Accept-Ranges",
-                           sizeof("Accept-Ranges") - 1)
-           == 0)
-    {
-        return 0;
-    }
-
-    if (name.len == sizeof("Date") - 1
-        && ngx_strncasecmp((u_char *) name.data, (u_char *) "Date", 4) == 0)
-    {
+    if (!strata_field_stored(name)) {
         return 0;
     }
 

@@ -243,8 +243,8 @@ ngx_http_strata_interim_field(u_char *p, u_char *line, u_char *last)
 
     /* a name with blanks, of a folded line too, is none */
 
-    if (!strata_hdr_name_ok(name) || !strata_hdr_value_ok(value)
-        || strata_hdr_hop(name))
+    if (!strata_field_name_ok(name) || !strata_field_value_ok(value)
+        || strata_field_hop(name))
     {
         return p;
     }

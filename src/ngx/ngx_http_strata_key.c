@@ -87,7 +87,7 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
         for (i = 0; i < conf->key->nelts; i++) {
             if (ngx_http_strata_key_value(r, &value[i], &b) != NGX_OK) {
-                return NGX_ERROR;
+                return NGX_DECLINED;
             }
         }
 
@@ -107,7 +107,7 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     if (conf->identity_value != NULL
         && ngx_http_strata_key_value(r, conf->identity_value, &b) != NGX_OK)
     {
-        return NGX_ERROR;
+        return NGX_DECLINED;
     }
 
     if (b.overflow) {
@@ -341,6 +341,11 @@ ngx_http_strata_key_query(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     return NGX_OK;
 }
 
+
+/*
+ * Fails also where volatile variables grew between being measured and being
+ * copied (nginx looks at them twice).
+ */
 
 static ngx_int_t
 ngx_http_strata_key_value(ngx_http_request_t *r,

@@ -55,13 +55,23 @@ uint64_t
 ngx_http_strata_key_scope(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf, ngx_str_t *uri)
 {
-    uint64_t                   scope;
+    uint64_t                   scope, served;
     ngx_http_core_loc_conf_t  *clcf;
 
     scope = conf->scope;
+
     /* what try_files or a rewrite made of the URI is what will be served */
 
-    scope += ngx_http_strata_key_uri(uri);
+    served = ngx_http_strata_key_uri(uri);
+
+#ifdef STRATA_DIGEST_BITS
+
+    /* a build in which keys shall collide must not tell them apart by this */
+    served = 0;
+
+#endif
+
+    scope += served;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 

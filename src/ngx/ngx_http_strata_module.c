@@ -220,6 +220,13 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_valid_min", NGX_CONF_TAKE1,
                         ngx_http_strata_set_msec, valid_min, NULL),
 
+    ngx_http_strata_loc("strata_vary", NGX_CONF_1MORE,
+                        ngx_http_strata_set_vary, vary, NULL),
+
+    ngx_http_strata_loc("strata_vary_max", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_vary_max, vary_max,
+                        &ngx_http_strata_at_least_1),
+
     ngx_http_strata_loc("strata_vary_normalize", NGX_CONF_TAKE12,
                         ngx_http_strata_set_vary_normalize, languages, NULL),
 

@@ -50,7 +50,7 @@ ngx_http_strata_origin_read(ngx_http_request_t *r, ngx_http_strata_origin_t *o)
 
         bytes += h->key.len + h->value.len;
 
-        if (n == STRATA_HDR_FIELDS_MAX || bytes > STRATA_HDR_BYTES_MAX) {
+        if (n == STRATA_FIELDS_MAX || bytes > STRATA_FIELDS_BYTES_MAX) {
             reason = STRATA_REASON_BAD_HEADER;
             break;
         }
@@ -62,8 +62,8 @@ ngx_http_strata_origin_read(ngx_http_request_t *r, ngx_http_strata_origin_t *o)
         field->value.data = h->value.data;
         field->value.len = h->value.len;
 
-        if (!strata_hdr_name_ok(field->name)
-            || !strata_hdr_value_ok(field->value))
+        if (!strata_field_name_ok(field->name)
+            || !strata_field_value_ok(field->value))
         {
             reason = STRATA_REASON_BAD_HEADER;
         }
@@ -84,20 +84,17 @@ ngx_http_strata_origin_read(ngx_http_request_t *r, ngx_http_strata_origin_t *o)
 
 
 strata_reason_e
-ngx_http_strata_origin_judge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
-    ngx_http_strata_origin_t *o, strata_meta_t *meta)
+ngx_http_strata_origin_judge(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, ngx_http_strata_origin_t *o,
+    ngx_uint_t credentials, strata_meta_t *meta)
 {
-    ngx_int_t                    rc;
-    strata_asked_t               asked;
-    strata_reason_e              reason;
-    ngx_http_strata_loc_conf_t  *conf;
-
-    conf = f->conf;
+    ngx_int_t        rc;
+    strata_asked_t   asked;
+    strata_reason_e  reason;
 
     ngx_memzero(&asked, sizeof(strata_asked_t));
 
-    asked.authorization = f->credentials;
-    o->answer.delay_ms = ngx_current_msec - f->started_at;
+    asked.authorization = credentials;
 
     reason = strata_storable(&o->answer, &asked, &conf->policy,
                              ngx_current_msec, ngx_random(), meta);
@@ -124,6 +121,53 @@ ngx_http_strata_origin_judge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         && r->headers_out.content_length_n > (off_t) conf->max_object)
     {
         return STRATA_REASON_SIZE;
+    }
+
+    return STRATA_REASON_NONE;
+}
+
+
+strata_reason_e
+ngx_http_strata_origin_rule(ngx_http_strata_loc_conf_t *conf,
+    ngx_http_strata_origin_t *o, u_char *buf, strata_str_t *rule)
+{
+    size_t               n;
+    strata_reason_e      reason;
+    const strata_str_t  *ignore;
+
+    static const strata_str_t  cookie = strata_string("cookie");
+    static const strata_str_t  authorization = strata_string("authorization");
+
+    rule->len = 0;
+
+    if (conf->policy.ignore & STRATA_IGNORE_VARY) {
+        return STRATA_REASON_NONE;
+    }
+
+    n = conf->vary_ignore ? conf->vary_ignore->nelts : 0;
+    ignore = n ? conf->vary_ignore->elts : NULL;
+
+    reason = strata_vary_rule(o->answer.fields, o->answer.fields_n, ignore, n,
+                              buf, rule);
+
+    if (reason != STRATA_REASON_NONE || rule->len == 0) {
+        return reason;
+    }
+
+    if (!conf->vary) {
+        return STRATA_REASON_VARY_OFF;
+    }
+
+    /* who gets what is the operator's to say, not the origin's alone (T-12) */
+
+    if (conf->identity == NGX_HTTP_STRATA_IDENTITY_AUTO
+        && ((strata_hdr_named(*rule, authorization)
+             && !(conf->in_key & NGX_HTTP_STRATA_KEY_AUTHORIZATION))
+            || (strata_hdr_named(*rule, cookie)
+                && !(conf->in_key & NGX_HTTP_STRATA_KEY_COOKIE)
+                && conf->key_cookies == NULL)))
+    {
+        return STRATA_REASON_VARY_CREDENTIALS;
     }
 
     return STRATA_REASON_NONE;

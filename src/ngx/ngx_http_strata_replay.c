@@ -91,7 +91,7 @@ ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
 
         /* what the 304 itself says stands already */
 
-        if (o->answer.fields_n == STRATA_HDR_FIELDS_MAX
+        if (o->answer.fields_n == STRATA_FIELDS_MAX
             || strata_hdr_find(o->fields, o->answer.fields_n, df[i].field.name))
         {
             continue;

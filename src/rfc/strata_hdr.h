@@ -4,8 +4,9 @@
  */
 
 /*
- * Which fields of a response are stored, and which a 304 may change (RFC 9110,
- * 7.6.1; RFC 9111, 3.1 and 3.2).
+ * Fields by name: those that Connection names, and those that a 304 may change
+ * (RFC 9110, 7.6.1; RFC 9111, 3.2).  base/strata_field.h has what is legal and
+ * what is stored.
  */
 
 #ifndef STRATA_HDR_H
@@ -15,18 +16,8 @@
 #include "../base/strata_base.h"
 
 
-#define STRATA_HDR_FIELDS_MAX  128
-#define STRATA_HDR_BYTES_MAX   65536
-
-/* Never stored: hop-by-hop, framing, Age, Cache-Status and the like. */
-bool strata_hdr_hop(strata_str_t name);
-
 /* Is name one of the tokens of this Connection value? */
 bool strata_hdr_named(strata_str_t connection, strata_str_t name);
-
-/* A name of token characters; a value without any control but HTAB. */
-bool strata_hdr_name_ok(strata_str_t name);
-bool strata_hdr_value_ok(strata_str_t value);
 
 /* May a 304 replace the stored field of this name? */
 bool strata_hdr_304(strata_str_t name);

@@ -22,7 +22,6 @@
 #include "strata_args.h"
 
 
-#define STRATA_KEY_MAX       8192  /* bytes, variant part included */
 #define STRATA_KEY_RESPONSE  'r'
 #define STRATA_KEY_VARIANT   'v'   /* set by strata_vary_key() */
 #define STRATA_KEY_TRAILER   4     /* last bytes of a variant's key */

@@ -16,9 +16,11 @@
 
 /* Names found so far: sorted, unique, as written. */
 typedef struct {
-    strata_str_t   names[STRATA_VARY_NAMES_MAX];
-    size_t         n;
-    size_t         bytes;          /* of the rule, commas included */
+    strata_str_t         names[STRATA_VARY_NAMES_MAX];
+    size_t               n;
+    size_t               bytes;    /* of the rule, commas included */
+    const strata_str_t  *ignore;   /* names that are none */
+    size_t               ignore_n;
 } strata_vary_names_t;
 
 typedef struct {
@@ -30,6 +32,8 @@ typedef struct {
 
 static strata_reason_e strata_vary_add_list(strata_vary_names_t *v,
     strata_str_t value);
+static bool strata_vary_ignored(const strata_vary_names_t *v,
+    strata_str_t name);
 static bool strata_vary_add(strata_vary_names_t *v, strata_str_t name);
 static int strata_vary_cmp(strata_str_t a, strata_str_t b);
 static bool strata_vary_coded(strata_str_t value);
@@ -54,7 +58,8 @@ static const strata_str_t  strata_vary_accept_language =
 
 
 strata_reason_e
-strata_vary_rule(const strata_field_t *fields, size_t fields_n, uint8_t *buf,
+strata_vary_rule(const strata_field_t *fields, size_t fields_n,
+    const strata_str_t *ignore, size_t ignore_n, uint8_t *buf,
     strata_str_t *rule)
 {
     bool                 limit;
@@ -65,8 +70,9 @@ strata_vary_rule(const strata_field_t *fields, size_t fields_n, uint8_t *buf,
     static const strata_str_t  vary = strata_string("vary");
     static const strata_str_t  coding = strata_string("content-encoding");
 
-    v.n = 0;
-    v.bytes = 0;
+    memset(&v, 0, sizeof(v));
+    v.ignore = ignore;
+    v.ignore_n = ignore_n;
     limit = false;
     rule->data = buf;
     rule->len = 0;
@@ -123,12 +129,27 @@ strata_vary_add_list(strata_vary_names_t *v, strata_str_t value)
             return STRATA_REASON_VARY_STAR;
         }
 
-        if (!strata_vary_add(v, name)) {
+        if (!strata_vary_ignored(v, name) && !strata_vary_add(v, name)) {
             rc = STRATA_REASON_VARY_LIMIT;
         }
     }
 
     return rc;
+}
+
+
+static bool
+strata_vary_ignored(const strata_vary_names_t *v, strata_str_t name)
+{
+    size_t  i;
+
+    for (i = 0; i < v->ignore_n; i++) {
+        if (strata_vary_cmp(v->ignore[i], name) == 0) {
+            return true;
+        }
+    }
+
+    return false;
 }
 
 
@@ -240,8 +261,7 @@ strata_vary_union(strata_str_t a, strata_str_t b, uint8_t *buf,
 {
     strata_vary_names_t  v;
 
-    v.n = 0;
-    v.bytes = 0;
+    memset(&v, 0, sizeof(v));
 
     if (strata_vary_add_list(&v, a) != STRATA_REASON_NONE
         || strata_vary_add_list(&v, b) != STRATA_REASON_NONE)

@@ -14,11 +14,9 @@
 
 
 #include "../base/strata_base.h"
+#include "../base/strata_meta.h"
 #include "../base/strata_reason.h"
 
-
-#define STRATA_VARY_NAMES_MAX  16
-#define STRATA_VARY_RULE_MAX   1024
 
 /* the nth value of a request field; name is lower case */
 typedef bool (*strata_vary_get_pt)(void *data, strata_str_t name, size_t nth,
@@ -26,12 +24,13 @@ typedef bool (*strata_vary_get_pt)(void *data, strata_str_t name, size_t nth,
 
 /*
  * The rule of a response into buf (STRATA_VARY_RULE_MAX bytes); rule->len 0:
- * it does not vary.  A coded response varies on accept-encoding even if it
- * does not say so. STRATA_REASON_VARY_STAR, STRATA_REASON_VARY_LIMIT or
- * STRATA_REASON_NONE.
+ * it does not vary.  The names in ignore (lower case) are left out, but a
+ * coded response varies on accept-encoding whatever is said.
+ * STRATA_REASON_VARY_STAR, STRATA_REASON_VARY_LIMIT or STRATA_REASON_NONE.
  */
 strata_reason_e strata_vary_rule(const strata_field_t *fields, size_t fields_n,
-    uint8_t *buf, strata_str_t *rule);
+    const strata_str_t *ignore, size_t ignore_n, uint8_t *buf,
+    strata_str_t *rule);
 
 /*
  * The union of two rules into buf.  STRATA_DONE: it is equal to a.  STRATA_OK.

@@ -273,6 +273,22 @@ int strata_store_expire(strata_store_t *st, const strata_key_t *key,
     int64_t now);
 
 
+/* variants: at most so many under a rule */
+
+/*
+ * A rule is an entry with STRATA_META_VARY_RULE, whose body is
+ * STRATA_VARIANTS_BYTES zeros when it is stored.  variant has been stored
+ * under it; of more than max (at most STRATA_VARIANTS_MAX) the ones stored
+ * longest ago are evicted.  Both are pinned.  STRATA_OK; STRATA_BUSY: not all
+ * that was to be done; STRATA_DECLINED: no such rule.
+ */
+#define STRATA_VARIANTS_MAX    64
+#define STRATA_VARIANTS_BYTES  (STRATA_VARIANTS_MAX * sizeof(uint64_t))
+
+int strata_store_variant(const strata_hold_t *rule,
+    const strata_hold_t *variant, uint32_t max);
+
+
 /* refresh: at most one at a time per entry, no lock */
 
 /*

@@ -3,11 +3,14 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* with: src/rfc/strata_hdr.c src/base/strata_str.c */
+/*
+ * with: src/rfc/strata_hdr.c src/base/strata_field.c src/base/strata_str.c
+ */
 
 /* Lines: a Connection value and a name; names and values of fields follow. */
 
 #include "rfc/strata_hdr.h"
+#include "base/strata_field.h"
 #include "rfc_fuzz.h"
 
 
@@ -77,10 +80,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     connection = take_line(&in);
     name = take_line(&in);
 
-    CHECK(!strata_hdr_hop(name) || !strata_hdr_304(name));
+    CHECK(!strata_field_hop(name) || !strata_hdr_304(name));
 
-    if (name.len && strata_hdr_name_ok(name)) {
-        CHECK(strata_hdr_value_ok(name));
+    if (name.len && strata_field_name_ok(name)) {
+        CHECK(strata_field_value_ok(name));
         CHECK(strata_hdr_named(connection, name) == named(connection, name));
     }
 
@@ -88,7 +91,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fields[n].name = take_line(&in);
         fields[n].value = take_line(&in);
 
-        if (strata_hdr_value_ok(fields[n].value)) {
+        if (strata_field_value_ok(fields[n].value)) {
             CHECK(memchr(fields[n].value.data, '\r', fields[n].value.len)
                   == NULL);
             CHECK(memchr(fields[n].value.data, '\0', fields[n].value.len)

@@ -49,7 +49,7 @@ rule_of(strata_str_t value, uint8_t *buf, strata_str_t *rule)
     strata_reason_e       rc;
     const strata_field_t  field = { strata_string("Vary"), value };
 
-    rc = strata_vary_rule(&field, 1, buf, rule);
+    rc = strata_vary_rule(&field, 1, NULL, 0, buf, rule);
     CHECK(rc == STRATA_REASON_NONE || rc == STRATA_REASON_VARY_STAR
           || rc == STRATA_REASON_VARY_LIMIT);
     CHECK(rc != STRATA_REASON_NONE || rule->len <= STRATA_VARY_RULE_MAX);

@@ -7,10 +7,13 @@ says, then a victim asks plainly, and what he gets must be as if nobody had atta
 tap.case() and tap.cases() count them, and t/build/suite adds them up.
 """
 
+import fcntl
 import os
 import random
+import subprocess
 
 import client
+import nginx
 import tap
 from origin import Reply
 
@@ -51,15 +54,27 @@ def raw(ng, data, method="GET", port=None):
         return client.Response(error=type(e).__name__)
 
 
-def many(ng, targets, lines=(), batch=64):
-    """The answers to plain requests, pipelined on connections; None: none came."""
+def many(ng, targets, lines=(), batch=64, host="localhost"):
+    """
+    The answers to plain requests, pipelined; None: none came.  Whoever is refused takes his
+    connection along, and the next one gets another.
+    """
     found = []
-    for i in range(0, len(targets), batch):
-        part = targets[i:i + batch]
+    while len(found) < len(targets):
+        part = targets[len(found):len(found) + batch]
         with client.Conn(ng.port) as c:
-            c.send(b"".join(head(x, *lines) for x in part[:-1])
-                   + head(part[-1], "Connection: close", *lines))
+            c.send(b"".join(head(x, *lines, host=host) for x in part))
             for _ in part:
                 r = c.read()
                 found.append(None if r.status is None else r)
+                if not r.keep:
+                    break
     return found
+
+
+def special(target):
+    """A build of the module for tests, by its make target; its path."""
+    with open(nginx.ROOT / f"build/.t-{target}", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(["make", "-s", target], cwd=nginx.ROOT, check=True, timeout=300)
+    return f"build/{target}/ngx_http_strata_module.so"

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* with: src/base/strata_str.c */
+/* with: src/base/strata_field.c src/base/strata_str.c */
 
 #include "rfc/strata_hdr.c"
 #include "rfc_test.h"
@@ -85,7 +85,7 @@ test_names(void)
 
     for (i = 0; i < rows(names); i++) {
         r = &names[i];
-        ok(strata_hdr_hop(str(r->name)) == r->hop, "RFC %s: %s is %sstored",
+        ok(strata_field_hop(str(r->name)) == r->hop, "RFC %s: %s is %sstored",
            r->rfc, r->name, r->hop ? "not " : "");
         ok(strata_hdr_304(str(r->name)) == r->update,
            "RFC %s: a 304 %s change %s", r->rfc, r->update ? "may" : "may not",
@@ -97,38 +97,6 @@ test_names(void)
            == named[i].named, "Connection: %s names %s: %d",
            named[i].connection, named[i].name, named[i].named);
     }
-}
-
-
-/* RFC 9110, 5.1 and 5.5 */
-static void
-test_bytes(void)
-{
-    int                 c;
-    bool                name, value;
-    uint8_t             bytes[3];
-    const strata_str_t  s = { 3, bytes };
-
-    name = value = true;
-
-    for (c = 0; c < 256; c++) {
-        bytes[0] = 'a';
-        bytes[1] = (uint8_t) c;
-        bytes[2] = 'b';
-
-        name = name && strata_hdr_name_ok(s)
-               == (c > ' ' && c < 0x7f && !strchr("\"(),/:;<=>?@[\\]{}", c));
-        value = value && strata_hdr_value_ok(s)
-                == (c == '\t' || (c >= ' ' && c != 0x7f));
-    }
-
-    ok(name, "RFC 9110, 5.6.2: bytes of a name");
-    ok(value, "RFC 9110, 5.5: bytes of a value");
-    ok(!strata_hdr_name_ok(str("")), "a name is not empty");
-    ok(strata_hdr_value_ok(str("")), "a value may be");
-    ok(strata_hdr_value_ok((strata_str_t) { 0, NULL }), "or be NULL");
-    ok(!strata_hdr_value_ok((strata_str_t) { 1, (const uint8_t *) "" }),
-       "NUL is no value");
 }
 
 
@@ -151,7 +119,6 @@ int
 main(void)
 {
     test_names();
-    test_bytes();
     test_find();
 
     return test_done();

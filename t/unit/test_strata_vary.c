@@ -269,7 +269,7 @@ test_rules(void)
     for (i = 0; i < rows(rules); i++) {
         r = &rules[i];
         n = fields_of(r->fields, fields);
-        rc = strata_vary_rule(fields, n, buf, &rule);
+        rc = strata_vary_rule(fields, n, NULL, 0, buf, &rule);
 
         if (ok(rc == r->reason, "RFC %s: %s", r->rfc, r->fields)
             && rc == STRATA_REASON_NONE)
@@ -294,7 +294,7 @@ test_bytes(void)
 
     for (n = STRATA_VARY_RULE_MAX - 1; n <= STRATA_VARY_RULE_MAX + 1; n++) {
         field.value.len = n;
-        is(strata_vary_rule(&field, 1, buf, &rule),
+        is(strata_vary_rule(&field, 1, NULL, 0, buf, &rule),
            n > STRATA_VARY_RULE_MAX ? STRATA_REASON_VARY_LIMIT
                                     : STRATA_REASON_NONE,
            "a name of %zu bytes", n);
@@ -302,9 +302,39 @@ test_bytes(void)
 
     value[500] = ',';
     field.value.len = STRATA_VARY_RULE_MAX;
-    is(strata_vary_rule(&field, 1, buf, &rule), STRATA_REASON_NONE,
+    is(strata_vary_rule(&field, 1, NULL, 0, buf, &rule), STRATA_REASON_NONE,
        "1024 bytes with the comma");
     is(rule.len, STRATA_VARY_RULE_MAX, "fill the buffer");
+}
+
+
+static void
+test_ignored(void)
+{
+    uint8_t         buf[STRATA_VARY_RULE_MAX];
+    strata_str_t    rule;
+    strata_field_t  fields[2];
+
+    static const strata_str_t  names[] = {
+        strata_string("user-agent"), strata_string("accept-encoding")
+    };
+
+    fields[0].name = str("vary");
+    fields[0].value = str("User-AGENT, X-A,accept-encoding");
+    fields[1].name = str("Content-Encoding");
+    fields[1].value = str("identity");
+
+    is(strata_vary_rule(fields, 2, names, 2, buf, &rule), STRATA_REASON_NONE,
+       "names are left out");
+    is_str(rule, "x-a", "in any case");
+
+    fields[1].value = str("gzip");
+    (void) strata_vary_rule(fields, 2, names, 2, buf, &rule);
+    is_str(rule, "accept-encoding,x-a", "but not what a coding needs");
+
+    fields[0].value = str("User-Agent, *");
+    is(strata_vary_rule(fields, 2, names, 2, buf, &rule),
+       STRATA_REASON_VARY_STAR, "nor a star");
 }
 
 
@@ -443,6 +473,7 @@ main(void)
 {
     test_rules();
     test_bytes();
+    test_ignored();
     test_unions();
     test_codings();
     test_variants();

@@ -1,0 +1,136 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Set handlers of what the origin's and the client's fields may say:
+ * strata_vary, strata_vary_max.
+ */
+
+#include "ngx_http_strata_conf_set.h"
+
+
+static ngx_int_t ngx_http_strata_names_add(ngx_array_t *names, ngx_str_t list);
+
+
+/* on | off | [on] ignore=name,... */
+
+char *
+ngx_http_strata_set_vary(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                   *value, list;
+    ngx_uint_t                   i;
+    ngx_http_strata_loc_conf_t  *slcf = conf;
+
+    static ngx_str_t  ignore = ngx_string("ignore=");
+
+    if (slcf->vary != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    slcf->vary = !ngx_http_strata_is_off(cf);
+
+    if (!slcf->vary) {
+        return NGX_CONF_OK;
+    }
+
+    slcf->vary_ignore = ngx_array_create(cf->pool, 4, sizeof(strata_str_t));
+    if (slcf->vary_ignore == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (i == 1 && ngx_strcmp(value[i].data, "on") == 0) {
+            continue;
+        }
+
+        if (value[i].len < ignore.len
+            || ngx_strncmp(value[i].data, ignore.data, ignore.len) != 0)
+        {
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+        }
+
+        list.data = value[i].data + ignore.len;
+        list.len = value[i].len - ignore.len;
+
+        switch (ngx_http_strata_names_add(slcf->vary_ignore, list)) {
+
+        case NGX_OK:
+            break;
+
+        case NGX_DECLINED:
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+
+        default:
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * Adds the field names of a list, in lower case.  NGX_DECLINED: one is none.
+ */
+
+static ngx_int_t
+ngx_http_strata_names_add(ngx_array_t *names, ngx_str_t list)
+{
+    u_char        *p, *last;
+    strata_str_t  *name;
+
+    p = list.data;
+    last = p + list.len;
+
+    ngx_strlow(p, p, list.len);
+
+    for ( ;; ) {
+        name = ngx_array_push(names);
+        if (name == NULL) {
+            return NGX_ERROR;
+        }
+
+        name->data = p;
+
+        while (p < last && *p != ',') {
+            p++;
+        }
+
+        name->len = p - name->data;
+
+        /* a star is a name to the grammar, but not here */
+
+        if (!strata_hdr_name_ok(*name)
+            || (name->len == 1 && name->data[0] == '*'))
+        {
+            return NGX_DECLINED;
+        }
+
+        if (p++ == last) {
+            return NGX_OK;
+        }
+    }
+}
+
+
+char *
+ngx_http_strata_set_vary_max(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                        *rv;
+    ngx_str_t                   *value;
+    ngx_http_strata_loc_conf_t  *slcf = conf;
+
+    rv = ngx_http_strata_set_number(cf, cmd, conf);
+
+    if (rv == NGX_CONF_OK && slcf->vary_max > STRATA_VARIANTS_MAX) {
+        value = cf->args->elts;
+        return ngx_http_strata_invalid(cf, cmd, &value[1]);
+    }
+
+    return rv;
+}
