@@ -78,6 +78,10 @@ typedef struct ngx_http_strata_fetch_s   ngx_http_strata_fetch_t;
 typedef struct ngx_http_strata_flight_s  ngx_http_strata_flight_t;
 typedef struct ngx_http_strata_pipe_s    ngx_http_strata_pipe_t;
 
+/* ngx_http_strata_lua.h */
+typedef struct ngx_http_strata_lua_conf_s  ngx_http_strata_lua_conf_t;
+typedef struct ngx_http_strata_script_s    ngx_http_strata_script_t;
+
 
 /*
  * A zone: the shared region, and what this process knows of it.  Lives in the
@@ -104,6 +108,7 @@ typedef struct {
     ngx_array_t                zones;       /* of ngx_http_strata_zone_t * */
     ngx_uint_t                 used;        /* some location has strata_cache */
     ngx_uint_t                 timed;       /* $strata_l1_time is asked for */
+    ngx_http_strata_lua_conf_t  *lua;
 } ngx_http_strata_main_conf_t;
 
 
@@ -122,6 +127,7 @@ typedef struct {
     ngx_uint_t                 in_key;      /* credentials the key has */
     ngx_array_t               *key_cookies; /* names of cookies it has */
     uint64_t                   scope;       /* of the server block */
+    ngx_http_strata_script_t  *key_by_lua;
 
     ngx_array_t               *valid;       /* of strata_valid_t */
     ngx_msec_t                 valid_min;

@@ -33,7 +33,9 @@ ngx_http_strata_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    return smcf;
+    smcf->lua = ngx_http_strata_lua_create_conf(cf);
+
+    return smcf->lua ? smcf : NULL;
 }
 
 

@@ -1,0 +1,157 @@
+-- Copyright (C) Strata contributors
+-- SPDX-License-Identifier: BSD-2-Clause
+--
+-- The globals of every hook: what a script may do, and nothing else.  Runs once
+-- for a VM, with all of the standard library; returns a table that reads
+-- through to the sandbox and refuses writes.
+--
+-- What scripts share is userdata, not tables: rawset, table.insert and the
+-- like have nothing to take hold of.
+
+local native = require "strata.native"
+
+local few, freeze = native.few, native.freeze
+local error, pcall, type, tostring = error, pcall, type, tostring
+local loaded, preload = package.loaded, package.preload
+
+
+local function pick(from, names)
+    local to = {}
+
+    for name in names:gmatch "%S+" do
+        to[name] = from[name]
+    end
+
+    return to
+end
+
+
+-- string: matching is our own, and strings index this same table
+
+local strings = pick(string, "byte char format len lower reverse sub upper")
+
+strings.find = native.find
+strings.match = native.match
+strings.gmatch = native.gmatch
+strings.gsub = native.gsub
+strings.rep = native.rep
+
+local string_meta = getmetatable ""
+
+string_meta.__index = strings
+string_meta.__metatable = false
+
+
+-- table: no function goes through more than fits into the budget
+
+local tables = pick(table, "insert remove maxn")
+local concat, sort = table.concat, table.sort
+
+function tables.concat(t, sep, i, j)
+    few((j or #t) - (i or 1) + 1, native.concat_max)
+    return concat(t, sep, i, j)
+end
+
+function tables.sort(t, less)
+    few(#t, native.sort_max)
+    return sort(t, less)
+end
+
+local insert, remove = tables.insert, tables.remove
+
+function tables.insert(t, ...)
+    few(#t, native.concat_max)
+    return insert(t, ...)
+end
+
+function tables.remove(t, ...)
+    few(#t, native.concat_max)
+    return remove(t, ...)
+end
+
+tables.unpack = unpack
+
+
+local sandbox = pick(_G, [[
+    assert error getmetatable ipairs next pairs pcall rawequal rawget rawset
+    select setmetatable tonumber tostring type unpack xpcall _VERSION
+]])
+
+sandbox.string = freeze(strings)
+sandbox.table = freeze(tables)
+sandbox.math = freeze(pick(math, [[
+    abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp
+    log log10 max min modf pi pow rad random sin sinh sqrt tan tanh
+]]))
+sandbox.os = freeze(pick(os, "clock date difftime time"))
+sandbox.coroutine = freeze(pick(coroutine,
+                                "create resume running status wrap yield"))
+sandbox.bit = freeze(pick(bit, [[
+    arshift band bnot bor bswap bxor lshift rol ror rshift tobit tohex
+]]))
+
+
+-- require: what came with the gateway and says so, and text in strata_lua_path
+
+local ours = { ["strata"] = true, ["cjson"] = true, ["cjson.safe"] = true }
+local modules = {}
+local loading = {}
+
+local function share(value)
+    return type(value) == "table" and freeze(value) or value
+end
+
+function sandbox.require(name)
+    if type(name) ~= "string" then
+        error("bad argument #1 to 'require' (string expected, got "
+              .. type(name) .. ")", 2)
+    end
+
+    local module = modules[name]
+
+    if module ~= nil then
+        return module
+    end
+
+    if ours[name] then
+        if not (loaded[name] or preload[name] or name:sub(1, 5) == "cjson") then
+            error("module '" .. name .. "' not found", 2)
+        end
+
+        modules[name] = share(require(name))
+        return modules[name]
+    end
+
+    if loading[name] then
+        error("module '" .. name .. "' requires itself", 2)
+    end
+
+    local chunk, err = native.module(name)
+
+    if not chunk then
+        error("module '" .. name .. "' not found: " .. tostring(err), 2)
+    end
+
+    setfenv(chunk, setmetatable({}, { __index = native.env,
+                                      __metatable = false }))
+    loading[name] = true
+
+    local ok, value = pcall(chunk, name)
+
+    loading[name] = nil
+
+    if not ok then
+        error(value, 0)
+    end
+
+    modules[name] = share(value == nil and true or value)
+
+    return modules[name]
+end
+
+
+-- modules and hooks reach it as the hidden __index of their environments only
+
+native.env = sandbox
+
+return sandbox

@@ -1,0 +1,145 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * The Lua VM of a worker, as docs/lua.md draws it.  One script runs at a time;
+ * a script that is called while another runs (a variable that runs a hook,
+ * read by a hook) fails.
+ */
+
+#ifndef NGX_HTTP_STRATA_LUA_H
+#define NGX_HTTP_STRATA_LUA_H
+
+
+#include "ngx_http_strata.h"
+
+#include <lua.h>
+#include <lauxlib.h>
+
+
+/* of http */
+struct ngx_http_strata_lua_conf_s {
+    ngx_array_t       scripts;       /* of ngx_http_strata_script_t * */
+    ngx_str_t         path;          /* of modules, "dir/?.lua;..." */
+    ngx_msec_t        budget;        /* of CPU, for a call; 0: no bound */
+    size_t            memory;        /* bytes the VM may have */
+    ngx_flag_t        jit;           /* the compiler is on, the budget off */
+    ngx_flag_t        code_cache;    /* off: _file code is read each time */
+};
+
+
+/* A piece of code in the configuration; the worker's VM compiles it. */
+struct ngx_http_strata_script_s {
+    ngx_str_t         directive;     /* for messages */
+    ngx_str_t         chunk;         /* "=conf/nginx.conf:12" or "@file" */
+    ngx_str_t         code;
+    ngx_str_t         file;          /* len 0: a block */
+
+    /* in workers */
+    ngx_uint_t        generation;    /* of the VM the next two belong to */
+    int               function;      /* references in its registry */
+    int               env;
+    time_t            logged_at;
+    ngx_uint_t        unlogged;      /* errors since then */
+};
+
+
+typedef struct {
+    lua_State        *state;         /* the main thread */
+    ngx_uint_t        generation;    /* another after each new state */
+    ngx_http_request_t  *request;    /* whose script runs, or NULL */
+    void             *data;          /* what the hook's functions work on */
+    uint32_t          steps;         /* of pattern matching, in this call */
+
+    /* private to ngx_http_strata_lua_vm.c */
+    ngx_http_strata_lua_conf_t  *conf;
+    ngx_log_t        *log;
+    size_t            used;
+    size_t            churned;       /* bytes since the clock was read */
+    uint64_t          deadline_ns;   /* CPU clock; 0: not set yet */
+    int               traceback;     /* references */
+    int               sandbox;
+    unsigned          active:1;
+    unsigned          killed:1;      /* over its budget */
+    unsigned          broken:1;      /* out of memory: to be made anew */
+} ngx_http_strata_vm_t;
+
+
+/* The VM of this worker; state NULL if there is none. */
+extern ngx_http_strata_vm_t  ngx_http_strata_vm;
+
+ngx_int_t ngx_http_strata_vm_init(ngx_http_strata_lua_conf_t *conf,
+    ngx_log_t *log);
+void ngx_http_strata_vm_done(void);
+
+/*
+ * Is the code sound?  In a state of its own, for the configuration.
+ * NGX_ERROR: *error, from pool, says where and why.
+ */
+ngx_int_t ngx_http_strata_vm_check(ngx_http_strata_script_t *script,
+    ngx_pool_t *pool, ngx_str_t *error);
+
+/*
+ * Runs script for r (which may be NULL) and leaves nresults on top of
+ * ngx_http_strata_vm.state; what is read from there must not allocate in Lua
+ * (lua_tolstring() of a string or lua_rawgeti() are right, of a number not).
+ * Then ngx_http_strata_vm_leave().  NGX_ERROR: it failed, which is logged and
+ * counted; nothing to leave.
+ */
+ngx_int_t ngx_http_strata_vm_call(ngx_http_strata_script_t *script,
+    ngx_http_request_t *r, void *data, int nresults);
+void ngx_http_strata_vm_leave(ngx_http_strata_script_t *script);
+
+/*
+ * The two halves of a call, for scripts that run in a thread of their own: the
+ * budget counts from start; leave() also ends it.
+ */
+void ngx_http_strata_vm_start(ngx_http_request_t *r, void *data);
+
+/*
+ * Calls fn protected: for what has to build Lua values outside of a script;
+ * fn finds data at index 1.  NGX_ERROR: it failed, which is logged.
+ */
+ngx_int_t ngx_http_strata_vm_protect(lua_CFunction fn, void *data);
+
+/* ngx_http_strata_lua_conf.c */
+
+ngx_http_strata_lua_conf_t *ngx_http_strata_lua_create_conf(ngx_conf_t *cf);
+char *ngx_http_strata_lua_init_conf(ngx_conf_t *cf,
+    ngx_http_strata_lua_conf_t *conf);
+
+/* Directives "..._by_lua_block", "..._by_lua_file"; a script at cmd->offset. */
+char *ngx_http_strata_lua_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_strata_lua_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* strata_lua_path, _budget, _memory, _jit, _code_cache */
+char *ngx_http_strata_lua_option(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* (Re)reads the file into script->code. */
+ngx_int_t ngx_http_strata_lua_read_file(ngx_http_strata_script_t *script,
+    ngx_log_t *log);
+
+/* ngx_http_strata_lua_lib.c: leaves the table of C functions for sandbox.lua */
+int ngx_http_strata_lua_natives(lua_State *L);
+
+/*
+ * Leaves a userdata that reads through to the table on top of the stack, which
+ * it replaces, and refuses writes.
+ */
+int ngx_http_strata_lua_freeze(lua_State *L);
+
+
+/* lua/, embedded by config */
+typedef struct {
+    const char       *name;          /* "strata.sandbox"; NULL: the last */
+    const char       *code;
+    size_t            len;
+} ngx_http_strata_lua_file_t;
+
+extern const ngx_http_strata_lua_file_t  ngx_http_strata_lua_files[];
+
+
+#endif /* NGX_HTTP_STRATA_LUA_H */
