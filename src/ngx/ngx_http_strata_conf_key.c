@@ -310,7 +310,7 @@ ngx_http_strata_set_key_cookies(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         name.data = value[i].data;
         name.len = value[i].len;
 
-        if (!strata_hdr_name_ok(name)
+        if (!strata_field_name_ok(name)
             || slcf->cookies->nelts == NGX_HTTP_STRATA_COOKIES_MAX)
         {
             return ngx_http_strata_invalid(cf, cmd, &value[i]);

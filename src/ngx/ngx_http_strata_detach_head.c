@@ -81,10 +81,10 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
             continue;
         }
 
-        if (ngx_http_strata_field_is(h, "Cookie") && ctx->conf->cookies
-            && !(ctx->conf->in_key & NGX_HTTP_STRATA_KEY_COOKIE)
-            && (ctx->conf->identity == NGX_HTTP_STRATA_IDENTITY_OFF
-                || ctx->purging))
+        if (ngx_http_strata_field_is(h, "Cookie")
+            && (ngx_http_strata_key_cookies_only(ctx->conf)
+                || (ctx->purging && ctx->conf->cookies
+                    && !(ctx->conf->in_key & NGX_HTTP_STRATA_KEY_COOKIE))))
         {
             cookies = 1;
             continue;

@@ -151,10 +151,17 @@ ngx_http_strata_key_has(ngx_http_strata_loc_conf_t *conf, ngx_str_t *name)
 }
 
 
-/*
- * Where cookies are of no matter but for those that are in the key, the origin
- * is sent these and no others.  value->len 0: there are none.
- */
+/* Cookies are of no matter, but for those that are in the key. */
+
+ngx_uint_t
+ngx_http_strata_key_cookies_only(ngx_http_strata_loc_conf_t *conf)
+{
+    return conf->cookies && conf->identity == NGX_HTTP_STRATA_IDENTITY_OFF
+           && !(conf->in_key & NGX_HTTP_STRATA_KEY_COOKIE);
+}
+
+
+/* These as one line, which the origin is sent; value->len 0: none. */
 
 ngx_int_t
 ngx_http_strata_key_cookies_sent(ngx_http_request_t *r,

@@ -59,6 +59,17 @@ with scenario() as t:
     is_(r.body, b"session=1; lang=de", "strata_key_cookies off: as they came")
     is_(ask("/off/none/a", "lang=en").cache, "HIT", "strata_key_cookies off: no part of the key")
 
+    # an origin that varies on Cookie means those it was sent
+    @origin.route("/off/vary")
+    def _(req):
+        return Reply((req.get("Cookie") or "").encode(), cc="max-age=60", headers=[("Vary", "Cookie")])
+
+    ask("/off/vary", "session=1; lang=de", ng.fill)
+    r = ask("/off/vary", "lang=de; session=2")
+    is_((r.cache, r.body), ("HIT", b"lang=de"), "Vary: Cookie: the same entry")
+    is_(ask("/off/vary", "session=1; lang=en", ng.fill).body, b"lang=en", "Vary: Cookie: another language")
+    is_((ng.fill("/off/vary").cache, ask("/off/vary", "session=1").cache), ("MISS", "HIT"), "Vary: Cookie: none")
+
     # beside strata_key
     is_(ask("/both/a", "user=1; lang=de", ng.fill).cache, "MISS", "both: miss")
     is_(ask("/both/a", "lang=de; user=1").cache, "HIT", "both: hit")
