@@ -9,6 +9,7 @@
  */
 
 #include "ngx_http_strata_conf_set.h"
+#include "../base/strata_field.h"
 
 
 static ngx_int_t ngx_http_strata_names_add(ngx_array_t *names, ngx_str_t list);
