@@ -23,6 +23,7 @@
 #include "../base/strata_field.h"
 #include "../base/strata_metric.h"
 #include "../store/strata_store.h"
+#include "../rfc/strata_cookie.h"
 #include "../rfc/strata_storable.h"
 #include "../rfc/strata_hdr.h"
 #include "../rfc/strata_key.h"
@@ -55,9 +56,12 @@
 #define NGX_HTTP_STRATA_PURGE_INVALIDATE  1
 #define NGX_HTTP_STRATA_PURGE_REVALIDATE  2
 
-/* credentials that strata_key or strata_key_identity contain */
+/* credentials that strata_key or strata_key_headers contain */
 #define NGX_HTTP_STRATA_KEY_AUTHORIZATION  1
 #define NGX_HTTP_STRATA_KEY_COOKIE         2
+
+/* strata_key_cookies; as many again in strata_key count */
+#define NGX_HTTP_STRATA_COOKIES_MAX  32
 
 /* strata_key_identity */
 #define NGX_HTTP_STRATA_IDENTITY_AUTO    0
@@ -124,8 +128,12 @@ typedef struct {
     ngx_flag_t                 vary;
     ngx_array_t               *vary_ignore; /* of strata_str_t, lower case */
     ngx_uint_t                 vary_max;
-    ngx_uint_t                 in_key;      /* credentials the key has */
+    ngx_array_t               *headers;     /* of ngx_str_t, lower case */
+    ngx_array_t               *cookies;     /* of ngx_str_t */
+    ngx_http_complex_value_t  *namespace;
+    ngx_uint_t                 in_strata_key; /* credentials it has */
     ngx_array_t               *key_cookies; /* names of cookies it has */
+    ngx_uint_t                 in_key;      /* with strata_key_headers */
     uint64_t                   scope;       /* of the server block */
     ngx_http_strata_script_t  *key_by_lua;
 
@@ -359,6 +367,21 @@ strata_str_t ngx_http_strata_key_text(ngx_http_request_t *r,
 
 uint64_t ngx_http_strata_key_scope(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf, ngx_str_t *uri);
+
+/* ngx_http_strata_key_part.c */
+
+ngx_int_t ngx_http_strata_key_namespace(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, strata_key_builder_t *b);
+void ngx_http_strata_key_fields(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, strata_key_builder_t *b);
+ngx_uint_t ngx_http_strata_key_has(ngx_http_strata_loc_conf_t *conf,
+    ngx_str_t *name);
+ngx_uint_t ngx_http_strata_key_cookies_only(
+    ngx_http_strata_loc_conf_t *conf);
+ngx_int_t ngx_http_strata_key_cookies_sent(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, ngx_str_t *value);
+ngx_int_t ngx_http_strata_key_cookie_of(ngx_http_strata_loc_conf_t *conf,
+    strata_cookie_t *cookie);
 
 /* ngx_http_strata_field.c */
 

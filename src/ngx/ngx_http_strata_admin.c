@@ -437,8 +437,10 @@ ngx_http_strata_status_gauges(u_char *p, strata_store_stat_t *stat)
     return ngx_sprintf(p, "\"entries\":%uL,\"entries_total\":%uL,"
                        "\"dead\":%uL,\"writing\":%uL,"
                        "\"bytes_used\":%uL,\"bytes_total\":%uL,"
+                       "\"negative_entries\":%uL,\"negative_bytes\":%uL,"
                        "\"flights\":%uL,\"seats\":%uL,",
                        stat->entries, stat->entries_total, stat->dead,
                        stat->writing, stat->bytes_used, stat->bytes_total,
+                       stat->negative, stat->negative_bytes,
                        stat->flights, stat->seats);
 }

@@ -10,6 +10,8 @@
 #include "ngx_http_strata.h"
 
 
+static ngx_uint_t ngx_http_strata_headers_in_key(
+    ngx_http_strata_loc_conf_t *conf);
 static uint64_t ngx_http_strata_server_scope(ngx_conf_t *cf);
 static uint64_t ngx_http_strata_listen_scope(ngx_http_core_main_conf_t *cmcf,
     ngx_http_core_srv_conf_t *cscf);
@@ -57,6 +59,9 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->shm_zone = NGX_CONF_UNSET_PTR;
     conf->key = NGX_CONF_UNSET_PTR;
     conf->args = NGX_CONF_UNSET_PTR;
+    conf->headers = NGX_CONF_UNSET_PTR;
+    conf->cookies = NGX_CONF_UNSET_PTR;
+    conf->namespace = NGX_CONF_UNSET_PTR;
     conf->languages = NGX_CONF_UNSET_PTR;
     conf->vary = NGX_CONF_UNSET;
     conf->vary_max = NGX_CONF_UNSET_UINT;
@@ -112,12 +117,15 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->shm_zone, prev->shm_zone, NULL);
 
     if (conf->key == NGX_CONF_UNSET_PTR) {
-        conf->in_key = prev->in_key;
+        conf->in_strata_key = prev->in_strata_key;
         conf->key_cookies = prev->key_cookies;
     }
 
     ngx_conf_merge_ptr_value(conf->key, prev->key, NULL);
     ngx_conf_merge_ptr_value(conf->args, prev->args, NULL);
+    ngx_conf_merge_ptr_value(conf->headers, prev->headers, NULL);
+    ngx_conf_merge_ptr_value(conf->cookies, prev->cookies, NULL);
+    ngx_conf_merge_ptr_value(conf->namespace, prev->namespace, NULL);
     ngx_conf_merge_ptr_value(conf->languages, prev->languages, NULL);
 
     if (conf->vary == NGX_CONF_UNSET) {
@@ -126,6 +134,9 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_value(conf->vary, prev->vary, 1);
     ngx_conf_merge_uint_value(conf->vary_max, prev->vary_max, 16);
+
+    conf->in_key = conf->in_strata_key
+                   | ngx_http_strata_headers_in_key(conf);
 
     if (conf->identity == NGX_CONF_UNSET_UINT) {
         conf->identity_value = prev->identity_value;
@@ -202,6 +213,30 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* Which credentials are in strata_key_headers. */
+
+static ngx_uint_t
+ngx_http_strata_headers_in_key(ngx_http_strata_loc_conf_t *conf)
+{
+    ngx_uint_t  in;
+
+    static ngx_str_t  authorization = ngx_string("authorization");
+    static ngx_str_t  cookie = ngx_string("cookie");
+
+    in = 0;
+
+    if (ngx_http_strata_key_has(conf, &authorization)) {
+        in |= NGX_HTTP_STRATA_KEY_AUTHORIZATION;
+    }
+
+    if (ngx_http_strata_key_has(conf, &cookie)) {
+        in |= NGX_HTTP_STRATA_KEY_COOKIE;
+    }
+
+    return in;
 }
 
 

@@ -9,6 +9,7 @@
  */
 
 #include "ngx_http_strata_conf_set.h"
+#include "../base/strata_field.h"
 
 
 static ngx_int_t ngx_http_strata_names_add(ngx_array_t *names, ngx_str_t list);
@@ -105,7 +106,7 @@ ngx_http_strata_names_add(ngx_array_t *names, ngx_str_t list)
 
         /* a star is a name to the grammar, but not here */
 
-        if (!strata_hdr_name_ok(*name)
+        if (!strata_field_name_ok(*name)
             || (name->len == 1 && name->data[0] == '*'))
         {
             return NGX_DECLINED;

@@ -5,7 +5,8 @@
 
 /*
  * Set handlers of what makes the key: strata_key, strata_key_args,
- * strata_key_identity.
+ * strata_key_headers, strata_key_cookies, strata_key_identity,
+ * strata_namespace.
  */
 
 #include "ngx_http_strata_conf_set.h"
@@ -104,12 +105,12 @@ ngx_http_strata_credentials(ngx_conf_t *cf, ngx_http_strata_loc_conf_t *slcf,
         if (name.len == sizeof("http_authorization") - 1
             && ngx_strncmp(name.data, "http_authorization", name.len) == 0)
         {
-            slcf->in_key |= NGX_HTTP_STRATA_KEY_AUTHORIZATION;
+            slcf->in_strata_key |= NGX_HTTP_STRATA_KEY_AUTHORIZATION;
 
         } else if (name.len == sizeof("http_cookie") - 1
                    && ngx_strncmp(name.data, "http_cookie", name.len) == 0)
         {
-            slcf->in_key |= NGX_HTTP_STRATA_KEY_COOKIE;
+            slcf->in_strata_key |= NGX_HTTP_STRATA_KEY_COOKIE;
 
         } else if (name.len > sizeof("cookie_") - 1
                    && ngx_strncmp(name.data, "cookie_", sizeof("cookie_") - 1)
@@ -235,6 +236,117 @@ ngx_http_strata_set_key_args(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     slcf->args = args;
 
     return NGX_CONF_OK;
+}
+
+
+/* Fields that are about the transfer can't be what is asked for. */
+
+char *
+ngx_http_strata_set_key_headers(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t   *value, *name;
+    ngx_uint_t   i;
+
+    static ngx_str_t  names[] = {
+        ngx_string("range"),
+        ngx_string("if-range"),
+        ngx_string("if-match"),
+        ngx_string("if-none-match"),
+        ngx_string("if-modified-since"),
+        ngx_string("if-unmodified-since"),
+        ngx_string("content-length"),
+        ngx_string("transfer-encoding"),
+        ngx_string("connection"),
+        ngx_string("expect"),
+        ngx_string("upgrade"),
+        ngx_null_string
+    };
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        for (name = names; name->len; name++) {
+            if (name->len == value[i].len
+                && ngx_strncasecmp(name->data, value[i].data, name->len) == 0)
+            {
+                return ngx_http_strata_invalid(cf, cmd, &value[i]);
+            }
+        }
+    }
+
+    return ngx_http_strata_set_names(cf, cmd, conf);
+}
+
+
+/* Names of cookies; unlike those of fields their case matters. */
+
+char *
+ngx_http_strata_set_key_cookies(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                   *s, *value;
+    ngx_uint_t                   i;
+    strata_str_t                 name;
+    ngx_http_strata_loc_conf_t  *slcf = conf;
+
+    if (ngx_http_strata_is_off(cf)) {
+        if (slcf->cookies != NGX_CONF_UNSET_PTR) {
+            return "is duplicate";
+        }
+
+        slcf->cookies = NULL;
+        return NGX_CONF_OK;
+    }
+
+    if (slcf->cookies == NULL || slcf->cookies == NGX_CONF_UNSET_PTR) {
+        slcf->cookies = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
+        if (slcf->cookies == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        name.data = value[i].data;
+        name.len = value[i].len;
+
+        if (!strata_field_name_ok(name)
+            || slcf->cookies->nelts == NGX_HTTP_STRATA_COOKIES_MAX)
+        {
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+        }
+
+        s = ngx_array_push(slcf->cookies);
+        if (s == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *s = value[i];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_strata_set_namespace(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_strata_loc_conf_t  *slcf = conf;
+
+    if (slcf->namespace == NULL) {
+        return "is duplicate";
+    }
+
+    if (ngx_http_strata_is_off(cf)) {
+        if (slcf->namespace != NGX_CONF_UNSET_PTR) {
+            return "is duplicate";
+        }
+
+        slcf->namespace = NULL;
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_set_complex_value_slot(cf, cmd, conf);
 }
 
 

@@ -15,6 +15,8 @@
 static ngx_uint_t ngx_http_strata_detach_keyed(ngx_table_elt_t *h,
     ngx_http_strata_ctx_t *ctx);
 static ngx_uint_t ngx_http_strata_detach_dropped(ngx_table_elt_t *h);
+static ngx_int_t ngx_http_strata_detach_cookies(ngx_http_request_t *r,
+    ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_detach_folded(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_detach_header(ngx_http_request_t *host,
@@ -34,7 +36,7 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
     ngx_http_strata_ctx_t *ctx)
 {
     ngx_str_t                value;
-    ngx_uint_t               host_seen;
+    ngx_uint_t               host_seen, cookies;
     ngx_table_elt_t         *h;
     ngx_http_strata_list_t   fields;
 
@@ -63,17 +65,28 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
     host->headers_in.konqueror = r->headers_in.konqueror;
 
     host_seen = 0;
+    cookies = 0;
 
     ngx_http_strata_list_start(&fields, &r->headers_in.headers);
 
     while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
 
-        if (ngx_http_strata_detach_dropped(h)
+        if ((ngx_http_strata_detach_dropped(h)
+             && !ngx_http_strata_key_has(ctx->conf, &h->key))
             || ngx_http_strata_field_is(h, "Accept-Encoding")
             || (ctx->conf->languages
                 && ngx_http_strata_field_is(h, "Accept-Language"))
             || (ctx->purging && !ngx_http_strata_detach_keyed(h, ctx)))
         {
+            continue;
+        }
+
+        if (ngx_http_strata_field_is(h, "Cookie")
+            && (ngx_http_strata_key_cookies_only(ctx->conf)
+                || (ctx->purging && ctx->conf->cookies
+                    && !(ctx->conf->in_key & NGX_HTTP_STRATA_KEY_COOKIE))))
+        {
+            cookies = 1;
             continue;
         }
 
@@ -95,7 +108,30 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
         }
     }
 
+    if (cookies && ngx_http_strata_detach_cookies(r, host, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     return ngx_http_strata_detach_folded(r, host, ctx);
+}
+
+
+/* Those that are in the key. */
+
+static ngx_int_t
+ngx_http_strata_detach_cookies(ngx_http_request_t *r, ngx_http_request_t *host,
+    ngx_http_strata_ctx_t *ctx)
+{
+    ngx_str_t  value;
+
+    static ngx_str_t  name = ngx_string("Cookie");
+
+    if (ngx_http_strata_key_cookies_sent(r, ctx->conf, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return value.len ? ngx_http_strata_detach_header(host, &name, &value)
+                     : NGX_OK;
 }
 
 
@@ -149,6 +185,8 @@ ngx_http_strata_detach_keyed(ngx_table_elt_t *h, ngx_http_strata_ctx_t *ctx)
     name.len = h->key.len;
 
     return ngx_http_strata_field_is(h, "Host")
+           || ngx_http_strata_key_has(ctx->conf, &h->key)
+           || (ctx->conf->cookies && ngx_http_strata_field_is(h, "Cookie"))
            || (ctx->rule.len && strata_hdr_named(ctx->rule, name));
 }
 

@@ -293,10 +293,12 @@ ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f, strata_str_t rule)
 
     /*
      * Of no age: it goes when it is not asked for any more.  A soft purge sets
-     * fresh_until to its instant, and then the variants look at it.
+     * fresh_until to its instant, and then the variants look at it.  The rule
+     * of a negative response counts in the share of these.
      */
 
-    meta.flags = STRATA_META_VARY_RULE;
+    meta.flags = STRATA_META_VARY_RULE
+                 | (f->meta.flags & STRATA_META_NEGATIVE);
     meta.born_at = ngx_current_msec;
     meta.fresh_until = NGX_HTTP_STRATA_NEVER;
     meta.keep_ms = UINT32_MAX;

@@ -73,8 +73,9 @@ ngx_http_strata_fetch_start(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     f->zone = ctx->zone;
     f->started_at = ngx_current_msec;
     f->credentials = (r->headers_in.authorization != NULL
-                      && ctx->conf->identity
-                         == NGX_HTTP_STRATA_IDENTITY_OFF);
+                      && ctx->conf->identity == NGX_HTTP_STRATA_IDENTITY_OFF
+                      && !(ctx->conf->in_key
+                           & NGX_HTTP_STRATA_KEY_AUTHORIZATION));
 
     f->event.handler = ngx_http_strata_fetch_event_handler;
     f->event.data = f;

@@ -29,7 +29,10 @@ ngx_http_strata_field_keyed(void *data, strata_str_t name, size_t nth,
 {
     ngx_http_request_t *r = data;
 
+    ngx_str_t                    s;
     ngx_http_strata_loc_conf_t  *conf;
+
+    static const strata_str_t  cookie = strata_string("cookie");
 
     conf = ngx_http_get_module_loc_conf(r, ngx_http_strata_module);
 
@@ -40,6 +43,19 @@ ngx_http_strata_field_keyed(void *data, strata_str_t name, size_t nth,
     {
         *value = ngx_http_strata_field_language(r, conf);
         return nth == 0;
+    }
+
+    if (ngx_http_strata_key_cookies_only(conf) && name.len == cookie.len
+        && ngx_strncmp(name.data, cookie.data, name.len) == 0)
+    {
+        if (nth || ngx_http_strata_key_cookies_sent(r, conf, &s) != NGX_OK) {
+            return false;
+        }
+
+        value->data = s.data;
+        value->len = s.len;
+
+        return value->len != 0;
     }
 
     return ngx_http_strata_field_get(r, name, nth, value);

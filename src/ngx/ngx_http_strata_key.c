@@ -76,6 +76,12 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ctx->args.data = r->args.data;
     ctx->args.len = r->args.len;
 
+    if (conf->namespace != NULL
+        && ngx_http_strata_key_namespace(r, conf, &b) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (conf->key == NULL) {
         rc = ngx_http_strata_key_default(r, ctx, &b);
         if (rc != NGX_OK) {
@@ -108,6 +114,10 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         && ngx_http_strata_key_value(r, conf->identity_value, &b) != NGX_OK)
     {
         return NGX_DECLINED;
+    }
+
+    if (conf->headers || conf->cookies) {
+        ngx_http_strata_key_fields(r, conf, &b);
     }
 
     if (b.overflow) {
@@ -427,6 +437,13 @@ ngx_http_strata_key_of_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     policy = ctx->conf->args ? ctx->conf->args : &ngx_http_strata_args_default;
 
     strata_key_start(&b, buf, STRATA_KEY_MAX);
+
+    if (ctx->conf->namespace != NULL
+        && ngx_http_strata_key_namespace(r, ctx->conf, &b) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     strata_key_part(&b, scheme);
     strata_key_part(&b, ctx->authority);
     strata_key_part(&b, path);
@@ -439,6 +456,8 @@ ngx_http_strata_key_of_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     {
         return NGX_ERROR;
     }
+
+    ngx_http_strata_key_fields(r, ctx->conf, &b);
 
     if (b.overflow) {
         return NGX_DECLINED;

@@ -19,8 +19,10 @@ static strata_reason_e ngx_http_strata_usable(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf);
 static ngx_uint_t ngx_http_strata_identified(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf);
-static ngx_uint_t ngx_http_strata_cookies_keyed(ngx_str_t *value,
-    ngx_array_t *names, ngx_uint_t *seen);
+static ngx_uint_t ngx_http_strata_cookies_keyed(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf);
+static ngx_int_t ngx_http_strata_cookie_of_key(
+    ngx_http_strata_loc_conf_t *conf, strata_cookie_t *cookie);
 static ngx_uint_t ngx_http_strata_accepts_events(ngx_http_request_t *r);
 
 
@@ -158,10 +160,8 @@ static ngx_uint_t
 ngx_http_strata_identified(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf)
 {
-    ngx_str_t                identity;
-    ngx_uint_t               seen;
-    ngx_table_elt_t         *h;
-    ngx_http_strata_list_t   fields;
+    ngx_str_t   identity;
+    ngx_uint_t  seen;
 
 #if (NGX_HTTP_STRATA_HEADER_ARRAYS)
     seen = r->headers_in.cookies.nelts;
@@ -196,83 +196,92 @@ ngx_http_strata_identified(ngx_http_request_t *r,
         return 0;
     }
 
-    if (!seen || (conf->in_key & NGX_HTTP_STRATA_KEY_COOKIE)) {
-        return 1;
+    return !seen || (conf->in_key & NGX_HTTP_STRATA_KEY_COOKIE)
+           || ngx_http_strata_cookies_keyed(r, conf);
+}
+
+
+/*
+ * Every cookie of the request is in the key, and is seen for the first time.
+ */
+
+static ngx_uint_t
+ngx_http_strata_cookies_keyed(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf)
+{
+    uint64_t                   seen, bit;
+    ngx_int_t                  i;
+    strata_cookie_t            cookie;
+    ngx_http_strata_cookies_t  cookies;
+
+    if (conf->key_cookies == NULL && conf->cookies == NULL) {
+        return 0;
     }
 
     seen = 0;
 
-    ngx_http_strata_list_start(&fields, &r->headers_in.headers);
+    ngx_http_strata_cookies_start(&cookies, r);
 
-    while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
+    while (ngx_http_strata_cookies_next(&cookies, &cookie)) {
 
-        if (ngx_http_strata_field_is(h, "Cookie")
-            && !ngx_http_strata_cookies_keyed(&h->value, conf->key_cookies,
-                                              &seen))
-        {
+        i = ngx_http_strata_key_cookie_of(conf, &cookie);
+
+        if (i == NGX_ERROR) {
+            i = ngx_http_strata_cookie_of_key(conf, &cookie);
+
+            if (i == NGX_ERROR) {
+                return 0;
+            }
+
+            i += NGX_HTTP_STRATA_COOKIES_MAX;
+        }
+
+        bit = (uint64_t) 1 << i;
+
+        if (seen & bit) {
             return 0;
         }
+
+        seen |= bit;
     }
 
     return 1;
 }
 
 
-/*
- * Every cookie of the field is one of names, and is seen for the first time.
- */
+/* Which $cookie_NAME of strata_key it is; NGX_ERROR: none. */
 
-static ngx_uint_t
-ngx_http_strata_cookies_keyed(ngx_str_t *value, ngx_array_t *names,
-    ngx_uint_t *seen)
+static ngx_int_t
+ngx_http_strata_cookie_of_key(ngx_http_strata_loc_conf_t *conf,
+    strata_cookie_t *cookie)
 {
-    u_char      *p, *last, *end, *eq;
     ngx_str_t   *name;
     ngx_uint_t   i;
 
-    if (names == NULL) {
-        return 0;
+    /* nginx takes a comma for the end of a cookie, few origins do */
+
+    if (conf->key_cookies == NULL
+        || memchr(cookie->text.data, ',', cookie->text.len) != NULL)
+    {
+        return NGX_ERROR;
     }
 
-    name = names->elts;
-    p = value->data;
-    last = p + value->len;
+    name = conf->key_cookies->elts;
 
-    while (p < last) {
-        while (p < last && (*p == ' ' || *p == ';')) { p++; }
-
-        if (p == last) {
-            break;
-        }
-
-        end = memchr(p, ';', last - p);
-        end = end ? end : last;
-
-        eq = memchr(p, '=', end - p);
-        eq = eq ? eq : end;
-
-        for (i = 0; i < names->nelts && i < 8 * sizeof(*seen); i++) {
-            if (name[i].len == (size_t) (eq - p)
-                && ngx_strncasecmp(name[i].data, p, name[i].len) == 0)
-            {
-                break;
-            }
-        }
-
-        /* nginx takes a comma for the end of a cookie, few origins do */
-
-        if (i == names->nelts || i == 8 * sizeof(*seen)
-            || memchr(p, ',', end - p) != NULL
-            || (*seen & ((ngx_uint_t) 1 << i)))
+    for (i = 0; i < conf->key_cookies->nelts
+                && i < NGX_HTTP_STRATA_COOKIES_MAX;
+         i++)
+    {
+        if (name[i].len == cookie->name.len
+            && ngx_strncasecmp(name[i].data, (u_char *) cookie->name.data,
+                               name[i].len)
+               == 0)
         {
-            return 0;
+            return i;
         }
-
-        *seen |= (ngx_uint_t) 1 << i;
-        p = end;
     }
 
-    return 1;
+    return NGX_ERROR;
 }
 
 

@@ -146,6 +146,12 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_key_args", NGX_CONF_1MORE,
                         ngx_http_strata_set_key_args, args, NULL),
 
+    ngx_http_strata_loc("strata_key_cookies", NGX_CONF_1MORE,
+                        ngx_http_strata_set_key_cookies, cookies, NULL),
+
+    ngx_http_strata_loc("strata_key_headers", NGX_CONF_1MORE,
+                        ngx_http_strata_set_key_headers, headers, NULL),
+
     ngx_http_strata_loc("strata_key_identity", NGX_CONF_TAKE1,
                         ngx_http_strata_set_identity, identity, NULL),
 
@@ -173,6 +179,9 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_min_uses", NGX_CONF_TAKE1,
                         ngx_http_strata_set_number, min_uses,
                         &ngx_http_strata_at_least_1),
+
+    ngx_http_strata_loc("strata_namespace", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_namespace, namespace, NULL),
 
     ngx_http_strata_loc("strata_no_cache", NGX_CONF_1MORE,
                         ngx_http_strata_set_predicates, no_cache, NULL),

@@ -165,7 +165,7 @@ ngx_http_strata_origin_rule(ngx_http_strata_loc_conf_t *conf,
              && !(conf->in_key & NGX_HTTP_STRATA_KEY_AUTHORIZATION))
             || (strata_hdr_named(*rule, cookie)
                 && !(conf->in_key & NGX_HTTP_STRATA_KEY_COOKIE)
-                && conf->key_cookies == NULL)))
+                && conf->key_cookies == NULL && conf->cookies == NULL)))
     {
         return STRATA_REASON_VARY_CREDENTIALS;
     }

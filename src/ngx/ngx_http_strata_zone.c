@@ -23,8 +23,12 @@ static ngx_int_t ngx_http_strata_zone_init(ngx_shm_zone_t *shm_zone,
     void *data);
 static void ngx_http_strata_zone_report(ngx_http_strata_zone_t *zone,
     ngx_log_t *log);
+static void ngx_http_strata_zone_kept(ngx_http_strata_zone_t *zone,
+    ngx_log_t *log);
 static char *ngx_http_strata_zone_option(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_strata_zone_t *zone);
+static ngx_int_t ngx_http_strata_zone_share(ngx_str_t *s, off_t size,
+    uint32_t *share);
 typedef strata_store_t *(*ngx_http_strata_attach_pt)(void *base,
     uint32_t seat, uint32_t pid, void (*wake)(void *data, uint32_t seat),
     void *wake_data);
@@ -43,6 +47,9 @@ static uint32_t          ngx_http_strata_seat = NGX_HTTP_STRATA_NO_SEAT;
 
 /* nginx's slab pool takes a little of it: STRATA_ZONE_MIN remains */
 #define NGX_HTTP_STRATA_ZONE_MIN       (1024 * 1024)
+
+#define NGX_HTTP_STRATA_NEGATIVE       20             /* per cent */
+#define NGX_HTTP_STRATA_NEGATIVE_MIN   (64 * 1024)
 
 
 char *
@@ -87,6 +94,7 @@ ngx_http_strata_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     zone->name = value[1];
     zone->size = size;
+    zone->conf.negative = NGX_HTTP_STRATA_NEGATIVE * STRATA_NEGATIVE_UNIT / 100;
 
     for (i = 3; i < cf->args->nelts; i++) {
         rv = ngx_http_strata_zone_option(cf, &value[i], zone);
@@ -151,12 +159,44 @@ ngx_http_strata_zone_option(ngx_conf_t *cf, ngx_str_t *value,
         return NGX_CONF_OK;
     }
 
+    if (ngx_strncmp(value->data, "negative=", 9) == 0) {
+        s.data = value->data + 9;
+        s.len = value->len - 9;
+
+        if (ngx_http_strata_zone_share(&s, zone->size, &zone->conf.negative)
+            != NGX_OK)
+        {
+            goto invalid;
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value->data, "inactive=off") == 0) {
+        zone->conf.inactive_ms = 0;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(value->data, "inactive=", 9) == 0) {
+        s.data = value->data + 9;
+        s.len = value->len - 9;
+
+        n = ngx_parse_time(&s, 0);
+        if (n <= 0) {
+            goto invalid;
+        }
+
+        zone->conf.inactive_ms = n;
+        return NGX_CONF_OK;
+    }
+
     if (ngx_strcmp(value->data, "evict=lru") == 0) {
         zone->conf.evict_lru = 1;
         return NGX_CONF_OK;
     }
 
     if (ngx_strcmp(value->data, "evict=gd2") == 0) {
+        zone->conf.evict_lru = 0;
         return NGX_CONF_OK;
     }
 
@@ -166,6 +206,40 @@ invalid:
                        "invalid parameter \"%V\" in \"strata_zone\"", value);
 
     return NGX_CONF_ERROR;
+}
+
+
+/* off, a part of size in per cent, or a size from 64k to size */
+
+static ngx_int_t
+ngx_http_strata_zone_share(ngx_str_t *s, off_t size, uint32_t *share)
+{
+    off_t      bytes;
+    ngx_int_t  n;
+
+    if (s->len == 3 && ngx_strncmp(s->data, "off", 3) == 0) {
+        *share = 0;
+        return NGX_OK;
+    }
+
+    if (s->len > 1 && s->data[s->len - 1] == '%') {
+        n = ngx_atoi(s->data, s->len - 1);
+        if (n < 1 || n > 100) {
+            return NGX_ERROR;
+        }
+
+        *share = n * STRATA_NEGATIVE_UNIT / 100;
+        return NGX_OK;
+    }
+
+    bytes = ngx_parse_offset(s);
+    if (bytes < NGX_HTTP_STRATA_NEGATIVE_MIN || bytes > size) {
+        return NGX_ERROR;
+    }
+
+    *share = ngx_max((uint64_t) bytes * STRATA_NEGATIVE_UNIT / size, 1);
+
+    return NGX_OK;
 }
 
 
@@ -191,6 +265,8 @@ ngx_http_strata_zone_init(ngx_shm_zone_t *shm_zone, void *data)
                           "strata zone \"%V\" has another layout", &zone->name);
             return NGX_ERROR;
         }
+
+        ngx_http_strata_zone_kept(zone, shm_zone->shm.log);
 
         return NGX_OK;
     }
@@ -234,6 +310,31 @@ ngx_http_strata_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     return NGX_OK;
+}
+
+
+/* One line when a reload changed what a zone that is kept can't follow. */
+
+static void
+ngx_http_strata_zone_kept(ngx_http_strata_zone_t *zone, ngx_log_t *log)
+{
+    ngx_uint_t                  entries, evict;
+    const strata_store_conf_t  *was;
+
+    was = strata_store_conf(zone->region);
+
+    entries = (was->max_entries != zone->conf.max_entries);
+    evict = (was->evict_lru != zone->conf.evict_lru);
+
+    if (entries || evict) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "strata zone \"%V\" is kept, the new %s%s%s %s "
+                      "ignored until a restart", &zone->name,
+                      entries ? "\"max_entries\"" : "",
+                      entries && evict ? " and " : "",
+                      evict ? "\"evict\"" : "",
+                      entries && evict ? "are" : "is");
+    }
 }
 
 
@@ -373,6 +474,7 @@ ngx_http_strata_zones_try(ngx_cycle_t *cycle,
                              ngx_http_strata_wake_seat, NULL);
         if (zone->store != NULL) {
             zone->metrics = strata_store_metrics(zone->store);
+            strata_store_tune(zone->store, &zone->conf, ngx_current_msec);
         }
     }
 
@@ -440,6 +542,12 @@ ngx_http_strata_zones_heal(ngx_cycle_t *cycle)
             ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
                           "strata zone \"%V\": took over from %d dead worker%s",
                           &zones[i]->name, n, n == 1 ? "" : "s");
+        }
+
+        /* an old worker may have another idea of what is inactive */
+
+        if (!ngx_exiting) {
+            strata_store_walk(zones[i]->store, ngx_current_msec);
         }
 
         /* also the safety net of the eventfd */

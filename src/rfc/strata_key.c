@@ -12,6 +12,10 @@
 #define STRATA_KEY_PORT_HTTPS  443
 
 
+static bool strata_key_open(strata_key_builder_t *b, size_t len);
+static void strata_key_put(strata_key_builder_t *b, strata_str_t s);
+static const uint8_t *strata_key_next(const uint8_t *p, const uint8_t *end,
+    uint8_t *type, strata_str_t *part);
 static bool strata_key_split(strata_str_t header, strata_str_t *host,
     int64_t *port);
 static bool strata_key_host(strata_str_t *host);
@@ -36,12 +40,9 @@ strata_key_start(strata_key_builder_t *b, uint8_t *buf, size_t size)
 void
 strata_key_part(strata_key_builder_t *b, strata_str_t part)
 {
-    size_t    n, room, width;
-    uint8_t  *p;
-
-    room = b->end - b->pos;
-
-    if (part.len < 0x80 && part.len < room && !b->overflow) {
+    if (part.len < 0x80 && part.len < (size_t) (b->end - b->pos)
+        && !b->overflow)
+    {
 
         /* nearly all of them */
 
@@ -55,30 +56,138 @@ strata_key_part(strata_key_builder_t *b, strata_str_t part)
         return;
     }
 
-    width = 1;
-
-    for (n = part.len; n > 0x7f; n >>= 7) {
-        width++;
+    if (strata_key_open(b, part.len)) {
+        strata_key_put(b, part);
     }
+}
 
-    if (b->overflow || room < width || room - width < part.len) {
+
+void
+strata_key_named(strata_key_builder_t *b, uint8_t type, strata_str_t name,
+    const strata_str_t *value)
+{
+    size_t  len;
+
+    static const strata_str_t  equals = strata_string("=");
+
+    len = name.len + (value ? 1 + value->len : 0);
+
+    if (b->overflow || b->end - b->pos < STRATA_KEY_TYPED) {
         b->overflow = true;
         return;
     }
 
-    p = b->pos;
+    *b->pos++ = STRATA_KEY_MARK;
+    *b->pos++ = 0;
+    *b->pos++ = type;
 
-    for (n = part.len; n > 0x7f; n >>= 7) {
-        *p++ = (uint8_t) (n | 0x80);
+    if (!strata_key_open(b, len)) {
+        return;
     }
 
-    *p++ = (uint8_t) n;
+    strata_key_put(b, name);
 
-    if (part.len) {
-        memcpy(p, part.data, part.len);
+    if (value) {
+        strata_key_put(b, equals);
+        strata_key_put(b, *value);
+    }
+}
+
+
+/* The length of a part.  False: the part does not fit. */
+static bool
+strata_key_open(strata_key_builder_t *b, size_t len)
+{
+    size_t  n, room, width;
+
+    room = b->end - b->pos;
+    width = 1;
+
+    for (n = len; n > 0x7f; n >>= 7) {
+        width++;
     }
 
-    b->pos = p + part.len;
+    if (b->overflow || room < width || room - width < len) {
+        b->overflow = true;
+        return false;
+    }
+
+    for (n = len; n > 0x7f; n >>= 7) {
+        *b->pos++ = (uint8_t) (n | 0x80);
+    }
+
+    *b->pos++ = (uint8_t) n;
+
+    return true;
+}
+
+
+/* After strata_key_open(): there is room. */
+static void
+strata_key_put(strata_key_builder_t *b, strata_str_t s)
+{
+    if (s.len) {
+        memcpy(b->pos, s.data, s.len);
+        b->pos += s.len;
+    }
+}
+
+
+/* The part at p, and where the next one is; NULL: that is none. */
+static const uint8_t *
+strata_key_next(const uint8_t *p, const uint8_t *end, uint8_t *type,
+    strata_str_t *part)
+{
+    unsigned  shift;
+
+    *type = 0;
+
+    if (end - p > STRATA_KEY_TYPED && p[0] == STRATA_KEY_MARK && p[1] == 0) {
+        *type = p[2];
+        p += STRATA_KEY_TYPED;
+    }
+
+    part->len = 0;
+
+    for (shift = 0; p < end && shift < 28; shift += 7) {
+        part->len |= (size_t) (*p & 0x7f) << shift;
+
+        if ((*p++ & 0x80) == 0) {
+            break;
+        }
+    }
+
+    if (part->len > (size_t) (end - p)) {
+        return NULL;
+    }
+
+    part->data = p;
+
+    return p + part->len;
+}
+
+
+strata_str_t
+strata_key_namespace(strata_str_t text)
+{
+    uint8_t       type;
+    strata_str_t  part;
+
+    static const strata_str_t  none = { 0, NULL };
+
+    text = strata_key_base(text);
+
+    /* it is the first part, if there is one */
+
+    if (text.len < 2
+        || strata_key_next(text.data + 1, text.data + text.len, &type, &part)
+           == NULL
+        || type != STRATA_KEY_NAMESPACE)
+    {
+        return none;
+    }
+
+    return part;
 }
 
 
@@ -106,8 +215,9 @@ size_t
 strata_key_readable(strata_str_t text, uint8_t *buf, size_t size)
 {
     bool            first;
-    size_t          len, n;
-    unsigned        shift;
+    size_t          n;
+    uint8_t         type;
+    strata_str_t    part;
     const uint8_t  *end, *p;
 
     if (text.len == 0) {
@@ -115,24 +225,20 @@ strata_key_readable(strata_str_t text, uint8_t *buf, size_t size)
     }
 
     text = strata_key_base(text);
-    p = text.data;
-    end = p + text.len;
+    p = text.data + 1;
+    end = text.data + text.len;
     n = 0;
     first = true;
 
-    for (p++; p < end; p += len) {
-        len = 0;
+    while (p < end) {
+        p = strata_key_next(p, end, &type, &part);
 
-        for (shift = 0; p < end && shift < 28; shift += 7) {
-            len |= (size_t) (*p & 0x7f) << shift;
-
-            if ((*p++ & 0x80) == 0) {
-                break;
-            }
+        if (p == NULL) {
+            break;
         }
 
-        if (len > (size_t) (end - p)) {
-            break;
+        if (type == STRATA_KEY_NAMESPACE) {
+            continue;
         }
 
         if (!first && n < size) {
@@ -141,13 +247,15 @@ strata_key_readable(strata_str_t text, uint8_t *buf, size_t size)
 
         first = false;
 
-        if (len > size - n) {
-            memcpy(buf + n, p, size - n);
+        if (part.len > size - n) {
+            memcpy(buf + n, part.data, size - n);
             return size;
         }
 
-        memcpy(buf + n, p, len);
-        n += len;
+        if (part.len) {
+            memcpy(buf + n, part.data, part.len);
+            n += part.len;
+        }
     }
 
     return n;

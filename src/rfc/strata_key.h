@@ -9,6 +9,12 @@
  * key it is, so no two different lists have the same bytes.  The readable form
  * joins the parts by '|' and is for people and for purges by pattern.
  *
+ * A typed part has a mark and its type before its length.  The mark is an
+ * overlong zero, which no length is written as, so a typed part is never taken
+ * for another.  What has no value in a request has no part.
+ *
+ *   part      length bytes
+ *   typed     0x80 0x00 type length name ["=" value]
  *   response  'r' parts
  *   variant   'v' parts, what strata_vary_key() adds, length of 'v' parts in
  *             STRATA_KEY_TRAILER bytes, little-endian
@@ -26,6 +32,14 @@
 #define STRATA_KEY_VARIANT   'v'   /* set by strata_vary_key() */
 #define STRATA_KEY_TRAILER   4     /* last bytes of a variant's key */
 
+#define STRATA_KEY_MARK      0x80
+#define STRATA_KEY_TYPED     3     /* bytes before the length */
+
+/* types of parts; a name holds no '=' */
+#define STRATA_KEY_NAMESPACE 'n'   /* the first part: the name alone */
+#define STRATA_KEY_HEADER    'h'   /* a line of a field, name in lower case */
+#define STRATA_KEY_COOKIE    'c'
+
 typedef struct {
     uint8_t  *start;
     uint8_t  *pos;
@@ -36,6 +50,13 @@ typedef struct {
 void strata_key_start(strata_key_builder_t *b, uint8_t *buf, size_t size);
 void strata_key_part(strata_key_builder_t *b, strata_str_t part);
 
+/* A typed part; value may be NULL. */
+void strata_key_named(strata_key_builder_t *b, uint8_t type, strata_str_t name,
+    const strata_str_t *value);
+
+/* The namespace a key lies in; len 0: none. */
+strata_str_t strata_key_namespace(strata_str_t text);
+
 /*
  * What of a variant's key text stood there before strata_vary_key(), but for
  * the first byte; any other text itself.
@@ -44,7 +65,7 @@ strata_str_t strata_key_base(strata_str_t text);
 
 /*
  * Readable form of a key text into buf; the length, cut at size.  A variant's
- * is that of the key it is a variant of.
+ * is that of the key it is a variant of; the namespace is not in it.
  */
 size_t strata_key_readable(strata_str_t text, uint8_t *buf, size_t size);
 

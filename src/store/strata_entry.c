@@ -27,8 +27,27 @@ strata_entry_free_set(strata_shard_t *sh, uint32_t n)
 }
 
 
+static inline void
+strata_entry_add(_Atomic uint32_t *p, int64_t n)
+{
+    atomic_store_explicit(p, (uint32_t) (atomic_load_explicit(p,
+                                                   memory_order_relaxed) + n),
+                          memory_order_relaxed);
+}
+
+
+void
+strata_entry_negative_add_locked(strata_shard_t *sh, int entries,
+    int64_t chunks)
+{
+    strata_entry_add(&sh->head->negative_n, entries);
+    strata_entry_add(&sh->head->negative_chunks, chunks);
+}
+
+
 uint32_t
-strata_entry_take_locked(strata_shard_t *sh, const strata_key_t *key)
+strata_entry_take_locked(strata_shard_t *sh, const strata_key_t *key,
+    bool negative)
 {
     uint32_t         i;
     strata_entry_t  *e;
@@ -46,11 +65,11 @@ strata_entry_take_locked(strata_shard_t *sh, const strata_key_t *key)
     e->chunk_n = 0;
     e->flight = 0;
     e->queue = 0;
-    e->marks = 0;
+    e->marks = negative ? STRATA_MARK_NEGATIVE : 0;
     e->due = 0;
 
     atomic_store_explicit(&e->digest, key->digest.lo, memory_order_relaxed);
-    atomic_store_explicit(&e->hits, 0, memory_order_relaxed);
+    atomic_store_explicit(&e->used, sh->store->tick, memory_order_relaxed);
     atomic_store_explicit(&e->filled, 0, memory_order_relaxed);
     atomic_store_explicit(&e->refresh, 0, memory_order_relaxed);
     atomic_store_explicit(&e->position, 0, memory_order_relaxed);
@@ -68,6 +87,10 @@ strata_entry_take_locked(strata_shard_t *sh, const strata_key_t *key)
 
     sh->head->free_head = e->qnext;
     strata_entry_free_set(sh, sh->head->free_n - 1);
+
+    if (negative) {
+        strata_entry_negative_add_locked(sh, 1, 0);
+    }
 
     return i;
 }
@@ -113,17 +136,6 @@ strata_entry_kill_locked(strata_shard_t *sh, uint32_t i)
 }
 
 
-static inline void
-strata_entry_crowd_add(strata_shard_t *sh, int64_t n)
-{
-    uint32_t  was;
-
-    was = atomic_load_explicit(&sh->head->crowd, memory_order_relaxed);
-    atomic_store_explicit(&sh->head->crowd, (uint32_t) (was + n),
-                          memory_order_relaxed);
-}
-
-
 void
 strata_entry_crowd_locked(strata_shard_t *sh, uint32_t i)
 {
@@ -133,7 +145,7 @@ strata_entry_crowd_locked(strata_shard_t *sh, uint32_t i)
 
     if (!(e->marks & STRATA_MARK_CROWD)) {
         e->marks |= STRATA_MARK_CROWD;
-        strata_entry_crowd_add(sh, e->chunk_n);
+        strata_entry_add(&sh->head->crowd, e->chunk_n);
     }
 }
 
@@ -155,7 +167,12 @@ strata_entry_release_locked(strata_shard_t *sh, uint32_t i)
 
     if (e->marks & STRATA_MARK_CROWD) {
         e->marks &= (uint8_t) ~STRATA_MARK_CROWD;
-        strata_entry_crowd_add(sh, -(int64_t) e->chunk_n);
+        strata_entry_add(&sh->head->crowd, -(int64_t) e->chunk_n);
+    }
+
+    if (e->marks & STRATA_MARK_NEGATIVE) {
+        e->marks &= (uint8_t) ~STRATA_MARK_NEGATIVE;
+        strata_entry_negative_add_locked(sh, -1, -(int64_t) e->chunk_n);
     }
 
     e->first = STRATA_NONE;

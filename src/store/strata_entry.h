@@ -22,9 +22,12 @@
 #include "strata_region.h"
 
 
-/* An entry of the free list as WRITING by this seat; STRATA_NONE. */
+/*
+ * An entry of the free list as WRITING by this seat; STRATA_NONE.  negative:
+ * it counts in the share of these from now until it is released.
+ */
 uint32_t strata_entry_take_locked(strata_shard_t *sh,
-    const strata_key_t *key);
+    const strata_key_t *key, bool negative);
 
 /* Puts a FREE entry on the free list. */
 void strata_entry_put_locked(strata_shard_t *sh, uint32_t i);
@@ -40,6 +43,10 @@ void strata_entry_release_locked(strata_shard_t *sh, uint32_t i);
 
 /* Counts its chunks as DEAD, but pinned; until it is released. */
 void strata_entry_crowd_locked(strata_shard_t *sh, uint32_t i);
+
+/* Adds to what the negative entries of the shard have. */
+void strata_entry_negative_add_locked(strata_shard_t *sh, int entries,
+    int64_t chunks);
 
 /* Nothing more may be served from it, whatever its windows say. */
 bool strata_entry_expired(const strata_entry_t *e, int64_t now);

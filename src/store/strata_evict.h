@@ -5,7 +5,8 @@
 
 /*
  * What a shard asks of an eviction policy.  All under the shard's lock, except
- * the counting of hits, which the look-up does itself (hits, one byte, lossy).
+ * the counting of hits, which the look-up does itself (used, one byte, lossy).
+ * A policy keeps negative entries in STRATA_QUEUE_NEGATIVE.
  */
 
 #ifndef STRATA_EVICT_H
@@ -24,15 +25,16 @@ struct strata_evict_s {
     void      (*insert)(strata_shard_t *sh, uint32_t i, bool used);
 
     /*
-     * Takes the entry to evict out of its queue; STRATA_NONE: all are pinned or
-     * in use, after STRATA_VICTIM_TRIES.
+     * Takes the entry to evict out of its queue, or, if negative, one of the
+     * negative entries; STRATA_NONE: all are pinned or in use, after
+     * STRATA_VICTIM_TRIES.
      */
-    uint32_t  (*victim)(strata_shard_t *sh, int64_t now);
+    uint32_t  (*victim)(strata_shard_t *sh, bool negative, int64_t now);
 
     /* Queues it as it was, for repair. */
     void      (*requeue)(strata_shard_t *sh, uint32_t i);
 
-    /* A hit, or NULL: hits is enough. */
+    /* A hit, or NULL: used is enough. */
     void      (*touch)(strata_shard_t *sh, uint32_t i);
 };
 

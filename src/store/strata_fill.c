@@ -125,7 +125,7 @@ strata_fill_grow(strata_fill_t *f, uint64_t n, uint64_t least, int64_t now)
 /* An entry of our own, with our pin. */
 static int
 strata_fill_open(strata_fill_t *f, strata_store_t *st,
-    const strata_key_t *key, uint64_t body_len, int64_t now)
+    const strata_key_t *key, bool negative, uint64_t body_len, int64_t now)
 {
     uint32_t         i;
     strata_entry_t  *e;
@@ -137,7 +137,7 @@ strata_fill_open(strata_fill_t *f, strata_store_t *st,
         return STRATA_BUSY;
     }
 
-    i = strata_shard_entry_locked(sh, key, now);
+    i = strata_shard_entry_locked(sh, key, negative, now);
 
     if (i != STRATA_NONE) {
         e = &sh->entries[i];
@@ -186,7 +186,8 @@ strata_store_reserve(strata_store_t *st, const strata_key_t *key,
 
     total += (body_len != STRATA_LEN_UNKNOWN) ? body_len : 0;
 
-    rc = strata_fill_open(f, st, key, body_len, now);
+    rc = strata_fill_open(f, st, key, meta->flags & STRATA_META_NEGATIVE,
+                          body_len, now);
 
     if (rc != STRATA_OK) {
         return rc;
@@ -402,6 +403,10 @@ strata_fill_trim_locked(strata_fill_t *f)
     next = sh->next[f->tail - 1];
     sh->next[f->tail - 1] = STRATA_NONE;
     e->chunk_n = need;
+
+    if (e->marks & STRATA_MARK_NEGATIVE) {
+        strata_entry_negative_add_locked(sh, 0, -(int64_t) spare);
+    }
 
     STRATA_FAULT("commit_trim");
 

@@ -20,6 +20,10 @@
  *
  *   queues 0 .. 13    new: a quarter credit; a crawler passes through
  *   queues 14 .. 27   main: used since, or known to the ghosts
+ *   queue 28          negative: a quarter credit, however often it was used,
+ *                     so dues are sorted here too.  What is evicted to keep
+ *                     to the share of these does not raise level: a flood of
+ *                     them ages nobody else.
  *
  * due cannot overflow: level rises by at most 4 values per turn of the cache.
  */
@@ -61,14 +65,17 @@ strata_gd2_queue(strata_shard_t *sh, uint32_t i, uint32_t credit)
     strata_entry_t  *e;
 
     e = &sh->entries[i];
-    e->due = sh->head->level + strata_gd2_value(e) * credit / 4;
-
     queue = strata_gd2_class(e);
 
-    if (credit != STRATA_GD2_NEW) {
+    if (e->marks & STRATA_MARK_NEGATIVE) {
+        queue = STRATA_QUEUE_NEGATIVE;
+        credit = STRATA_GD2_NEW;
+
+    } else if (credit != STRATA_GD2_NEW) {
         queue += STRATA_CLASSES;
     }
 
+    e->due = sh->head->level + strata_gd2_value(e) * credit / 4;
     strata_queue_push_locked(sh, queue, i);
 }
 
@@ -76,12 +83,15 @@ strata_gd2_queue(strata_shard_t *sh, uint32_t i, uint32_t credit)
 static void
 strata_gd2_insert(strata_shard_t *sh, uint32_t i, bool used)
 {
-    uint64_t  digest;
+    uint64_t         digest;
+    strata_entry_t  *e;
 
-    digest = atomic_load_explicit(&sh->entries[i].digest,
-                                  memory_order_relaxed);
+    e = &sh->entries[i];
+    digest = atomic_load_explicit(&e->digest, memory_order_relaxed);
 
-    if (used || strata_ghost_take_locked(sh, digest)) {
+    if (used || (!(e->marks & STRATA_MARK_NEGATIVE)
+                 && strata_ghost_take_locked(sh, digest)))
+    {
         strata_gd2_queue(sh, i, STRATA_GD2_USED);
         return;
     }
@@ -112,17 +122,17 @@ strata_gd2_least(const strata_shard_t *sh)
 
 
 static uint32_t
-strata_gd2_victim(strata_shard_t *sh, int64_t now)
+strata_gd2_victim(strata_shard_t *sh, bool negative, int64_t now)
 {
-    uint8_t          hits;
+    uint8_t          used, hits;
     uint32_t         i, q, tries;
     uint64_t         pins;
     strata_entry_t  *e;
 
     for (tries = 0; tries < STRATA_VICTIM_TRIES; tries++) {
-        q = strata_gd2_least(sh);
+        q = negative ? STRATA_QUEUE_NEGATIVE : strata_gd2_least(sh);
 
-        if (q == STRATA_QUEUES) {
+        if (q == STRATA_QUEUES || sh->head->queues[q].head == STRATA_NONE) {
             break;
         }
 
@@ -137,9 +147,12 @@ strata_gd2_victim(strata_shard_t *sh, int64_t now)
             return i;
         }
 
-        sh->head->level = strata_max(sh->head->level, e->due);
+        if (!negative) {
+            sh->head->level = strata_max(sh->head->level, e->due);
+        }
 
-        hits = atomic_load_explicit(&e->hits, memory_order_relaxed);
+        used = atomic_load_explicit(&e->used, memory_order_relaxed);
+        hits = strata_hits(used);
         pins = atomic_load_explicit(&e->pins, memory_order_relaxed);
 
         if (hits == 0 && pins == 0) {
@@ -155,7 +168,8 @@ strata_gd2_victim(strata_shard_t *sh, int64_t now)
         /* used since, or being sent */
 
         strata_gd2_queue(sh, i, 4 * (1 + (uint32_t) hits));
-        atomic_store_explicit(&e->hits, hits >> 1, memory_order_relaxed);
+        atomic_store_explicit(&e->used, strata_tick(used) | hits >> 1,
+                              memory_order_relaxed);
     }
 
     return STRATA_NONE;
@@ -177,7 +191,10 @@ strata_gd2_requeue(strata_shard_t *sh, uint32_t i)
 
     queue = strata_gd2_class(e);
 
-    if (e->queue != queue + 1) {
+    if (e->marks & STRATA_MARK_NEGATIVE) {
+        queue = STRATA_QUEUE_NEGATIVE;
+
+    } else if (e->queue != queue + 1) {
         queue += STRATA_CLASSES;
     }
 

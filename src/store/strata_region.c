@@ -224,6 +224,41 @@ strata_store_check(const void *base, size_t size)
 }
 
 
+const strata_store_conf_t *
+strata_store_conf(const void *base)
+{
+    return &((const strata_zone_t *) base)->conf;
+}
+
+
+/* n of a shard; at least 1 if there is a share at all. */
+static uint32_t
+strata_region_share(uint32_t n, uint32_t share)
+{
+    return share ? (uint32_t) strata_max((uint64_t) n * share
+                                         / STRATA_NEGATIVE_UNIT, 1)
+                 : 0;
+}
+
+
+void
+strata_region_limits(strata_store_t *st, const strata_store_conf_t *cf)
+{
+    strata_plan_t  *plan;
+
+    plan = &st->zone->plan;
+
+    st->max_object = (uint64_t) st->max_chunks * STRATA_CHUNK_SIZE;
+
+    if (cf->max_object) {
+        st->max_object = strata_min(st->max_object, cf->max_object);
+    }
+
+    st->negative_n = strata_region_share(plan->entry_n, cf->negative);
+    st->negative_chunks = strata_region_share(plan->chunk_n, cf->negative);
+}
+
+
 void
 strata_region_map(strata_store_t *st, void *base)
 {
@@ -241,12 +276,7 @@ strata_region_map(strata_store_t *st, void *base)
     st->uses = (_Atomic uint32_t *) ((uint8_t *) base + plan->uses_off);
 
     st->max_chunks = plan->chunk_n / STRATA_OBJECT_SHARE;
-    st->max_object = (uint64_t) st->max_chunks * STRATA_CHUNK_SIZE;
-
-    if (st->zone->conf.max_object) {
-        st->max_object = strata_min(st->max_object,
-                                    st->zone->conf.max_object);
-    }
+    strata_region_limits(st, &st->zone->conf);
 
     for (i = 0; i < plan->shard_n; i++) {
         p = (uint8_t *) base + plan->shards_off + i * plan->shard_size;
@@ -364,6 +394,9 @@ strata_store_stat(strata_store_t *st, strata_store_stat_t *stat)
                             * STRATA_CHUNK_SIZE;
         stat->entries_total += sh->entry_n;
         stat->entries += h->linked_n;
+        stat->negative += h->negative_n;
+        stat->negative_bytes += (uint64_t) h->negative_chunks
+                                * STRATA_CHUNK_SIZE;
         stat->flights += strata_store_flights(sh);
 
         used += sh->entry_n - h->entry_free;

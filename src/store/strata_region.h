@@ -33,7 +33,7 @@
 #define STRATA_NONE           UINT32_MAX
 
 #define STRATA_MAGIC          UINT64_C(0x3161746172747300)  /* "\0strata1" */
-#define STRATA_LAYOUT         1
+#define STRATA_LAYOUT         2
 
 #define STRATA_SHARDS_MAX     16
 #define STRATA_SHARD_BYTES    (32 * 1024 * 1024)
@@ -43,7 +43,8 @@
 #define STRATA_CHAIN_MAX      32        /* entries in a bucket */
 #define STRATA_WALK_MAX       64        /* steps of a walk without the lock */
 #define STRATA_CLASSES        14        /* log2 of chunks */
-#define STRATA_QUEUES         (2 * STRATA_CLASSES)
+#define STRATA_QUEUE_NEGATIVE (2 * STRATA_CLASSES)
+#define STRATA_QUEUES         (STRATA_QUEUE_NEGATIVE + 1)
 #define STRATA_COUNT_MAX      65535     /* holds of one process on an entry */
 #define STRATA_DEFER_MAX      64
 #define STRATA_PURGE_MARKS    1024
@@ -59,6 +60,16 @@
 
 #define STRATA_MARK_LINKED    0x01      /* in its bucket */
 #define STRATA_MARK_CROWD     0x02      /* in the shard's crowd */
+#define STRATA_MARK_NEGATIVE  0x04      /* in the share of negative entries */
+
+
+/*
+ * used of an entry: how often since it was last queued, at most
+ * STRATA_HITS_MAX, and above that the tick (strata_walk.c) of the last use.
+ */
+#define STRATA_HITS_MAX       3
+#define strata_hits(used)     ((used) & STRATA_HITS_MAX)
+#define strata_tick(used)     ((used) & ~STRATA_HITS_MAX)
 
 
 /*
@@ -70,7 +81,7 @@ typedef struct {
     _Atomic uint64_t  digest;           /* low half */
     _Atomic uint32_t  hnext;            /* next in the bucket */
     _Atomic uint8_t   state;
-    _Atomic uint8_t   hits;             /* 0 .. 3, since it was last queued */
+    _Atomic uint8_t   used;             /* tick << 2 | hits */
     _Atomic uint8_t   flags;            /* STRATA_META_* */
     uint8_t           owner;            /* seat + 1 while WRITING, FILLING */
     _Atomic int64_t   fresh_until;      /* ms */
@@ -136,9 +147,16 @@ typedef struct {
     uint32_t              chunk_at;     /* word of the bitmap */
     _Atomic uint32_t      chunk_free;
     _Atomic uint32_t      crowd;        /* chunks DEAD, but pinned */
+    _Atomic uint32_t      negative_n;   /* entries of STRATA_MARK_NEGATIVE */
+    _Atomic uint32_t      negative_chunks;
     uint16_t              flight_head;  /* slot + 1: reused next */
     uint16_t              flight_tail;
     uint32_t              flight_sweep;
+
+    _Atomic int64_t       walked_at;    /* ms; who sets it walks */
+    int64_t               idle_unit;    /* ms per tick, of what is stamped */
+    uint32_t              walk_at;      /* entry */
+    uint32_t              restamp_n;    /* entries still to be stamped anew */
 
     uint64_t              level;        /* L of GD2 */
     uint64_t              due[STRATA_QUEUES];    /* of each queue's head */
@@ -248,6 +266,10 @@ struct strata_store_s {
     uint64_t               rings;       /* seats to wake */
     uint32_t               max_chunks;  /* of an object */
     uint64_t               max_object;
+    uint32_t               negative_n;  /* share of a shard; 0: none set */
+    uint32_t               negative_chunks;
+    int64_t                idle_unit;   /* ms per tick; 0: no inactive time */
+    uint8_t                tick;        /* now, as in used */
 
     void                 (*wake)(void *data, uint32_t seat);
     void                  *wake_data;
@@ -271,6 +293,9 @@ struct strata_store_s {
  * two chunks.  STRATA_ERROR: no room.
  */
 int strata_region_plan(uint64_t size, uint32_t entries, strata_plan_t *plan);
+
+/* Sets max_object and the share of negative entries. */
+void strata_region_limits(strata_store_t *st, const strata_store_conf_t *cf);
 
 /* Points st at the tables of the region at base. */
 void strata_region_map(strata_store_t *st, void *base);

@@ -55,6 +55,8 @@ strata_shard_reset(strata_shard_t *sh)
     sh->head->free_head = STRATA_NONE;
     sh->head->free_n = 0;
     atomic_store_explicit(&sh->head->crowd, 0, memory_order_relaxed);
+    atomic_store_explicit(&sh->head->negative_n, 0, memory_order_relaxed);
+    atomic_store_explicit(&sh->head->negative_chunks, 0, memory_order_relaxed);
     atomic_store_explicit(&sh->head->entry_free, 0, memory_order_relaxed);
 }
 
@@ -113,7 +115,7 @@ strata_shard_repair_entry(strata_shard_t *sh, uint32_t i)
     linked = e->marks & STRATA_MARK_LINKED;
     queue = e->queue;
 
-    e->marks = 0;
+    e->marks &= STRATA_MARK_NEGATIVE;
     e->queue = 0;
 
     if (state == STRATA_DEAD
@@ -127,13 +129,22 @@ strata_shard_repair_entry(strata_shard_t *sh, uint32_t i)
     }
 
     if (state == STRATA_FREE) {
+        e->marks = 0;
         strata_entry_put_locked(sh, i);
         return;
+    }
+
+    if (e->marks & STRATA_MARK_NEGATIVE) {
+        strata_entry_negative_add_locked(sh, 1, e->chunk_n);
     }
 
     if (strata_chunk_mark_locked(sh, e->first, e->chunk_n) != STRATA_OK) {
 
         /* its owner died while the chain grew: nobody else has it */
+
+        if (e->marks & STRATA_MARK_NEGATIVE) {
+            strata_entry_negative_add_locked(sh, 0, -(int64_t) e->chunk_n);
+        }
 
         e->first = STRATA_NONE;
         e->chunk_n = 0;
@@ -198,11 +209,11 @@ strata_shard_reap_locked(strata_shard_t *sh, uint32_t i)
 
 
 bool
-strata_shard_evict_locked(strata_shard_t *sh, int64_t now)
+strata_shard_evict_locked(strata_shard_t *sh, bool negative, int64_t now)
 {
     uint32_t  i;
 
-    i = sh->evict->victim(sh, now);
+    i = sh->evict->victim(sh, negative, now);
 
     if (i == STRATA_NONE) {
         return false;
@@ -249,21 +260,67 @@ strata_shard_sweep_locked(strata_shard_t *sh, uint32_t n, int64_t now)
 }
 
 
-uint32_t
-strata_shard_entry_locked(strata_shard_t *sh, const strata_key_t *key,
-    int64_t now)
+static inline uint32_t
+strata_shard_over(_Atomic uint32_t *used, uint32_t more, uint32_t share)
 {
-    uint32_t  n;
+    more += atomic_load_explicit(used, memory_order_relaxed);
 
-    for (n = 0; sh->head->free_head == STRATA_NONE; n++) {
+    return more > share ? more - share : 0;
+}
 
-        if (n == STRATA_EVICT_MAX || !strata_shard_evict_locked(sh, now)) {
+
+/*
+ * How many of n chunks, or of one entry, the share of negative entries has
+ * room for, once enough others of these are evicted.
+ */
+static uint32_t
+strata_shard_negative_room(strata_shard_t *sh, _Atomic uint32_t *used,
+    uint32_t n, uint32_t share, int64_t now)
+{
+    uint32_t  tries;
+
+    for (tries = 0; strata_shard_over(used, n, share); tries++) {
+
+        if (tries == STRATA_EVICT_MAX
+            || !strata_shard_evict_locked(sh, true, now))
+        {
             strata_shard_sweep_locked(sh, STRATA_EVICT_MAX, now);
             break;
         }
     }
 
-    return strata_entry_take_locked(sh, key);
+    return n - strata_min(n, strata_shard_over(used, n, share));
+}
+
+
+uint32_t
+strata_shard_entry_locked(strata_shard_t *sh, const strata_key_t *key,
+    bool negative, int64_t now)
+{
+    uint32_t         n;
+    strata_store_t  *st;
+
+    st = sh->store;
+    negative = negative && st->negative_n;
+
+    if (negative
+        && strata_shard_negative_room(sh, &sh->head->negative_n, 1,
+                                      st->negative_n, now) == 0)
+    {
+        return STRATA_NONE;
+    }
+
+    for (n = 0; sh->head->free_head == STRATA_NONE; n++) {
+
+        if (n == STRATA_EVICT_MAX
+            || !strata_shard_evict_locked(sh, false, now))
+        {
+            strata_shard_sweep_locked(sh, STRATA_EVICT_MAX, now);
+            break;
+        }
+    }
+
+    return strata_entry_take_locked(sh, key, negative);
 }
 
 
@@ -274,7 +331,13 @@ strata_shard_grow_locked(strata_shard_t *sh, uint32_t i, uint32_t *tail,
     uint32_t         tries, first, last, got;
     strata_entry_t  *e;
 
+    e = &sh->entries[i];
     n = strata_min(n, STRATA_TAKE_MAX);
+
+    if (e->marks & STRATA_MARK_NEGATIVE) {
+        n = strata_shard_negative_room(sh, &sh->head->negative_chunks, n,
+                                       sh->store->negative_chunks, now);
+    }
 
     for (tries = 0; tries < STRATA_EVICT_MAX; tries++) {
 
@@ -282,7 +345,7 @@ strata_shard_grow_locked(strata_shard_t *sh, uint32_t i, uint32_t *tail,
             break;
         }
 
-        if (!strata_shard_evict_locked(sh, now)) {
+        if (!strata_shard_evict_locked(sh, false, now)) {
             strata_shard_sweep_locked(sh, STRATA_EVICT_MAX, now);
             break;
         }
@@ -293,8 +356,6 @@ strata_shard_grow_locked(strata_shard_t *sh, uint32_t i, uint32_t *tail,
     if (got == 0) {
         return 0;
     }
-
-    e = &sh->entries[i];
 
     if (e->chunk_n == 0) {
         e->first = first;
@@ -307,6 +368,10 @@ strata_shard_grow_locked(strata_shard_t *sh, uint32_t i, uint32_t *tail,
 
     e->chunk_n += got;
     *tail = last;
+
+    if (e->marks & STRATA_MARK_NEGATIVE) {
+        strata_entry_negative_add_locked(sh, 0, got);
+    }
 
     return got;
 }
@@ -346,6 +411,13 @@ strata_shard_insert_locked(strata_shard_t *sh, uint32_t i, int64_t now)
 
     atomic_store_explicit(&e->state, STRATA_READY, memory_order_seq_cst);
     e->owner = 0;
+
+    /* its fill may have taken longer than the inactive time */
+
+    atomic_store_explicit(&e->used, sh->store->tick
+                          | strata_hits(atomic_load_explicit(&e->used,
+                                                      memory_order_relaxed)),
+                          memory_order_relaxed);
 
     STRATA_FAULT("insert_ready");
 

@@ -37,12 +37,16 @@ void strata_shard_format(strata_shard_t *sh);
  */
 void strata_shard_repair_locked(strata_shard_t *sh);
 
-/* Evicts one.  false: there is none to evict. */
-bool strata_shard_evict_locked(strata_shard_t *sh, int64_t now);
+/* Evicts one, or one negative entry.  false: there is none to evict. */
+bool strata_shard_evict_locked(strata_shard_t *sh, bool negative,
+    int64_t now);
 
-/* A free entry, evicting if need be; as strata_entry_take_locked(). */
+/*
+ * A free entry, evicting if need be; as strata_entry_take_locked().  A negative
+ * one keeps to the share of these, if the store has one.
+ */
 uint32_t strata_shard_entry_locked(strata_shard_t *sh,
-    const strata_key_t *key, int64_t now);
+    const strata_key_t *key, bool negative, int64_t now);
 
 /*
  * Adds up to n chunks to the chain of a WRITING entry; tail is its last chunk.

@@ -136,7 +136,7 @@ strata_store_touch(strata_shard_t *sh, uint32_t i)
 static inline int
 strata_store_try(strata_shard_t *sh, uint32_t i, const strata_key_t *key)
 {
-    uint8_t          state, hits;
+    uint8_t          state, was, used;
     strata_entry_t  *e;
 
     e = &sh->entries[i];
@@ -151,10 +151,12 @@ strata_store_try(strata_shard_t *sh, uint32_t i, const strata_key_t *key)
         && e->key_len == key->text.len
         && strata_chunk_equal(sh, e->first, &key->text))
     {
-        hits = atomic_load_explicit(&e->hits, memory_order_relaxed);
+        was = atomic_load_explicit(&e->used, memory_order_relaxed);
+        used = sh->store->tick
+               | strata_min(strata_hits(was) + 1, STRATA_HITS_MAX);
 
-        if (hits < 3) {
-            atomic_store_explicit(&e->hits, hits + 1, memory_order_relaxed);
+        if (used != was) {
+            atomic_store_explicit(&e->used, used, memory_order_relaxed);
         }
 
         return state == STRATA_READY ? STRATA_OK : STRATA_AGAIN;

@@ -54,7 +54,12 @@ typedef struct {
     uint64_t        max_object;    /* key, head and body; 0: 1/8 shard */
     strata_seed_t   seed;          /* random, from the caller */
     uint8_t         evict_lru;     /* LRU instead of GD2, to compare */
+    uint32_t        negative;      /* share of negative entries, in 65536ths
+                                      of the zone; 0: no share of their own */
+    int64_t         inactive_ms;   /* removed if not used for so long; 0: off */
 } strata_store_conf_t;
+
+#define STRATA_NEGATIVE_UNIT  65536
 
 
 /* region: called in the master */
@@ -70,6 +75,9 @@ int strata_store_format(void *base, size_t size, const strata_store_conf_t *cf);
  * called on a region that live workers use.
  */
 bool strata_store_check(const void *base, size_t size);
+
+/* What it was formatted with. */
+const strata_store_conf_t *strata_store_conf(const void *base);
 
 
 /* handle: one per process and region */
@@ -102,6 +110,21 @@ void strata_store_detach(strata_store_t *st);
  */
 int strata_store_heal(strata_store_t *st,
     bool (*alive)(void *data, uint32_t seat, uint32_t pid), void *data);
+
+/*
+ * From now on this process goes by max_object, negative and inactive_ms of
+ * cf; the rest of it stays as the store was formatted.  Without this call
+ * there is no inactive time.
+ */
+void strata_store_tune(strata_store_t *st, const strata_store_conf_t *cf,
+    int64_t now);
+
+/*
+ * To be called some times a second: sets the clock of uses, and looks at the
+ * next entries for those that nobody used for inactive_ms.  Bounded work, of
+ * one process at a time.
+ */
+void strata_store_walk(strata_store_t *st, int64_t now);
 
 /* The zone's hash seed, for strata_hash(). */
 const strata_seed_t *strata_store_seed(const strata_store_t *st);
@@ -421,6 +444,8 @@ typedef struct {
     uint64_t    entries;           /* READY and FILLING */
     uint64_t    dead;              /* DEAD but pinned */
     uint64_t    writing;
+    uint64_t    negative;          /* entries that count in that share */
+    uint64_t    negative_bytes;
     uint64_t    flights;           /* OPEN */
     uint64_t    seats;
     uint64_t    metrics[STRATA_METRIC_N];   /* of all seats, dead ones too */

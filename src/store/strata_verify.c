@@ -270,6 +270,46 @@ strata_verify_entry(strata_verify_t *v, uint32_t i)
 }
 
 
+/* The share of negative entries is what those have that are marked so. */
+static void
+strata_verify_negative(strata_verify_t *v)
+{
+    uint8_t          state;
+    uint32_t         i, n, chunks;
+    strata_entry_t  *e;
+
+    n = 0;
+    chunks = 0;
+
+    for (i = 0; i < v->sh->entry_n; i++) {
+        e = &v->sh->entries[i];
+        state = strata_entry_state(e);
+
+        if (e->marks & STRATA_MARK_NEGATIVE) {
+            n++;
+            chunks += e->chunk_n;
+        }
+
+        if ((state == STRATA_READY
+             && (e->queue == STRATA_QUEUE_NEGATIVE + 1)
+                != ((e->marks & STRATA_MARK_NEGATIVE) != 0))
+            || (state == STRATA_FREE && e->marks))
+        {
+            strata_verify_say(v, "negative or not: entry ", i);
+        }
+    }
+
+    if (n != v->sh->head->negative_n) {
+        strata_verify_say(v, "negative entries, the count differs: ", n);
+    }
+
+    if (chunks != v->sh->head->negative_chunks) {
+        strata_verify_say(v, "chunks of negative ones, the count differs: ",
+                          chunks);
+    }
+}
+
+
 /* What is marked as DEAD, but pinned is, and is counted. */
 static void
 strata_verify_crowd(strata_verify_t *v)
@@ -431,6 +471,7 @@ strata_verify_shard(strata_verify_t *v)
     }
 
     strata_verify_crowd(v);
+    strata_verify_negative(v);
     strata_verify_chunks(v);
     strata_verify_flights(v);
 

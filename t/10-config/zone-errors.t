@@ -21,6 +21,10 @@ with scenario() as t:
     error("strata_zone a 16m nonsense=1;", '"?nonsense', "unknown option")
     error("strata_zone a 16m max_object=huge;", 'huge', "bad max_object")
     error("strata_zone a 16m max_entries=many;", 'many', "bad max_entries")
+    for bad in ("", "0", "0%", "101%", "-5%", "%", "x%", "5.5%", "much", "63k", "17m", "on"):
+        error(f"strata_zone a 16m negative={bad};", f'"negative={bad}"', f"negative={bad}")
+    for bad in ("", "0", "0s", "-1s", "soon", "5x", "on"):
+        error(f"strata_zone a 16m inactive={bad};", f'"inactive={bad}"', f"inactive={bad}")
     error("strata_zone a 16m; strata_zone a 16m;", '"a"', "the same name twice")
     error("strata_zone a 16m; strata_zone a 8m;", '"a"', "twice, other size", "zone")
     error('strata_zone "" 16m;', '""|empty', "empty name")
@@ -29,3 +33,6 @@ with scenario() as t:
         "two good zones")
     is_(t.config_error(http="strata_zone a 16m max_object=64k;", zone="", only=""), None,
         "with an option")
+    for good in ("negative=1%", "negative=100%", "negative=64k", "negative=16m", "negative=off",
+                 "inactive=10m", "inactive=1d2h", "inactive=500ms", "inactive=off"):
+        is_(t.config_error(http=f"strata_zone a 16m {good};", zone="", only=""), None, good)

@@ -160,6 +160,36 @@ check_args(strata_str_t args, const strata_args_policy_t *p)
 }
 
 
+/* A namespace is found again, and no ordinary part is taken for one. */
+static void
+check_typed(strata_str_t ns, strata_str_t part, uint8_t type)
+{
+    uint8_t              *buf;
+    strata_str_t          text;
+    strata_key_builder_t  b;
+
+    if (ns.len + part.len > ARGS_MAX) {
+        return;
+    }
+
+    buf = malloc(ARGS_MAX * 2 + 32);
+
+    strata_key_start(&b, buf, ARGS_MAX * 2 + 32);
+    strata_key_named(&b, STRATA_KEY_NAMESPACE, ns, NULL);
+    strata_key_named(&b, type, ns, &part);
+    CHECK(!b.overflow);
+    text = (strata_str_t) { (size_t) (b.pos - buf), buf };
+    CHECK(same_bytes(strata_key_namespace(text), ns));
+
+    strata_key_start(&b, buf, ARGS_MAX * 2 + 32);
+    strata_key_part(&b, part);
+    text = (strata_str_t) { (size_t) (b.pos - buf), buf };
+    CHECK(strata_key_namespace(text).len == 0);
+
+    free(buf);
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -194,6 +224,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     n = strata_key_readable((strata_str_t) { size, data }, (uint8_t[64]) { 0 },
                             64);
     CHECK(n <= 64);
+    CHECK(strata_key_namespace((strata_str_t) { size, data }).len <= size);
+    check_typed(header, host, bits);
     check_key(&in, bits & 32 ? 4096 : bits);
 
     return 0;

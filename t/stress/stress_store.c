@@ -12,7 +12,7 @@
  *       src/store/strata_mail.c src/store/strata_pass.c
  *       src/store/strata_region.c src/store/strata_seat.c
  *       src/store/strata_shard.c src/store/strata_store.c
- *       src/store/strata_verify.c */
+ *       src/store/strata_verify.c src/store/strata_walk.c */
 
 /*
  * usage: stress_store [SECONDS [SEED [WORKERS]]]
@@ -43,7 +43,7 @@
 #define SEATS        24
 #define HOLDS        8
 #define KEYS         600
-#define FAULTS       64
+#define FAULTS       96
 #define WAIT_MS      3000          /* a wake that takes longer was lost */
 #define HEAD         24
 
@@ -81,6 +81,8 @@ static uint64_t        rnd_state;
 static held_t          held[HOLDS];
 static uint64_t        fault_countdown;    /* 0: never */
 static int             fault_target = -1;
+
+static const strata_store_conf_t  other_conf = { .inactive_ms = 500 };
 
 
 static uint64_t
@@ -399,6 +401,11 @@ fill(uint32_t n, strata_flight_t ref)
     m = test_meta(now, (int64_t) rnd(2000));
     m.stale_ms = (uint32_t) rnd(500);
 
+    if (rnd(4) == 0) {
+        m.status = 404;
+        m.flags = STRATA_META_NEGATIVE;
+    }
+
     test_key(&k, n, n % 7 == 0 ? 1500 : 0);
 
     rc = strata_store_reserve(store, &k.key, &m, s,
@@ -613,6 +620,7 @@ step(void)
 
     case 5:
         (void) sleep_for_mail(0);
+        strata_store_walk(store, now_ms());
         return;
 
     case 6:
@@ -658,6 +666,11 @@ worker(void *base, uint32_t seat, uint64_t seed)
         shared->no_seat++;
         _exit(3);
     }
+
+    /* as in old and new workers of a reload that changed them */
+
+    strata_store_tune(store, rnd(8) ? strata_store_conf(base) : &other_conf,
+                      now_ms());
 
     while (!shared->stop) {
         step();
@@ -842,6 +855,8 @@ stress(size_t size, uint32_t entries, int workers, int64_t ms)
     memset(&cf, 0, sizeof(cf));
     cf.seed = test_seed;
     cf.max_entries = entries;
+    cf.negative = STRATA_NEGATIVE_UNIT / 10;
+    cf.inactive_ms = 300;
 
     base = test_region(size, &cf);
     map = calloc(1, sizeof(*map));

@@ -12,7 +12,7 @@
  *       src/store/strata_mail.c src/store/strata_pass.c
  *       src/store/strata_region.c src/store/strata_seat.c
  *       src/store/strata_shard.c src/store/strata_store.c
- *       src/store/strata_verify.c */
+ *       src/store/strata_verify.c src/store/strata_walk.c */
 
 /*
  * usage: stress_threads [ROUNDS]

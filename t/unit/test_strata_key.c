@@ -524,11 +524,125 @@ test_many(void)
 }
 
 
+/*
+ * Typed parts: a list of them has the bytes of no other list, typed or not,
+ * although names and values hold marks and lengths.
+ */
+
+typedef struct {
+    uint8_t       type;            /* 0: an ordinary part */
+    const char   *name;
+    const char   *value;           /* NULL: none */
+} typed_t;
+
+
+static size_t
+build_typed(uint8_t *buf, size_t size, const typed_t *t, size_t n)
+{
+    size_t                i;
+    strata_str_t          value;
+    strata_key_builder_t  b;
+
+    strata_key_start(&b, buf, size);
+
+    for (i = 0; i < n; i++) {
+        if (t[i].type == 0) {
+            strata_key_part(&b, str(t[i].name));
+            continue;
+        }
+
+        value = t[i].value ? str(t[i].value) : (strata_str_t) { 0, NULL };
+        strata_key_named(&b, t[i].type, str(t[i].name),
+                         t[i].value ? &value : NULL);
+    }
+
+    return b.overflow ? 0 : (size_t) (b.pos - b.start);
+}
+
+
+static void
+test_typed(void)
+{
+    size_t        i, k, n, m, size;
+    uint8_t       a[512], b[512], out[512];
+    strata_str_t  ns, s, text;
+
+    static const typed_t  lists[][4] = {
+        { { 0, "a", NULL } },
+        { { 'h', "a", NULL } },
+        { { 'c', "a", NULL } },
+        { { 'n', "a", NULL } },
+        { { 'h', "a", "" } },
+        { { 'h', "a", "b" } },
+        { { 'h', "ab", NULL } },
+        { { 'c', "a", "b" } },
+        { { 0, "a=b", NULL } },
+        { { 0, "\x80", NULL } },
+        { { 0, "\x80\x01h\001a", NULL } },
+        { { 'h', "a", "\x80\x01h\003b=c" } },
+        { { 'h', "a", NULL }, { 'h', "b", "c" } },
+        { { 'h', "b", "c" }, { 'h', "a", NULL } },
+        { { 'h', "a", "b" }, { 'h', "a", "b" } },
+        { { 'h', "a", "b,b" } },
+        { { 0, "a", NULL }, { 'h', "b", "c" } },
+        { { 'h', "b", "c" }, { 0, "a", NULL } },
+        { { 'n', "a", NULL }, { 0, "b", NULL } },
+        { { 'n', "ab", NULL } },
+        { { 'n', "a", NULL }, { 'h', "b", NULL } }
+    };
+
+    for (i = 0; i < rows(lists); i++) {
+        for (k = 0; k < i; k++) {
+            for (n = 0; n < 4 && lists[i][n].name; n++) { /* void */ }
+            for (m = 0; m < 4 && lists[k][m].name; m++) { /* void */ }
+
+            size = build_typed(a, sizeof(a), lists[i], n);
+            m = build_typed(b, sizeof(b), lists[k], m);
+            ok(size != m || memcmp(a, b, m) != 0, "lists %zu and %zu", i, k);
+        }
+    }
+
+    n = build_typed(a, sizeof(a),
+                    (typed_t[]) { { 'n', "shop", NULL }, { 0, "/a", NULL },
+                                  { 'h', "x", "1" }, { 'c', "y", NULL } }, 4);
+    text = (strata_str_t) { n, a };
+    ns = strata_key_namespace(text);
+    is_str(ns, "shop", "the namespace of a key");
+    s.data = out;
+    s.len = strata_key_readable(text, out, sizeof(out));
+    is_str(s, "/a|x=1|y", "readable, without it");
+
+    for (i = 1; i < n; i++) {
+        text.len = i;
+        s.len = strata_key_readable(text, out, sizeof(out));
+        ns = strata_key_namespace(text);
+        ok(s.len <= 8 && ns.len <= 4, "cut at %zu", i);
+    }
+
+    for (size = 0; size < n; size++) {
+        if (build_typed(b, size, (typed_t[]) { { 'n', "shop", NULL },
+                                               { 0, "/a", NULL },
+                                               { 'h', "x", "1" },
+                                               { 'c', "y", NULL } }, 4))
+        {
+            break;
+        }
+    }
+
+    is(size, n, "a key with typed parts that does not fit is none");
+
+    n = build_typed(a, sizeof(a), (typed_t[]) { { 0, "/a", NULL } }, 1);
+    is(strata_key_namespace((strata_str_t) { n, a }).len, 0, "none");
+    is(strata_key_namespace((strata_str_t) { 0, NULL }).len, 0, "no key");
+}
+
+
 int
 main(void)
 {
     test_injective();
     test_parts();
+    test_typed();
     test_authorities();
     test_queries();
     test_random_queries();

@@ -1,0 +1,133 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Lua that runs inside Redis.  The keys of one call have one hash tag, so they
+ * are in one slot.  Sent by EVALSHA; sha1 is of the text as it stands here
+ * (t/lint/scripts).
+ */
+
+#include "strata_script.h"
+
+
+/*
+ * KEYS primary, purge, lock, variant if there is one; ARGV ticket (id of the
+ * purge, or nothing), token (or nothing), record, ms, and for a variant: id of
+ * its rule, id of the rule that was there when the fetch began, rule as a
+ * record.  "OK", or the word for why it was refused.  Who waits is told either
+ * way.  Of a record in place only bytes 6, its kind, and 17 to 24, the id of a
+ * rule, are looked at (docs/wire-format.md).
+ */
+
+#define STRATA_SCRIPT_STORE_TEXT                                              \
+    "local function store()\n"                                                \
+        "local purge = redis.call('GET', KEYS[2])\n"                          \
+        "if purge and purge ~= ARGV[1] then\n"                                \
+            "return 'purged'\n"                                               \
+        "end\n"                                                               \
+        "local lock = redis.call('GET', KEYS[3])\n"                           \
+        "if lock and lock ~= ARGV[2] then\n"                                  \
+            "return 'lock'\n"                                                 \
+        "end\n"                                                               \
+        "local head = redis.call('GETRANGE', KEYS[1], 0, 23)\n"               \
+        "local rule = ''\n"                                                   \
+        "if #head == 24 and string.byte(head, 6) == 2 then\n"                 \
+            "rule = string.sub(head, 17, 24)\n"                               \
+        "end\n"                                                               \
+        "if #KEYS == 3 then\n"                                                \
+            "if rule ~= '' then\n"                                            \
+                "return 'rule'\n"                                             \
+            "end\n"                                                           \
+            "redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])\n"            \
+            "return 'OK'\n"                                                   \
+        "end\n"                                                               \
+        "if rule == ARGV[5] then\n"                                           \
+            "if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[4]) then\n"       \
+                "redis.call('PEXPIRE', KEYS[1], ARGV[4])\n"                   \
+            "end\n"                                                           \
+        "elseif rule == '' or rule == ARGV[6] then\n"                         \
+            "redis.call('SET', KEYS[1], ARGV[7], 'PX', ARGV[4])\n"            \
+        "else\n"                                                              \
+            "return 'rule'\n"                                                 \
+        "end\n"                                                               \
+        "redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[4])\n"                \
+        "return 'OK'\n"                                                       \
+    "end\n"                                                                   \
+    "local said = store()\n"                                                  \
+    "if ARGV[2] ~= '' and redis.call('GET', KEYS[3]) == ARGV[2] then\n"       \
+        "local word = said == 'OK' and 'stored' or 'free'\n"                  \
+        "redis.call('DEL', KEYS[3])\n"                                        \
+        "redis.call('PUBLISH', KEYS[3], word)\n"                              \
+    "end\n"                                                                   \
+    "return {ok = said}\n"
+
+
+/*
+ * KEYS primary, purge, lock; ARGV id, ms.  The id voids every ticket from
+ * before.  How many entries or rules it removed.
+ */
+
+#define STRATA_SCRIPT_PURGE_TEXT                                              \
+    "redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])\n"                    \
+    "redis.call('DEL', KEYS[3])\n"                                            \
+    "redis.call('PUBLISH', KEYS[3], 'free')\n"                                \
+    "return redis.call('DEL', KEYS[1])\n"
+
+
+/* KEYS lock; ARGV token, word.  Gives our lock back and tells who waits. */
+
+#define STRATA_SCRIPT_RELEASE_TEXT                                            \
+    "if redis.call('GET', KEYS[1]) ~= ARGV[1] then\n"                         \
+        "return 0\n"                                                          \
+    "end\n"                                                                   \
+    "redis.call('DEL', KEYS[1])\n"                                            \
+    "redis.call('PUBLISH', KEYS[1], ARGV[2])\n"                               \
+    "return 1\n"
+
+
+/* KEYS lock; ARGV token, ms.  0: it is not ours any more. */
+
+#define STRATA_SCRIPT_RENEW_TEXT                                              \
+    "if redis.call('GET', KEYS[1]) ~= ARGV[1] then\n"                         \
+        "return 0\n"                                                          \
+    "end\n"                                                                   \
+    "return redis.call('PEXPIRE', KEYS[1], ARGV[2])\n"
+
+
+const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
+    [STRATA_SCRIPT_STORE] = {
+        strata_string(STRATA_SCRIPT_STORE_TEXT),
+        strata_string("f5e48f814a4a7b0f56bf95ca6c132a9e526b5ad1")
+    },
+    [STRATA_SCRIPT_PURGE] = {
+        strata_string(STRATA_SCRIPT_PURGE_TEXT),
+        strata_string("ed071f15d33eacfe46fb07fb4ab8c7a5cb569f8a")
+    },
+    [STRATA_SCRIPT_RELEASE] = {
+        strata_string(STRATA_SCRIPT_RELEASE_TEXT),
+        strata_string("69558c650d2081127f18a75038eee7c08f2bf9dc")
+    },
+    [STRATA_SCRIPT_RENEW] = {
+        strata_string(STRATA_SCRIPT_RENEW_TEXT),
+        strata_string("4a97a4022b535fbe82ad6b1b59f784cf49f78b2d")
+    }
+};
+
+
+const strata_script_t *
+strata_script_find(strata_str_t sha1)
+{
+    int  i;
+
+    for (i = 0; i < STRATA_SCRIPT_N; i++) {
+        if (sha1.len == strata_scripts[i].sha1.len
+            && memcmp(sha1.data, strata_scripts[i].sha1.data, sha1.len) == 0)
+        {
+            return &strata_scripts[i];
+        }
+    }
+
+    return NULL;
+}
