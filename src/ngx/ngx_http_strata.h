@@ -330,6 +330,7 @@ extern const ngx_str_t  ngx_http_strata_status_words[];
 /* setup: ngx_http_strata_conf.c, _conf_set.c, _zone.c, _vars.c */
 
 void *ngx_http_strata_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_strata_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_http_strata_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 ngx_int_t ngx_http_strata_add_variables(ngx_conf_t *cf);

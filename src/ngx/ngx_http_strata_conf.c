@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_strata.h"
+#include "ngx_http_strata_lua.h"
 
 
 static ngx_uint_t ngx_http_strata_headers_in_key(
@@ -41,6 +42,15 @@ ngx_http_strata_create_main_conf(ngx_conf_t *cf)
 }
 
 
+char *
+ngx_http_strata_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_strata_main_conf_t *smcf = conf;
+
+    return ngx_http_strata_lua_init_conf(cf, smcf->lua);
+}
+
+
 void *
 ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
 {
@@ -58,6 +68,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
 
     conf->shm_zone = NGX_CONF_UNSET_PTR;
     conf->key = NGX_CONF_UNSET_PTR;
+    conf->key_by_lua = NGX_CONF_UNSET_PTR;
     conf->args = NGX_CONF_UNSET_PTR;
     conf->headers = NGX_CONF_UNSET_PTR;
     conf->cookies = NGX_CONF_UNSET_PTR;
@@ -122,6 +133,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     ngx_conf_merge_ptr_value(conf->key, prev->key, NULL);
+    ngx_conf_merge_ptr_value(conf->key_by_lua, prev->key_by_lua, NULL);
     ngx_conf_merge_ptr_value(conf->args, prev->args, NULL);
     ngx_conf_merge_ptr_value(conf->headers, prev->headers, NULL);
     ngx_conf_merge_ptr_value(conf->cookies, prev->cookies, NULL);

@@ -14,6 +14,7 @@
  */
 
 #include "ngx_http_strata.h"
+#include "ngx_http_strata_lua.h"
 #include "../rfc/strata_hdr.h"
 
 
@@ -56,7 +57,8 @@ static const strata_args_policy_t  ngx_http_strata_args_default = {
 
 /*
  * NGX_OK: ctx->primary and ctx->key point to the worker's buffer.
- * NGX_DECLINED: there is no key.  NGX_HTTP_BAD_REQUEST: a target that must not
+ * NGX_DECLINED: there is no key.  NGX_ABORT: the hook says that there is
+ * none.  NGX_HTTP_BAD_REQUEST: a target that must not
  * be keyed.
  */
 
@@ -82,7 +84,29 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (conf->key == NULL) {
+    rc = NGX_ERROR;
+
+    if (conf->key_by_lua != NULL) {
+        rc = ngx_http_strata_lua_key(r, conf->key_by_lua, &b);
+
+        if (rc == NGX_DECLINED) {
+            return NGX_ABORT;
+        }
+
+        if (rc == NGX_ERROR) {
+            ngx_http_strata_count(ctx->zone, lua_errors);
+        }
+    }
+
+    if (rc == NGX_OK) {
+
+        /* not in this key, but it is what the origin is asked for */
+
+        if (ngx_http_strata_key_authority(r, ctx) != NGX_OK) {
+            return NGX_DECLINED;
+        }
+
+    } else if (conf->key == NULL) {
         rc = ngx_http_strata_key_default(r, ctx, &b);
         if (rc != NGX_OK) {
             return rc;

@@ -94,6 +94,10 @@ ngx_http_strata_handler(ngx_http_request_t *r)
         return ngx_http_strata_pass(ctx, STRATA_REASON_KEY);
     }
 
+    if (rc == NGX_ABORT) {
+        return ngx_http_strata_pass(ctx, STRATA_REASON_HOOK);
+    }
+
     if (rc != NGX_OK) {
         return (rc == NGX_ERROR) ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc;
     }

@@ -132,6 +132,14 @@ int ngx_http_strata_lua_natives(lua_State *L);
 int ngx_http_strata_lua_freeze(lua_State *L);
 
 
+/* ngx_http_strata_lua_req.c: leaves "req" on top of the stack. */
+void ngx_http_strata_lua_req_create(lua_State *L);
+
+/* ngx_http_strata_lua_hook.c */
+ngx_int_t ngx_http_strata_lua_key(ngx_http_request_t *r,
+    ngx_http_strata_script_t *script, strata_key_builder_t *b);
+
+
 /* lua/, embedded by config */
 typedef struct {
     const char       *name;          /* "strata.sandbox"; NULL: the last */

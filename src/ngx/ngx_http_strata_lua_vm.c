@@ -121,10 +121,12 @@ ngx_http_strata_vm_setup(lua_State *L)
 
     vm = lua_touserdata(L, 1);
 
+    luaL_openlibs(L);
+
+    /* after the library "jit", which turns it on */
+
     (void) luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE
                           |(vm->conf->jit ? LUAJIT_MODE_ON : LUAJIT_MODE_OFF));
-
-    luaL_openlibs(L);
 
     lua_pushcfunction(L, ngx_http_strata_vm_traceback);
     vm->traceback = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -151,6 +153,10 @@ ngx_http_strata_vm_setup(lua_State *L)
     lua_getglobal(L, "require");
     lua_pushliteral(L, "strata.sandbox");
     lua_call(L, 1, 1);
+
+    ngx_http_strata_lua_req_create(L);
+    lua_setfield(L, -2, "req");
+
     vm->sandbox = luaL_ref(L, LUA_REGISTRYINDEX);
 
     return 0;

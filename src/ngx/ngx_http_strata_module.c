@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_strata_conf_set.h"
+#include "ngx_http_strata_lua.h"
 
 
 static ngx_int_t ngx_http_strata_preconfiguration(ngx_conf_t *cf);
@@ -101,6 +102,19 @@ static ngx_uint_t  ngx_http_strata_at_least_1 = 1;
       NGX_HTTP_LOC_CONF_OFFSET,                                               \
       offsetof(ngx_http_strata_loc_conf_t, field), post }
 
+#define ngx_http_strata_hook(name, field)                                     \
+    { ngx_string(name "_by_lua_block"),                                       \
+      NGX_HTTP_STRATA_ANY|NGX_CONF_BLOCK|NGX_CONF_NOARGS,                     \
+      ngx_http_strata_lua_block, NGX_HTTP_LOC_CONF_OFFSET,                    \
+      offsetof(ngx_http_strata_loc_conf_t, field), NULL },                    \
+    { ngx_string(name "_by_lua_file"), NGX_HTTP_STRATA_ANY|NGX_CONF_TAKE1,    \
+      ngx_http_strata_lua_file, NGX_HTTP_LOC_CONF_OFFSET,                     \
+      offsetof(ngx_http_strata_loc_conf_t, field), NULL }
+
+#define ngx_http_strata_lua(name, args)                                       \
+    { ngx_string(name), NGX_HTTP_MAIN_CONF|args, ngx_http_strata_lua_option,  \
+      NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL }
+
 ngx_command_t  ngx_http_strata_commands[] = {
 
     ngx_http_strata_loc("strata_age", NGX_CONF_FLAG,
@@ -146,6 +160,8 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_key_args", NGX_CONF_1MORE,
                         ngx_http_strata_set_key_args, args, NULL),
 
+    ngx_http_strata_hook("strata_key", key_by_lua),
+
     ngx_http_strata_loc("strata_key_cookies", NGX_CONF_1MORE,
                         ngx_http_strata_set_key_cookies, cookies, NULL),
 
@@ -168,6 +184,12 @@ ngx_command_t  ngx_http_strata_commands[] = {
 
     ngx_http_strata_loc("strata_lock_timeout", NGX_CONF_TAKE1,
                         ngx_http_strata_set_msec, lock_timeout, NULL),
+
+    ngx_http_strata_lua("strata_lua_budget", NGX_CONF_TAKE1),
+    ngx_http_strata_lua("strata_lua_code_cache", NGX_CONF_FLAG),
+    ngx_http_strata_lua("strata_lua_jit", NGX_CONF_FLAG),
+    ngx_http_strata_lua("strata_lua_memory", NGX_CONF_TAKE1),
+    ngx_http_strata_lua("strata_lua_path", NGX_CONF_TAKE1),
 
     ngx_http_strata_loc("strata_max_object", NGX_CONF_TAKE1,
                         ngx_http_strata_set_size, max_object, NULL),
@@ -255,7 +277,7 @@ static ngx_http_module_t  ngx_http_strata_module_ctx = {
     ngx_http_strata_postconfiguration,     /* postconfiguration */
 
     ngx_http_strata_create_main_conf,      /* create main configuration */
-    NULL,                                  /* init main configuration */
+    ngx_http_strata_init_main_conf,        /* init main configuration */
 
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
@@ -342,10 +364,21 @@ ngx_http_strata_postconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_strata_init_process(ngx_cycle_t *cycle)
 {
+    ngx_http_strata_main_conf_t  *smcf;
+
     if (ngx_process != NGX_PROCESS_WORKER
         && ngx_process != NGX_PROCESS_SINGLE)
     {
         return NGX_OK;
+    }
+
+    smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_strata_module);
+
+    if (smcf != NULL && smcf->lua->scripts.nelts) {
+
+        /* without a VM every hook fails, which is said and counted */
+
+        (void) ngx_http_strata_vm_init(smcf->lua, cycle->log);
     }
 
     return ngx_http_strata_zones_attach(cycle);
@@ -356,4 +389,5 @@ static void
 ngx_http_strata_exit_process(ngx_cycle_t *cycle)
 {
     ngx_http_strata_zones_detach(cycle);
+    ngx_http_strata_vm_done();
 }

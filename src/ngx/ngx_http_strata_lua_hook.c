@@ -1,0 +1,155 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Hooks: where the request's own path calls a script, and what becomes of what
+ * the script returns.
+ */
+
+#include "ngx_http_strata_lua.h"
+
+
+static int ngx_http_strata_lua_parts(lua_State *L);
+static ngx_int_t ngx_http_strata_lua_part(lua_State *L,
+    strata_key_builder_t *b);
+
+
+/*
+ * strata_key_by_lua: adds the parts of the key to b.  NGX_OK; NGX_DECLINED:
+ * the script wants the request passed; NGX_ERROR: it failed, or returned what
+ * is no key, and the directives build the key; b is as it was.
+ */
+
+ngx_int_t
+ngx_http_strata_lua_key(ngx_http_request_t *r, ngx_http_strata_script_t *script,
+    strata_key_builder_t *b)
+{
+    int                    i, n;
+    ngx_int_t              rc;
+    lua_State             *L;
+    strata_key_builder_t   old;
+
+    if (ngx_http_strata_vm_call(script, r, NULL, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    L = ngx_http_strata_vm.state;
+    old = *b;
+
+    switch (lua_type(L, -1)) {
+
+    case LUA_TNIL:
+        rc = NGX_DECLINED;
+        break;
+
+    case LUA_TTABLE:
+        n = ngx_http_strata_lua_parts(L);
+        rc = (n > 0) ? NGX_OK : NGX_ERROR;
+
+        for (i = 1; i <= n && rc == NGX_OK; i++) {
+            lua_rawgeti(L, -1, i);
+            rc = ngx_http_strata_lua_part(L, b);
+            lua_pop(L, 1);
+        }
+
+        break;
+
+    default:
+        rc = ngx_http_strata_lua_part(L, b);
+    }
+
+    ngx_http_strata_vm_leave(script);
+
+    if (rc == NGX_ERROR) {
+        *b = old;
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "strata lua: %V at %s returned neither a string, nor a "
+                      "list of strings, nor nil", &script->directive,
+                      script->chunk.data + 1);
+    }
+
+    return rc;
+}
+
+
+/*
+ * The greatest index of the table on top of the stack: {a, nil, b} has three
+ * parts, which "#" need not say.  0: it is empty, or has other keys.
+ */
+
+static int
+ngx_http_strata_lua_parts(lua_State *L)
+{
+    int         n;
+    lua_Number  i;
+
+    n = 0;
+
+    lua_pushnil(L);
+
+    while (lua_next(L, -2)) {
+        lua_pop(L, 1);
+
+        i = (lua_type(L, -1) == LUA_TNUMBER) ? lua_tonumber(L, -1) : 0;
+
+        if (i < 1 || i > 64 || i != (int) i) {
+            lua_pop(L, 1);
+            return 0;
+        }
+
+        n = ngx_max(n, (int) i);
+    }
+
+    return n;
+}
+
+
+/* Nothing, as where a header is not there, is an empty part in its place. */
+
+static ngx_int_t
+ngx_http_strata_lua_part(lua_State *L, strata_key_builder_t *b)
+{
+    size_t         len;
+    strata_str_t   part;
+    u_char         number[NGX_INT64_LEN + 1];
+
+    switch (lua_type(L, -1)) {
+
+    case LUA_TSTRING:
+        part.data = (const uint8_t *) lua_tolstring(L, -1, &len);
+        part.len = len;
+        break;
+
+    case LUA_TNUMBER:
+        if (lua_tonumber(L, -1) != (lua_Number) lua_tointeger(L, -1)) {
+            return NGX_ERROR;
+        }
+
+        part.data = number;
+        part.len = ngx_sprintf(number, "%L", (int64_t) lua_tointeger(L, -1))
+                   - number;
+        break;
+
+    case LUA_TBOOLEAN:
+        if (lua_toboolean(L, -1)) {
+            return NGX_ERROR;
+        }
+
+        /* fall through */
+
+    case LUA_TNIL:
+        part.data = NULL;
+        part.len = 0;
+        break;
+
+    default:
+        return NGX_ERROR;
+    }
+
+    strata_key_part(b, part);
+
+    return NGX_OK;
+}
