@@ -79,11 +79,28 @@ local sandbox = pick(_G, [[
 
 sandbox.string = freeze(strings)
 sandbox.table = freeze(tables)
-sandbox.math = freeze(pick(math, [[
+-- whose result is not a function of the arguments alone
+
+local function impure(fn)
+    return function(...)
+        native.impure()
+        return fn(...)
+    end
+end
+
+local maths = pick(math, [[
     abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp
-    log log10 max min modf pi pow rad random sin sinh sqrt tan tanh
-]]))
-sandbox.os = freeze(pick(os, "clock date difftime time"))
+    log log10 max min modf pi pow rad sin sinh sqrt tan tanh
+]])
+
+maths.random = impure(math.random)
+sandbox.math = freeze(maths)
+
+sandbox.os = freeze {
+    clock = impure(os.clock), date = impure(os.date), time = impure(os.time),
+    difftime = os.difftime
+}
+
 sandbox.coroutine = freeze(pick(coroutine,
                                 "create resume running status wrap yield"))
 sandbox.bit = freeze(pick(bit, [[
@@ -106,6 +123,9 @@ function sandbox.require(name)
         error("bad argument #1 to 'require' (string expected, got "
               .. type(name) .. ")", 2)
     end
+
+    -- what a module keeps in its locals is not seen from here
+    native.impure()
 
     local module = modules[name]
 

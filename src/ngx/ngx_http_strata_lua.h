@@ -30,6 +30,33 @@ struct ngx_http_strata_lua_conf_s {
 };
 
 
+/* What a key hook reads of a request, see ngx_http_strata_lua_memo.c. */
+typedef enum {
+    NGX_HTTP_STRATA_READ_METHOD,
+    NGX_HTTP_STRATA_READ_URI,
+    NGX_HTTP_STRATA_READ_REQUEST_URI,
+    NGX_HTTP_STRATA_READ_QUERY,
+    NGX_HTTP_STRATA_READ_HOST,
+    NGX_HTTP_STRATA_READ_SCHEME,
+    NGX_HTTP_STRATA_READ_HEADER,
+    NGX_HTTP_STRATA_READ_COOKIE
+} ngx_http_strata_read_e;
+
+#define NGX_HTTP_STRATA_MEMO_PATHS  4
+#define NGX_HTTP_STRATA_MEMO_READS  16
+#define NGX_HTTP_STRATA_MEMO_NAMES  256
+
+typedef struct {
+    uint16_t          n;
+    uint16_t          names_len;
+    struct {
+        uint16_t      what;          /* ngx_http_strata_read_e */
+        uint16_t      name_len;
+    }                 reads[NGX_HTTP_STRATA_MEMO_READS];
+    char              names[NGX_HTTP_STRATA_MEMO_NAMES];
+} ngx_http_strata_path_t;
+
+
 /* A piece of code in the configuration; the worker's VM compiles it. */
 struct ngx_http_strata_script_s {
     ngx_str_t         directive;     /* for messages */
@@ -43,6 +70,8 @@ struct ngx_http_strata_script_s {
     int               env;
     time_t            logged_at;
     ngx_uint_t        unlogged;      /* errors since then */
+    ngx_uint_t        paths_n;
+    ngx_http_strata_path_t  *paths[NGX_HTTP_STRATA_MEMO_PATHS];
 };
 
 
@@ -134,6 +163,23 @@ int ngx_http_strata_lua_freeze(lua_State *L);
 
 /* ngx_http_strata_lua_req.c: leaves "req" on top of the stack. */
 void ngx_http_strata_lua_req_create(lua_State *L);
+
+/* NGX_OK; NGX_DECLINED: there is none; NGX_ERROR: not without a copy. */
+ngx_int_t ngx_http_strata_lua_read(ngx_http_request_t *r,
+    ngx_http_strata_read_e what, const char *name, size_t name_len,
+    ngx_str_t *value);
+
+/* ngx_http_strata_lua_memo.c */
+void ngx_http_strata_memo_start(void);
+void ngx_http_strata_memo_read(ngx_http_strata_read_e what, const char *name,
+    size_t name_len, ngx_str_t *value);
+void ngx_http_strata_memo_keep(ngx_http_strata_script_t *script,
+    const u_char *answer, size_t len);
+ngx_int_t ngx_http_strata_memo_find(ngx_http_request_t *r,
+    ngx_http_strata_script_t *script, strata_str_t *answer);
+
+/* This run of the script depends on more than what it reads of the request. */
+void ngx_http_strata_lua_impure(void);
 
 /* ngx_http_strata_lua_hook.c */
 ngx_int_t ngx_http_strata_lua_key(ngx_http_request_t *r,

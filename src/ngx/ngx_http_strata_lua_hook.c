@@ -29,7 +29,19 @@ ngx_http_strata_lua_key(ngx_http_request_t *r, ngx_http_strata_script_t *script,
     int                    i, n;
     ngx_int_t              rc;
     lua_State             *L;
+    strata_str_t           answer;
     strata_key_builder_t   old;
+
+    if (ngx_http_strata_memo_find(r, script, &answer) == NGX_OK) {
+        if (answer.len == 0) {
+            return NGX_DECLINED;
+        }
+
+        strata_key_append(b, answer);
+        return NGX_OK;
+    }
+
+    ngx_http_strata_memo_start();
 
     if (ngx_http_strata_vm_call(script, r, NULL, 1) != NGX_OK) {
         return NGX_ERROR;
@@ -61,6 +73,10 @@ ngx_http_strata_lua_key(ngx_http_request_t *r, ngx_http_strata_script_t *script,
     }
 
     ngx_http_strata_vm_leave(script);
+
+    if (rc != NGX_ERROR && !b->overflow) {
+        ngx_http_strata_memo_keep(script, old.pos, b->pos - old.pos);
+    }
 
     if (rc == NGX_ERROR) {
         *b = old;

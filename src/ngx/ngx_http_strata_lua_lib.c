@@ -485,6 +485,15 @@ ngx_http_strata_lib_freeze(lua_State *L)
 }
 
 
+static int
+ngx_http_strata_lib_impure(lua_State *L)
+{
+    ngx_http_strata_lua_impure();
+
+    return 0;
+}
+
+
 static const luaL_Reg  ngx_http_strata_lib[] = {
     { "find",    ngx_http_strata_lib_find },
     { "match",   ngx_http_strata_lib_match },
@@ -493,6 +502,7 @@ static const luaL_Reg  ngx_http_strata_lib[] = {
     { "rep",     ngx_http_strata_lib_rep },
     { "few",     ngx_http_strata_lib_few },
     { "freeze",  ngx_http_strata_lib_freeze },
+    { "impure",  ngx_http_strata_lib_impure },
     { NULL,      NULL }
 };
 

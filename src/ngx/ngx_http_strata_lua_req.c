@@ -13,13 +13,7 @@
 #include "ngx_http_strata_list.h"
 
 
-typedef struct {
-    const char   *name;
-    int         (*get)(lua_State *L, ngx_http_request_t *r);
-} ngx_http_strata_lua_field_t;
-
-
-static int ngx_http_strata_lua_req_args(lua_State *L, ngx_http_request_t *r);
+static int ngx_http_strata_lua_req_args(lua_State *L);
 static void ngx_http_strata_lua_req_object(lua_State *L, lua_CFunction index);
 
 
@@ -34,103 +28,150 @@ ngx_http_strata_lua_request(lua_State *L)
 }
 
 
-static int
-ngx_http_strata_lua_push(lua_State *L, ngx_str_t *s)
+/*
+ * One reading of a request.  Several header lines of one name can't be had as
+ * one slice.
+ */
+
+ngx_int_t
+ngx_http_strata_lua_read(ngx_http_request_t *r, ngx_http_strata_read_e what,
+    const char *name, size_t name_len, ngx_str_t *value)
 {
-    lua_pushlstring(L, (char *) s->data, s->len);
+    ngx_table_elt_t            *h, *found;
+    strata_cookie_t             cookie;
+    ngx_http_strata_list_t      fields;
+    ngx_http_strata_cookies_t   cookies;
 
-    return 1;
-}
+    switch (what) {
 
+    case NGX_HTTP_STRATA_READ_METHOD:
+        *value = r->method_name;
+        return NGX_OK;
 
-static int
-ngx_http_strata_lua_req_method(lua_State *L, ngx_http_request_t *r)
-{
-    return ngx_http_strata_lua_push(L, &r->method_name);
-}
+    case NGX_HTTP_STRATA_READ_URI:
+        *value = r->uri;
+        return NGX_OK;
 
+    case NGX_HTTP_STRATA_READ_REQUEST_URI:
+        *value = r->unparsed_uri;
+        return NGX_OK;
 
-static int
-ngx_http_strata_lua_req_uri(lua_State *L, ngx_http_request_t *r)
-{
-    return ngx_http_strata_lua_push(L, &r->uri);
-}
+    case NGX_HTTP_STRATA_READ_QUERY:
+        *value = r->args;
+        return NGX_OK;
 
+    case NGX_HTTP_STRATA_READ_HOST:
+        *value = r->headers_in.server;
+        return NGX_OK;
 
-static int
-ngx_http_strata_lua_req_request_uri(lua_State *L, ngx_http_request_t *r)
-{
-    return ngx_http_strata_lua_push(L, &r->unparsed_uri);
-}
+    case NGX_HTTP_STRATA_READ_SCHEME:
+        ngx_str_set(value, "http");
 
-
-static int
-ngx_http_strata_lua_req_query(lua_State *L, ngx_http_request_t *r)
-{
-    return ngx_http_strata_lua_push(L, &r->args);
-}
-
-
-static int
-ngx_http_strata_lua_req_host(lua_State *L, ngx_http_request_t *r)
-{
-    return ngx_http_strata_lua_push(L, &r->headers_in.server);
-}
-
-
-static int
-ngx_http_strata_lua_req_scheme(lua_State *L, ngx_http_request_t *r)
-{
 #if (NGX_HTTP_SSL)
-    if (r->connection->ssl) {
-        lua_pushliteral(L, "https");
-        return 1;
-    }
+        if (r->connection->ssl) {
+            ngx_str_set(value, "https");
+        }
 #endif
 
-    lua_pushliteral(L, "http");
-    return 1;
+        return NGX_OK;
+
+    case NGX_HTTP_STRATA_READ_HEADER:
+        found = NULL;
+
+        ngx_http_strata_list_start(&fields, &r->headers_in.headers);
+
+        while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
+
+            if (h->key.len != name_len
+                || ngx_memcmp(h->lowcase_key, name, name_len) != 0)
+            {
+                continue;
+            }
+
+            if (found) {
+                return NGX_ERROR;
+            }
+
+            found = h;
+        }
+
+        if (found == NULL) {
+            return NGX_DECLINED;
+        }
+
+        *value = found->value;
+        return NGX_OK;
+
+    case NGX_HTTP_STRATA_READ_COOKIE:
+        ngx_http_strata_cookies_start(&cookies, r);
+
+        while (ngx_http_strata_cookies_next(&cookies, &cookie)) {
+
+            if (cookie.name.len == name_len
+                && ngx_memcmp(cookie.name.data, name, name_len) == 0)
+            {
+                value->data = (u_char *) cookie.value.data;
+                value->len = cookie.value.len;
+                return NGX_OK;
+            }
+        }
+
+        return NGX_DECLINED;
+    }
+
+    return NGX_ERROR;
 }
 
 
-/* The three views are upvalues of req's __index. */
+/* Pushes what is read, nil if it is not there, and notes it. */
 
 static int
-ngx_http_strata_lua_req_headers(lua_State *L, ngx_http_request_t *r)
+ngx_http_strata_lua_get(lua_State *L, ngx_http_strata_read_e what,
+    const char *name, size_t name_len)
 {
-    lua_pushvalue(L, lua_upvalueindex(1));
-    return 1;
+    ngx_str_t  value;
+
+    switch (ngx_http_strata_lua_read(ngx_http_strata_lua_request(L), what,
+                                     name, name_len, &value))
+    {
+    case NGX_OK:
+        ngx_http_strata_memo_read(what, name, name_len, &value);
+        lua_pushlstring(L, (char *) value.data, value.len);
+        return 1;
+
+    case NGX_DECLINED:
+        ngx_http_strata_memo_read(what, name, name_len, NULL);
+        return 0;
+
+    default:
+        ngx_http_strata_lua_impure();
+        return NGX_ERROR;
+    }
 }
 
 
-static int
-ngx_http_strata_lua_req_cookies(lua_State *L, ngx_http_request_t *r)
-{
-    lua_pushvalue(L, lua_upvalueindex(2));
-    return 1;
-}
+/*
+ * Plain values are read by their name; the views are upvalues of req's
+ * __index.
+ */
 
-
-static int
-ngx_http_strata_lua_req_var(lua_State *L, ngx_http_request_t *r)
-{
-    lua_pushvalue(L, lua_upvalueindex(3));
-    return 1;
-}
-
+typedef struct {
+    const char              *name;
+    ngx_http_strata_read_e   what;
+    int                      upvalue;   /* or 0 */
+} ngx_http_strata_lua_field_t;
 
 static const ngx_http_strata_lua_field_t  ngx_http_strata_lua_fields[] = {
-    { "method",      ngx_http_strata_lua_req_method },
-    { "uri",         ngx_http_strata_lua_req_uri },
-    { "args",        ngx_http_strata_lua_req_args },
-    { "headers",     ngx_http_strata_lua_req_headers },
-    { "cookies",     ngx_http_strata_lua_req_cookies },
-    { "var",         ngx_http_strata_lua_req_var },
-    { "host",        ngx_http_strata_lua_req_host },
-    { "scheme",      ngx_http_strata_lua_req_scheme },
-    { "query",       ngx_http_strata_lua_req_query },
-    { "request_uri", ngx_http_strata_lua_req_request_uri },
-    { NULL,          NULL }
+    { "uri",         NGX_HTTP_STRATA_READ_URI,         0 },
+    { "headers",     0,                                1 },
+    { "cookies",     0,                                2 },
+    { "var",         0,                                3 },
+    { "host",        NGX_HTTP_STRATA_READ_HOST,        0 },
+    { "method",      NGX_HTTP_STRATA_READ_METHOD,      0 },
+    { "scheme",      NGX_HTTP_STRATA_READ_SCHEME,      0 },
+    { "query",       NGX_HTTP_STRATA_READ_QUERY,       0 },
+    { "request_uri", NGX_HTTP_STRATA_READ_REQUEST_URI, 0 },
+    { NULL,          0,                                0 }
 };
 
 
@@ -142,10 +183,22 @@ ngx_http_strata_lua_req_index(lua_State *L)
 
     name = (lua_type(L, 2) == LUA_TSTRING) ? lua_tostring(L, 2) : "";
 
+    if (ngx_strcmp(name, "args") == 0) {
+        return ngx_http_strata_lua_req_args(L);
+    }
+
     for (f = ngx_http_strata_lua_fields; f->name; f++) {
-        if (name[0] == f->name[0] && ngx_strcmp(name, f->name) == 0) {
-            return f->get(L, ngx_http_strata_lua_request(L));
+
+        if (name[0] != f->name[0] || ngx_strcmp(name, f->name) != 0) {
+            continue;
         }
+
+        if (f->upvalue == 0) {
+            return ngx_http_strata_lua_get(L, f->what, "", 0);
+        }
+
+        lua_pushvalue(L, lua_upvalueindex(f->upvalue));
+        return 1;
     }
 
     return 0;
@@ -157,52 +210,37 @@ ngx_http_strata_lua_req_index(lua_State *L)
 static int
 ngx_http_strata_lua_header_index(lua_State *L)
 {
+    int                      n;
     size_t                   len;
     const char              *name;
-    ngx_uint_t               n;
     luaL_Buffer              b;
-    ngx_table_elt_t         *h, *first;
+    ngx_table_elt_t         *h;
     ngx_http_strata_list_t   fields;
 
     name = luaL_checklstring(L, 2, &len);
 
+    n = ngx_http_strata_lua_get(L, NGX_HTTP_STRATA_READ_HEADER, name, len);
+
+    if (n >= 0) {
+        return n;
+    }
+
     ngx_http_strata_list_start(&fields,
                         &ngx_http_strata_lua_request(L)->headers_in.headers);
 
-    first = NULL;
+    luaL_buffinit(L, &b);
     n = 0;
 
     while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
 
-        if (h->key.len != len
-            || ngx_memcmp(h->lowcase_key, name, len) != 0)
-        {
-            continue;
-        }
+        if (h->key.len == len && ngx_memcmp(h->lowcase_key, name, len) == 0) {
 
-        if (n == 1) {
-            luaL_buffinit(L, &b);
-            luaL_addlstring(&b, (char *) first->value.data, first->value.len);
-        }
+            if (n++) {
+                luaL_addlstring(&b, ", ", 2);
+            }
 
-        if (n >= 1) {
-            luaL_addlstring(&b, ", ", 2);
             luaL_addlstring(&b, (char *) h->value.data, h->value.len);
         }
-
-        if (first == NULL) {
-            first = h;
-        }
-
-        n++;
-    }
-
-    if (n == 0) {
-        return 0;
-    }
-
-    if (n == 1) {
-        return ngx_http_strata_lua_push(L, &first->value);
     }
 
     luaL_pushresult(&b);
@@ -216,26 +254,12 @@ ngx_http_strata_lua_header_index(lua_State *L)
 static int
 ngx_http_strata_lua_cookie_index(lua_State *L)
 {
-    size_t                      len;
-    const char                 *name;
-    strata_cookie_t             cookie;
-    ngx_http_strata_cookies_t   cookies;
+    size_t       len;
+    const char  *name;
 
     name = luaL_checklstring(L, 2, &len);
 
-    ngx_http_strata_cookies_start(&cookies, ngx_http_strata_lua_request(L));
-
-    while (ngx_http_strata_cookies_next(&cookies, &cookie)) {
-
-        if (cookie.name.len == len
-            && ngx_memcmp(cookie.name.data, name, len) == 0)
-        {
-            lua_pushlstring(L, (char *) cookie.value.data, cookie.value.len);
-            return 1;
-        }
-    }
-
-    return 0;
+    return ngx_http_strata_lua_get(L, NGX_HTTP_STRATA_READ_COOKIE, name, len);
 }
 
 
@@ -248,6 +272,8 @@ ngx_http_strata_lua_var_index(lua_State *L)
     ngx_http_variable_value_t  *vv;
 
     name.data = (u_char *) luaL_checklstring(L, 2, &name.len);
+
+    ngx_http_strata_lua_impure();
 
     low = lua_newuserdata(L, name.len + 1);
     hash = ngx_hash_strlow(low, name.data, name.len);
@@ -322,9 +348,14 @@ ngx_http_strata_lua_arg(lua_State *L, u_char *p, u_char *last, u_char *buf)
 
 
 static int
-ngx_http_strata_lua_req_args(lua_State *L, ngx_http_request_t *r)
+ngx_http_strata_lua_req_args(lua_State *L)
 {
-    u_char  *p, *last, *end, *buf;
+    u_char              *p, *last, *end, *buf;
+    ngx_http_request_t  *r;
+
+    r = ngx_http_strata_lua_request(L);
+
+    ngx_http_strata_memo_read(NGX_HTTP_STRATA_READ_QUERY, "", 0, &r->args);
 
     buf = lua_newuserdata(L, r->args.len + 1);
 

@@ -63,6 +63,19 @@ strata_key_part(strata_key_builder_t *b, strata_str_t part)
 
 
 void
+strata_key_append(strata_key_builder_t *b, strata_str_t encoded)
+{
+    if (b->overflow || encoded.len > (size_t) (b->end - b->pos)) {
+        b->overflow = true;
+        return;
+    }
+
+    memcpy(b->pos, encoded.data, encoded.len);
+    b->pos += encoded.len;
+}
+
+
+void
 strata_key_named(strata_key_builder_t *b, uint8_t type, strata_str_t name,
     const strata_str_t *value)
 {

@@ -50,6 +50,10 @@ typedef struct {
 void strata_key_start(strata_key_builder_t *b, uint8_t *buf, size_t size);
 void strata_key_part(strata_key_builder_t *b, strata_str_t part);
 
+/* Parts that another builder has encoded. */
+void strata_key_append(strata_key_builder_t *b, strata_str_t encoded);
+
+
 /* A typed part; value may be NULL. */
 void strata_key_named(strata_key_builder_t *b, uint8_t type, strata_str_t name,
     const strata_str_t *value);
