@@ -199,6 +199,10 @@ ngx_command_t  ngx_http_strata_commands[] = {
                         ngx_http_strata_set_enum, purge_mode,
                         ngx_http_strata_purge_modes),
 
+    ngx_http_strata_loc("strata_request_control", NGX_CONF_1MORE,
+                        ngx_http_strata_set_request_control, request_control,
+                        NULL),
+
     ngx_http_strata_loc("strata_revalidate", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, revalidate, NULL),
 
