@@ -164,7 +164,8 @@ asan-build:
 # A test names the sources it does not include itself:  /* with: src/... */
 with = $$(sed -n '/with:/,/\*\//p' $< | grep -o 'src/[a-z0-9_/]*\.c')
 build-test = @mkdir -p $(@D) \
-    && $(1) -MM -MP -MT $@ $< $(with) > $@.d && $(1) -o $@ $< $(with)
+    && $(1) -MM -MP -MT $@ $< $(with) > $@.d \
+    && $(1) -o $@ $< $(with) -Wl,--as-needed -lhiredis
 
 unit-build: $(UNIT)
 

@@ -11,7 +11,8 @@
 local native = require "strata.native"
 
 local few, freeze = native.few, native.freeze
-local error, pcall, type, tostring = error, pcall, type, tostring
+local error, pcall, select = error, pcall, select
+local type, tostring = type, tostring
 local loaded, preload = package.loaded, package.preload
 
 
@@ -28,7 +29,11 @@ end
 
 -- string: matching is our own, and strings index this same table
 
-local strings = pick(string, "byte char format len lower reverse sub upper")
+local strings = pick(string, "byte char format len sub")
+
+for _, name in ipairs { "lower", "reverse", "upper" } do
+    strings[name] = native.charge(string[name])
+end
 
 strings.find = native.find
 strings.match = native.match
@@ -74,8 +79,25 @@ tables.unpack = unpack
 
 local sandbox = pick(_G, [[
     assert error getmetatable ipairs next pairs pcall rawequal rawget rawset
-    select setmetatable tonumber tostring type unpack xpcall _VERSION
+    select setmetatable tonumber tostring type unpack _VERSION
 ]])
+
+
+-- The original calls the handler where the error is raised.  If that is the
+-- hook that ends a script, no further hook would run, and nothing end the
+-- handler.
+
+local function handled(handler, ok, ...)
+    if ok then
+        return true, ...
+    end
+
+    return false, select(2, pcall(handler, ...))
+end
+
+function sandbox.xpcall(fn, handler, ...)
+    return handled(handler, pcall(fn, ...))
+end
 
 sandbox.string = freeze(strings)
 sandbox.table = freeze(tables)
@@ -101,8 +123,43 @@ sandbox.os = freeze {
     difftime = os.difftime
 }
 
-sandbox.coroutine = freeze(pick(coroutine,
-                                "create resume running status wrap yield"))
+-- Each level of coroutines is one of the C stack too, and an error takes longer
+-- for each level the deeper it is raised: ten thousand take seconds.
+
+local create, resume = coroutine.create, coroutine.resume
+local enter, leave = native.enter, native.leave
+
+local function left(...)
+    leave()
+    return ...
+end
+
+local function unwrap(ok, ...)
+    if not ok then
+        error((...), 0)
+    end
+
+    return ...
+end
+
+local coroutines = pick(coroutine, "create running status yield")
+
+function coroutines.resume(co, ...)
+    enter()
+    return left(resume(co, ...))
+end
+
+function coroutines.wrap(fn)
+    local co = create(fn)
+
+    return function(...)
+        enter()
+        return unwrap(left(resume(co, ...)))
+    end
+end
+
+sandbox.coroutine = freeze(coroutines)
+
 sandbox.bit = freeze(pick(bit, [[
     arshift band bnot bor bswap bxor lshift rol ror rshift tobit tohex
 ]]))

@@ -27,6 +27,7 @@
 #include "../rfc/strata_storable.h"
 #include "../rfc/strata_hdr.h"
 #include "../rfc/strata_key.h"
+#include "../rfc/strata_reuse.h"
 #include "../rfc/strata_status.h"
 #include "../rfc/strata_vary.h"
 
@@ -152,6 +153,8 @@ typedef struct {
     strata_policy_t            policy;      /* of the above, for rfc/ */
 
     ngx_uint_t                 methods;
+    ngx_flag_t                 request_control;
+    ngx_array_t               *trusted;     /* of ngx_cidr_t; NULL: everybody */
     ngx_array_t               *bypass;
     ngx_array_t               *no_cache;
     ngx_array_t               *purge;
@@ -252,6 +255,7 @@ struct ngx_http_strata_ctx_s {
     strata_hold_t                stale;     /* what could be served instead */
     strata_meta_t                meta;      /* of hold */
     strata_meta_t                stale_meta;
+    strata_want_t               *want;      /* its directives; NULL: none */
 
     /* waiting */
     ngx_http_strata_flight_t    *flight;
@@ -295,6 +299,8 @@ struct ngx_http_strata_ctx_s {
     unsigned                     expired:1;    /* what was found is stale */
     unsigned                     looked_up:1;  /* l1_time is set */
     unsigned                     bypass:1;     /* strata_bypass was true */
+    unsigned                     no_store:1;   /* of the request, if heeded */
+    unsigned                     only_if_cached:1;
     unsigned                     invalidate:1; /* an unsafe method */
     unsigned                     purging:1;    /* a PURGE: not a client's */
     unsigned                     spilled:1;    /* entry read, now the pipe */
@@ -390,6 +396,10 @@ ngx_int_t ngx_http_strata_key_cookie_of(ngx_http_strata_loc_conf_t *conf,
 bool ngx_http_strata_field_keyed(void *data, strata_str_t name, size_t nth,
     strata_str_t *value);
 
+/* strata_request_control is on: sets ctx->want and the bits beside it. */
+ngx_int_t ngx_http_strata_field_want(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+
 /* What the request's Accept-Encoding and Accept-Language are folded to. */
 strata_str_t ngx_http_strata_field_coding(ngx_http_request_t *r);
 strata_str_t ngx_http_strata_field_language(ngx_http_request_t *r,
@@ -418,6 +428,7 @@ int64_t ngx_http_strata_age(ngx_http_strata_ctx_t *ctx);      /* s */
 int64_t ngx_http_strata_ttl(ngx_http_strata_ctx_t *ctx);      /* s */
 ngx_int_t ngx_http_strata_pass(ngx_http_strata_ctx_t *ctx,
     strata_reason_e reason);
+ngx_int_t ngx_http_strata_only_cached(ngx_http_strata_ctx_t *ctx);
 
 /* service: ngx_http_strata_collapse.c */
 

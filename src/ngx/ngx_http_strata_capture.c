@@ -18,7 +18,6 @@
  */
 
 #include "ngx_http_strata.h"
-#include "../rfc/strata_reuse.h"
 
 
 static ngx_uint_t ngx_http_strata_capture_error(ngx_http_strata_fetch_t *f,

@@ -11,11 +11,17 @@
 #include "ngx_http_strata_lua.h"
 
 
+static void ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *conf,
+    ngx_http_strata_loc_conf_t *prev);
+
+
 static ngx_uint_t ngx_http_strata_headers_in_key(
     ngx_http_strata_loc_conf_t *conf);
 static uint64_t ngx_http_strata_server_scope(ngx_conf_t *cf);
 static uint64_t ngx_http_strata_listen_scope(ngx_http_core_main_conf_t *cmcf,
     ngx_http_core_srv_conf_t *cscf);
+static void ngx_http_strata_merge_fields(ngx_http_strata_loc_conf_t *prev,
+    ngx_http_strata_loc_conf_t *conf);
 static void ngx_http_strata_merge_policy(ngx_http_strata_loc_conf_t *conf);
 
 
@@ -57,8 +63,8 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     ngx_http_strata_loc_conf_t  *conf;
 
     /*
-     * zeroed by ngx_pcalloc(): zone, identity_value, vary_ignore, policy,
-     * cache_status, masks
+     * zeroed by ngx_pcalloc(): zone, identity_value, vary_ignore, trusted,
+     * policy, cache_status, masks
      */
 
     conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_strata_loc_conf_t));
@@ -90,6 +96,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->grace = NGX_CONF_UNSET_MSEC;
     conf->keep = NGX_CONF_UNSET_MSEC;
 
+    conf->request_control = NGX_CONF_UNSET;
     conf->bypass = NGX_CONF_UNSET_PTR;
     conf->no_cache = NGX_CONF_UNSET_PTR;
     conf->purge = NGX_CONF_UNSET_PTR;
@@ -117,16 +124,12 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
 }
 
 
-char *
-ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+/* What makes the key. */
+
+static void
+ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *conf,
+    ngx_http_strata_loc_conf_t *prev)
 {
-    ngx_http_strata_loc_conf_t *prev = parent;
-    ngx_http_strata_loc_conf_t *conf = child;
-
-    ngx_http_strata_main_conf_t  *smcf;
-
-    ngx_conf_merge_ptr_value(conf->shm_zone, prev->shm_zone, NULL);
-
     if (conf->key == NGX_CONF_UNSET_PTR) {
         conf->in_strata_key = prev->in_strata_key;
         conf->key_cookies = prev->key_cookies;
@@ -140,19 +143,26 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->namespace, prev->namespace, NULL);
     ngx_conf_merge_ptr_value(conf->languages, prev->languages, NULL);
 
-    if (conf->vary == NGX_CONF_UNSET) {
-        conf->vary_ignore = prev->vary_ignore;
-    }
-
-    ngx_conf_merge_value(conf->vary, prev->vary, 1);
-    ngx_conf_merge_uint_value(conf->vary_max, prev->vary_max, 16);
-
     conf->in_key = conf->in_strata_key
                    | ngx_http_strata_headers_in_key(conf);
 
     if (conf->identity == NGX_CONF_UNSET_UINT) {
         conf->identity_value = prev->identity_value;
     }
+}
+
+
+char *
+ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_strata_loc_conf_t *prev = parent;
+    ngx_http_strata_loc_conf_t *conf = child;
+
+    ngx_http_strata_main_conf_t  *smcf;
+
+    ngx_conf_merge_ptr_value(conf->shm_zone, prev->shm_zone, NULL);
+
+    ngx_http_strata_merge_key(conf, prev);
 
     ngx_conf_merge_uint_value(conf->identity, prev->identity,
                               NGX_HTTP_STRATA_IDENTITY_AUTO);
@@ -207,6 +217,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->cache_status, prev->cache_status, "");
     ngx_conf_merge_value(conf->cache_status_key, prev->cache_status_key, 0);
 
+    ngx_http_strata_merge_fields(prev, conf);
     ngx_http_strata_merge_policy(conf);
 
     if (conf->shm_zone && !conf->status_page) {
@@ -225,6 +236,27 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* What the fields of the origin and of the client may say. */
+
+static void
+ngx_http_strata_merge_fields(ngx_http_strata_loc_conf_t *prev,
+    ngx_http_strata_loc_conf_t *conf)
+{
+    if (conf->vary == NGX_CONF_UNSET) {
+        conf->vary_ignore = prev->vary_ignore;
+    }
+
+    ngx_conf_merge_value(conf->vary, prev->vary, 1);
+    ngx_conf_merge_uint_value(conf->vary_max, prev->vary_max, 16);
+
+    if (conf->request_control == NGX_CONF_UNSET) {
+        conf->trusted = prev->trusted;
+    }
+
+    ngx_conf_merge_value(conf->request_control, prev->request_control, 0);
 }
 
 

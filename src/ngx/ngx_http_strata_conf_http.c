@@ -5,14 +5,129 @@
 
 /*
  * Set handlers of what the origin's and the client's fields may say:
- * strata_vary, strata_vary_max.
+ * strata_request_control, strata_vary, strata_vary_max.
  */
 
 #include "ngx_http_strata_conf_set.h"
 #include "../base/strata_field.h"
 
 
+static ngx_int_t ngx_http_strata_cidrs_add(ngx_conf_t *cf, ngx_array_t *cidrs,
+    ngx_str_t list);
 static ngx_int_t ngx_http_strata_names_add(ngx_array_t *names, ngx_str_t list);
+
+
+/* on | off | trusted=cidr,... */
+
+char *
+ngx_http_strata_set_request_control(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_str_t                   *value, list;
+    ngx_uint_t                   i;
+    ngx_http_strata_loc_conf_t  *slcf = conf;
+
+    static ngx_str_t  trusted = ngx_string("trusted=");
+
+    if (slcf->request_control != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    slcf->request_control = !ngx_http_strata_is_off(cf);
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2
+        && (!slcf->request_control || ngx_strcmp(value[1].data, "on") == 0))
+    {
+        return NGX_CONF_OK;
+    }
+
+    slcf->trusted = ngx_array_create(cf->pool, 4, sizeof(ngx_cidr_t));
+    if (slcf->trusted == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (value[i].len < trusted.len
+            || ngx_strncmp(value[i].data, trusted.data, trusted.len) != 0)
+        {
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+        }
+
+        list.data = value[i].data + trusted.len;
+        list.len = value[i].len - trusted.len;
+
+        switch (ngx_http_strata_cidrs_add(cf, slcf->trusted, list)) {
+
+        case NGX_OK:
+            break;
+
+        case NGX_DECLINED:
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+
+        default:
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* Adds the addresses and networks of a list.  NGX_DECLINED: one is none. */
+
+static ngx_int_t
+ngx_http_strata_cidrs_add(ngx_conf_t *cf, ngx_array_t *cidrs, ngx_str_t list)
+{
+    u_char      *p, *last;
+    ngx_int_t    rc;
+    ngx_str_t    text;
+    ngx_cidr_t  *cidr;
+
+    p = list.data;
+    last = p + list.len;
+
+    for ( ;; ) {
+        cidr = ngx_array_push(cidrs);
+        if (cidr == NULL) {
+            return NGX_ERROR;
+        }
+
+        text.data = p;
+
+        while (p < last && *p != ',') {
+            p++;
+        }
+
+        text.len = p - text.data;
+
+        if (text.len == sizeof("unix:") - 1
+            && ngx_strncmp(text.data, "unix:", text.len) == 0)
+        {
+            ngx_memzero(cidr, sizeof(ngx_cidr_t));
+            cidr->family = AF_UNIX;
+
+        } else {
+            rc = ngx_ptocidr(&text, cidr);
+
+            if (rc == NGX_ERROR) {
+                return NGX_DECLINED;
+            }
+
+            if (rc == NGX_DONE) {
+                ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                                   "low address bits of %V are meaningless",
+                                   &text);
+            }
+        }
+
+        if (p++ == last) {
+            return NGX_OK;
+        }
+    }
+}
 
 
 /* on | off | [on] ignore=name,... */

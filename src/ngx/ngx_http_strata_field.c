@@ -9,10 +9,13 @@
 
 #include "ngx_http_strata.h"
 #include "ngx_http_strata_list.h"
+#include "../base/strata_str.h"
 #include "../rfc/strata_coding.h"
 #include "../rfc/strata_language.h"
 
 
+static void ngx_http_strata_field_control(ngx_http_request_t *r,
+    strata_cc_t *cc);
 static bool ngx_http_strata_field_get(ngx_http_request_t *r,
     strata_str_t name, size_t nth, strata_str_t *value);
 
@@ -103,6 +106,78 @@ ngx_http_strata_field_language(ngx_http_request_t *r,
     }
 
     return strata_language_best(&l);
+}
+
+
+/*
+ * What this request's directives ask for, if they count: ctx->want stays NULL
+ * where nothing was said of stored responses.
+ */
+
+ngx_int_t
+ngx_http_strata_field_want(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    strata_cc_t  cc;
+
+    if (ctx->conf->trusted
+        && ngx_cidr_match(r->connection->sockaddr, ctx->conf->trusted)
+           != NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    ngx_http_strata_field_control(r, &cc);
+
+    ctx->no_store = ((cc.flags & STRATA_CC_NO_STORE) != 0);
+    ctx->only_if_cached = ((cc.flags & STRATA_CC_ONLY_IF_CACHED) != 0);
+
+    if (cc.flags == 0) {
+        return NGX_OK;
+    }
+
+    ctx->want = ngx_palloc(r->pool, sizeof(strata_want_t));
+    if (ctx->want == NULL) {
+        return NGX_ERROR;
+    }
+
+    strata_want_read(ctx->want, &cc);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_strata_field_control(ngx_http_request_t *r, strata_cc_t *cc)
+{
+    size_t         nth;
+    strata_str_t   value, member;
+    strata_list_t  list;
+
+    static const strata_str_t  control = strata_string("cache-control");
+    static const strata_str_t  pragma = strata_string("pragma");
+    static const strata_str_t  no_cache = strata_string("no-cache");
+
+    strata_cc_init(cc);
+
+    for (nth = 0; ngx_http_strata_field_get(r, control, nth, &value); nth++) {
+        strata_cc_parse(cc, value);
+    }
+
+    /* RFC 7234, 5.4: the one who does not know Cache-Control */
+
+    for ( /* void */ ;
+         !(cc->flags & STRATA_CC_SEEN)
+         && ngx_http_strata_field_get(r, pragma, nth, &value);
+         nth++)
+    {
+        strata_list_start(&list, value);
+
+        while (strata_list_next(&list, &member)) {
+            if (strata_str_caseeq(member, no_cache)) {
+                cc->flags |= STRATA_CC_NO_CACHE;
+            }
+        }
+    }
 }
 
 

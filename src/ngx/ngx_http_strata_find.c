@@ -10,7 +10,6 @@
  */
 
 #include "ngx_http_strata.h"
-#include "../rfc/strata_reuse.h"
 
 
 static int ngx_http_strata_find_entry(ngx_http_request_t *r,
@@ -21,6 +20,7 @@ static int ngx_http_strata_find_variant(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, int rc);
 static ngx_int_t ngx_http_strata_found(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
+static ngx_uint_t ngx_http_strata_refused(ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_found_stale(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static void ngx_http_strata_keep_stale(ngx_http_strata_ctx_t *ctx);
@@ -39,6 +39,10 @@ ngx_http_strata_lookup(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ngx_int_t  no_cache;
 
     if (ctx->bypass) {
+        if (ctx->only_if_cached) {
+            return ngx_http_strata_only_cached(ctx);
+        }
+
         ngx_http_strata_count(ctx->zone, bypass);
 
         no_cache = ngx_http_test_predicates(r, ctx->conf->no_cache);
@@ -209,7 +213,8 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     }
 
     if ((int64_t) ngx_current_msec < ctx->meta.fresh_until
-        && !(ctx->meta.flags & STRATA_META_NO_CACHE))
+        && !(ctx->meta.flags & STRATA_META_NO_CACHE)
+        && (ctx->want == NULL || !ngx_http_strata_refused(ctx)))
     {
         ctx->reason = STRATA_REASON_NONE;
         ctx->fwd = STRATA_FWD_NONE;
@@ -247,6 +252,22 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 }
 
 
+/*
+ * It is fresh, but does the request want it?  What a fetch brought that it has
+ * waited for is what it gets.
+ */
+
+static ngx_uint_t
+ngx_http_strata_refused(ngx_http_strata_ctx_t *ctx)
+{
+    strata_reason_e  reason;
+
+    return !ctx->filling && !ctx->fresh_word
+           && strata_reuse(&ctx->meta, ctx->want, ngx_current_msec, &reason)
+              != STRATA_REUSE_HIT;
+}
+
+
 static ngx_int_t
 ngx_http_strata_found_stale(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
@@ -254,25 +275,29 @@ ngx_http_strata_found_stale(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     strata_reason_e             reason;
     strata_reuse_e              reuse;
 
-    ngx_memzero(&want, sizeof(strata_want_t));
+    static const strata_want_t  none = { false, false, -1, -1, -1 };
 
-    want.max_age_ms = -1;
-    want.min_fresh_ms = -1;
-    want.max_stale_ms = -1;
+    want = ctx->want ? *ctx->want : none;
     want.updating = ctx->conf->background_update;
 
     reason = STRATA_REASON_EXPIRED;
     reuse = strata_reuse(&ctx->meta, &want, ngx_current_msec, &reason);
 
     ctx->reason = reason;
-    ctx->fwd = STRATA_FWD_STALE;
+    ctx->fwd = (reason == STRATA_REASON_REQUEST) ? STRATA_FWD_REQUEST
+                                                 : STRATA_FWD_STALE;
     ctx->expired = 1;
 
     switch (reuse) {
 
     case STRATA_REUSE_HIT:
     case STRATA_REUSE_STALE:
-        ngx_http_strata_refresh(r, ctx);
+        ctx->status = NGX_HTTP_STRATA_STALE;
+
+        if (want.updating) {
+            ngx_http_strata_refresh(r, ctx);
+        }
+
         ngx_http_strata_count(ctx->zone, stale);
         ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_SERVE);
         return ngx_http_strata_serve(r, ctx);
@@ -387,6 +412,10 @@ ngx_http_strata_missed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
     strata_store_t  *st;
 
+    if (ctx->only_if_cached) {
+        return ngx_http_strata_only_cached(ctx);
+    }
+
     st = ctx->zone->store;
 
     if (!ctx->holding_stale) {
@@ -438,8 +467,10 @@ ngx_http_strata_fetch(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     {
         rc = ngx_http_strata_flight_join(ctx->zone, ctx->conf, &ctx->key,
                                          &ctx->primary.digest,
-                                         ngx_current_msec, r->connection->log,
-                                         &fl, &reason);
+                                         ctx->reason == STRATA_REASON_REQUEST
+                                         ? INT64_MAX
+                                         : (int64_t) ngx_current_msec,
+                                         r->connection->log, &fl, &reason);
     }
 
     switch (rc) {

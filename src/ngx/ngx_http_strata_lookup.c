@@ -65,6 +65,12 @@ ngx_http_strata_handler(ngx_http_request_t *r)
         return ngx_http_strata_purge_handler(r, ctx);
     }
 
+    if (conf->request_control
+        && ngx_http_strata_field_want(r, ctx) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (ctx->zone->store == NULL) {
         return ngx_http_strata_pass(ctx, STRATA_REASON_NO_SEAT);
     }
@@ -82,6 +88,13 @@ ngx_http_strata_handler(ngx_http_request_t *r)
          */
 
         ctx->invalidate = 1;
+    }
+
+    if (reason == STRATA_REASON_NONE && ctx->no_store) {
+
+        /* nothing of it is kept, nor of what is kept used for it */
+
+        reason = STRATA_REASON_REQUEST;
     }
 
     if (reason != STRATA_REASON_NONE) {

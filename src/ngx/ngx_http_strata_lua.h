@@ -81,13 +81,15 @@ typedef struct {
     ngx_http_request_t  *request;    /* whose script runs, or NULL */
     void             *data;          /* what the hook's functions work on */
     uint32_t          steps;         /* of pattern matching, in this call */
+    ngx_uint_t        nested;        /* coroutines that run, in this call */
 
     /* private to ngx_http_strata_lua_vm.c */
     ngx_http_strata_lua_conf_t  *conf;
     ngx_log_t        *log;
     size_t            used;
     size_t            churned;       /* bytes since the clock was read */
-    uint64_t          deadline_ns;   /* CPU clock; 0: not set yet */
+    uint64_t          since_ns;      /* when a hook first came; 0: not yet */
+    uint64_t          cpu_ns;        /* the CPU clock then */
     int               traceback;     /* references */
     int               sandbox;
     unsigned          active:1;
@@ -126,6 +128,8 @@ void ngx_http_strata_vm_leave(ngx_http_strata_script_t *script);
  * budget counts from start; leave() also ends it.
  */
 void ngx_http_strata_vm_start(ngx_http_request_t *r, void *data);
+
+void ngx_http_strata_vm_charge(size_t bytes);
 
 /*
  * Calls fn protected: for what has to build Lua values outside of a script;

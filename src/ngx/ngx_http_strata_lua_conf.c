@@ -433,15 +433,27 @@ ngx_http_strata_lua_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* A directive "..._by_lua_file". */
+/* A directive "..._by_lua_file path | off". */
 
 char *
 ngx_http_strata_lua_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_str_t                 *value;
-    ngx_http_strata_script_t  *script;
+    ngx_str_t                  *value;
+    ngx_http_strata_script_t   *script;
+    ngx_http_strata_script_t  **field;
 
     value = cf->args->elts;
+
+    if (value[1].len == 3 && ngx_strncmp(value[1].data, "off", 3) == 0) {
+        field = (ngx_http_strata_script_t **) ((char *) conf + cmd->offset);
+
+        if (*field != NGX_CONF_UNSET_PTR) {
+            return "is duplicate";
+        }
+
+        *field = NULL;
+        return NGX_CONF_OK;
+    }
 
     script = ngx_pcalloc(cf->pool, sizeof(ngx_http_strata_script_t));
     if (script == NULL) {
@@ -498,14 +510,14 @@ ngx_http_strata_lua_read_file(ngx_http_strata_script_t *script, ngx_log_t *log)
                             NGX_FILE_OPEN, 0);
 
     if (file.fd == NGX_INVALID_FILE) {
-        ngx_log_error(NGX_LOG_ERR, log, ngx_errno, ngx_open_file_n " \"%V\" failed",
-                      &script->file);
+        ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
+                      ngx_open_file_n " \"%V\" failed", &script->file);
         return NGX_ERROR;
     }
 
     if (ngx_fd_info(file.fd, &fi) == NGX_FILE_ERROR) {
-        ngx_log_error(NGX_LOG_ERR, log, ngx_errno, ngx_fd_info_n " \"%V\" failed",
-                      &script->file);
+        ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
+                      ngx_fd_info_n " \"%V\" failed", &script->file);
         goto done;
     }
 
@@ -551,8 +563,8 @@ ngx_http_strata_lua_read_file(ngx_http_strata_script_t *script, ngx_log_t *log)
 done:
 
     if (ngx_close_file(file.fd) == NGX_FILE_ERROR) {
-        ngx_log_error(NGX_LOG_ALERT, log, ngx_errno, ngx_close_file_n " \"%V\" failed",
-                      &script->file);
+        ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
+                      ngx_close_file_n " \"%V\" failed", &script->file);
     }
 
     return rc;

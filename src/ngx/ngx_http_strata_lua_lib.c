@@ -16,6 +16,7 @@
 #define NGX_HTTP_STRATA_LIB_REP      (1024 * 1024)  /* bytes of a result */
 #define NGX_HTTP_STRATA_LIB_CONCAT   65536          /* elements */
 #define NGX_HTTP_STRATA_LIB_SORT     16384
+#define NGX_HTTP_STRATA_LIB_NESTED   32             /* coroutines */
 
 
 static void ngx_http_strata_lib_begin(lua_State *L, strata_match_t *m);
@@ -149,6 +150,8 @@ ngx_http_strata_lib_search(lua_State *L, ngx_uint_t find)
     }
 
     if (find && (i == m.pattern.len || lua_toboolean(L, 4))) {
+        ngx_http_strata_vm_charge(m.subject.len);
+
         p = (m.pattern.len == 0) ? m.subject.data + at
             : memmem(m.subject.data + at, m.subject.len - at, m.pattern.data,
                      m.pattern.len);
@@ -417,6 +420,8 @@ ngx_http_strata_lib_rep(lua_State *L)
         return luaL_error(L, "resulting string too large");
     }
 
+    ngx_http_strata_vm_charge((n > 0) ? len * n : 0);
+
     luaL_buffinit(L, &b);
 
     while (len && n-- > 0) {
@@ -426,6 +431,61 @@ ngx_http_strata_lib_rep(lua_State *L)
     luaL_pushresult(&b);
 
     return 1;
+}
+
+
+/* Upvalue: the function of the standard library, which reads all of arg 1. */
+
+static int
+ngx_http_strata_lib_charged(lua_State *L)
+{
+    size_t  len;
+
+    (void) luaL_checklstring(L, 1, &len);
+
+    ngx_http_strata_vm_charge(len);
+
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+
+    return lua_gettop(L);
+}
+
+
+static int
+ngx_http_strata_lib_charge(lua_State *L)
+{
+    lua_settop(L, 1);
+    lua_pushcclosure(L, ngx_http_strata_lib_charged, 1);
+
+    return 1;
+}
+
+
+/* Around the resumption of a coroutine; a call of a hook starts at 0. */
+
+static int
+ngx_http_strata_lib_enter(lua_State *L)
+{
+    if (ngx_http_strata_vm.nested == NGX_HTTP_STRATA_LIB_NESTED) {
+        return luaL_error(L, "too many nested coroutines");
+    }
+
+    ngx_http_strata_vm.nested++;
+
+    return 0;
+}
+
+
+static int
+ngx_http_strata_lib_leave(lua_State *L)
+{
+    if (ngx_http_strata_vm.nested) {
+        ngx_http_strata_vm.nested--;
+    }
+
+    return 0;
 }
 
 
@@ -494,15 +554,78 @@ ngx_http_strata_lib_impure(lua_State *L)
 }
 
 
+/*
+ * module(name): the function of the text file that strata_lua_path has for
+ * it, or nil and why not.
+ */
+
+static int
+ngx_http_strata_lib_module(lua_State *L)
+{
+    size_t       len;
+    const char  *name, *path, *end, *file;
+
+    name = luaL_checklstring(L, 1, &len);
+
+    if (len == 0 || len != strspn(name, "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."))
+    {
+        lua_pushnil(L);
+        lua_pushliteral(L, "a name has letters, digits, \"_\", \"-\", \".\"");
+        return 2;
+    }
+
+    name = luaL_gsub(L, name, ".", "/");
+    path = ngx_http_strata_vm.conf->path.len
+           ? (char *) ngx_http_strata_vm.conf->path.data : "";
+
+    while (*path) {
+        end = strchr(path, ';');
+
+        if (end == NULL) {
+            end = path + strlen(path);
+        }
+
+        lua_pushlstring(L, path, end - path);
+        file = luaL_gsub(L, lua_tostring(L, -1), "?", name);
+
+        if (access(file, F_OK) == 0) {
+
+            /* text only: bytecode can crash the VM */
+
+            if (luaL_loadfilex(L, file, "t") == 0) {
+                return 1;
+            }
+
+            lua_pushnil(L);
+            lua_insert(L, -2);
+            return 2;
+        }
+
+        lua_pop(L, 2);
+        path = *end ? end + 1 : end;
+    }
+
+    lua_pushnil(L);
+    lua_pushliteral(L, "no such file in strata_lua_path");
+
+    return 2;
+}
+
+
 static const luaL_Reg  ngx_http_strata_lib[] = {
     { "find",    ngx_http_strata_lib_find },
     { "match",   ngx_http_strata_lib_match },
     { "gmatch",  ngx_http_strata_lib_gmatch },
     { "gsub",    ngx_http_strata_lib_gsub },
     { "rep",     ngx_http_strata_lib_rep },
+    { "charge",  ngx_http_strata_lib_charge },
+    { "enter",   ngx_http_strata_lib_enter },
     { "few",     ngx_http_strata_lib_few },
     { "freeze",  ngx_http_strata_lib_freeze },
     { "impure",  ngx_http_strata_lib_impure },
+    { "leave",   ngx_http_strata_lib_leave },
+    { "module",  ngx_http_strata_lib_module },
     { NULL,      NULL }
 };
 

@@ -12,8 +12,8 @@
  *
  * The budget is the worker's CPU time.  The clock is read by the hook that
  * LuaJIT runs every NGX_HTTP_STRATA_VM_COUNT instructions, so a short script
- * never reads it, and by the allocator after some megabytes, as few
- * instructions can move many bytes.
+ * never reads it, and sooner after a megabyte was moved, which takes few
+ * instructions.
  */
 
 #include "ngx_http_strata_lua.h"
@@ -22,10 +22,11 @@
 #include <luajit.h>
 
 
-#define NGX_HTTP_STRATA_VM_COUNT   1000
+#define NGX_HTTP_STRATA_VM_COUNT   250
 #define NGX_HTTP_STRATA_VM_STEPS   500000
-#define NGX_HTTP_STRATA_VM_LARGE   4096
-#define NGX_HTTP_STRATA_VM_CHURN   (2 * 1024 * 1024)
+#define NGX_HTTP_STRATA_VM_LARGE   4096             /* bytes worth counting */
+#define NGX_HTTP_STRATA_VM_CHURN   (1024 * 1024)    /* between two looks */
+#define NGX_HTTP_STRATA_VM_PIECE   (1024 * 1024)    /* most at once */
 
 
 static int ngx_http_strata_vm_setup(lua_State *L);
@@ -45,11 +46,11 @@ ngx_http_strata_vm_t  ngx_http_strata_vm;
 
 
 static uint64_t
-ngx_http_strata_vm_clock(void)
+ngx_http_strata_vm_clock(clockid_t clock)
 {
     struct timespec  ts;
 
-    (void) clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    (void) clock_gettime(clock, &ts);
 
     return (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
@@ -195,6 +196,31 @@ ngx_http_strata_vm_traceback(lua_State *L)
 }
 
 
+/*
+ * Some C function works on so many bytes: after enough of them the next
+ * instruction looks at the clock.
+ */
+
+void
+ngx_http_strata_vm_charge(size_t bytes)
+{
+    ngx_http_strata_vm_t  *vm;
+
+    vm = &ngx_http_strata_vm;
+
+    vm->churned += bytes;
+
+    if (vm->churned > NGX_HTTP_STRATA_VM_CHURN && vm->active
+        && vm->conf->budget && !vm->conf->jit)
+    {
+        vm->churned = 0;
+
+        (void) lua_sethook(vm->state, ngx_http_strata_vm_hook, LUA_MASKCOUNT,
+                           1);
+    }
+}
+
+
 static void *
 ngx_http_strata_vm_alloc(void *data, void *p, size_t old, size_t size)
 {
@@ -210,24 +236,13 @@ ngx_http_strata_vm_alloc(void *data, void *p, size_t old, size_t size)
     if (size > old) {
 
         if (vm->used + (size - old) > vm->conf->memory
-            || size > vm->conf->memory / 8)
+            || size > NGX_HTTP_STRATA_VM_PIECE)
         {
             return NULL;
         }
 
-        if (size >= NGX_HTTP_STRATA_VM_LARGE && vm->active && vm->conf->budget
-            && !vm->conf->jit)
-        {
-            vm->churned += size;
-
-            if (vm->churned > NGX_HTTP_STRATA_VM_CHURN) {
-                vm->churned = 0;
-
-                /* the next instruction looks at the clock */
-
-                (void) lua_sethook(vm->state, ngx_http_strata_vm_hook,
-                                   LUA_MASKCOUNT, 1);
-            }
+        if (size >= NGX_HTTP_STRATA_VM_LARGE) {
+            ngx_http_strata_vm_charge(size);
         }
     }
 
@@ -246,6 +261,27 @@ ngx_http_strata_vm_alloc(void *data, void *p, size_t old, size_t size)
 }
 
 
+/* CPU time costs a system call to ask for: only once so much time passed. */
+
+static ngx_uint_t
+ngx_http_strata_vm_late(ngx_http_strata_vm_t *vm)
+{
+    uint64_t  now, budget;
+
+    now = ngx_http_strata_vm_clock(CLOCK_MONOTONIC);
+    budget = (uint64_t) vm->conf->budget * 1000000;
+
+    if (vm->since_ns == 0) {
+        vm->since_ns = now;
+        vm->cpu_ns = ngx_http_strata_vm_clock(CLOCK_THREAD_CPUTIME_ID);
+    }
+
+    return now - vm->since_ns >= budget
+           && ngx_http_strata_vm_clock(CLOCK_THREAD_CPUTIME_ID) - vm->cpu_ns
+              >= budget;
+}
+
+
 /*
  * Runs between two instructions.  Over the budget it raises an error and comes
  * again at every further instruction: whoever catches the error meets the next
@@ -255,7 +291,6 @@ ngx_http_strata_vm_alloc(void *data, void *p, size_t old, size_t size)
 static void
 ngx_http_strata_vm_hook(lua_State *L, lua_Debug *ar)
 {
-    uint64_t               now;
     ngx_http_strata_vm_t  *vm;
 
     vm = &ngx_http_strata_vm;
@@ -265,13 +300,8 @@ ngx_http_strata_vm_hook(lua_State *L, lua_Debug *ar)
     }
 
     if (!vm->killed) {
-        now = ngx_http_strata_vm_clock();
 
-        if (vm->deadline_ns == 0) {
-            vm->deadline_ns = now + (uint64_t) vm->conf->budget * 1000000;
-        }
-
-        if (now < vm->deadline_ns) {
+        if (!ngx_http_strata_vm_late(vm)) {
             (void) lua_sethook(L, ngx_http_strata_vm_hook, LUA_MASKCOUNT,
                                NGX_HTTP_STRATA_VM_COUNT);
             return;
@@ -481,8 +511,9 @@ ngx_http_strata_vm_start(ngx_http_request_t *r, void *data)
     vm->request = r;
     vm->data = data;
     vm->steps = NGX_HTTP_STRATA_VM_STEPS;
+    vm->nested = 0;
     vm->churned = 0;
-    vm->deadline_ns = 0;
+    vm->since_ns = 0;
     vm->active = 1;
 }
 

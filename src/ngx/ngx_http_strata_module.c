@@ -102,13 +102,9 @@ static ngx_uint_t  ngx_http_strata_at_least_1 = 1;
       NGX_HTTP_LOC_CONF_OFFSET,                                               \
       offsetof(ngx_http_strata_loc_conf_t, field), post }
 
-#define ngx_http_strata_hook(name, field)                                     \
-    { ngx_string(name "_by_lua_block"),                                       \
-      NGX_HTTP_STRATA_ANY|NGX_CONF_BLOCK|NGX_CONF_NOARGS,                     \
+#define ngx_http_strata_block(name, field)                                    \
+    { ngx_string(name), NGX_HTTP_STRATA_ANY|NGX_CONF_BLOCK|NGX_CONF_NOARGS,   \
       ngx_http_strata_lua_block, NGX_HTTP_LOC_CONF_OFFSET,                    \
-      offsetof(ngx_http_strata_loc_conf_t, field), NULL },                    \
-    { ngx_string(name "_by_lua_file"), NGX_HTTP_STRATA_ANY|NGX_CONF_TAKE1,    \
-      ngx_http_strata_lua_file, NGX_HTTP_LOC_CONF_OFFSET,                     \
       offsetof(ngx_http_strata_loc_conf_t, field), NULL }
 
 #define ngx_http_strata_lua(name, args)                                       \
@@ -160,7 +156,10 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_key_args", NGX_CONF_1MORE,
                         ngx_http_strata_set_key_args, args, NULL),
 
-    ngx_http_strata_hook("strata_key", key_by_lua),
+    ngx_http_strata_block("strata_key_by_lua_block", key_by_lua),
+
+    ngx_http_strata_loc("strata_key_by_lua_file", NGX_CONF_TAKE1,
+                        ngx_http_strata_lua_file, key_by_lua, NULL),
 
     ngx_http_strata_loc("strata_key_cookies", NGX_CONF_1MORE,
                         ngx_http_strata_set_key_cookies, cookies, NULL),
@@ -220,6 +219,10 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_purge_mode", NGX_CONF_TAKE1,
                         ngx_http_strata_set_enum, purge_mode,
                         ngx_http_strata_purge_modes),
+
+    ngx_http_strata_loc("strata_request_control", NGX_CONF_1MORE,
+                        ngx_http_strata_set_request_control, request_control,
+                        NULL),
 
     ngx_http_strata_loc("strata_revalidate", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, revalidate, NULL),

@@ -6,7 +6,7 @@
 /*
  * A client request: one state, one table of edges, one function that moves it.
  *
- *   start  -> lookup | pass
+ *   start  -> lookup | pass | fail
  *   lookup -> serve | wait | pass | fail
  *   wait   -> lookup | serve | pipe | pass | fail
  *   serve, pipe, pass, fail: final
@@ -17,7 +17,6 @@
  */
 
 #include "ngx_http_strata.h"
-#include "../rfc/strata_reuse.h"
 
 
 static ngx_int_t ngx_http_strata_waited(ngx_http_request_t *r,
@@ -36,7 +35,7 @@ static void ngx_http_strata_cleanup(void *data);
 #define to(s)  (1u << NGX_HTTP_STRATA_##s)
 
 static const uint32_t  ngx_http_strata_edges[] = {
-    /* start  */  to(LOOKUP) | to(PASS),
+    /* start  */  to(LOOKUP) | to(PASS) | to(FAIL),
     /* lookup */  to(SERVE) | to(WAIT) | to(PASS) | to(FAIL),
     /* wait   */  to(LOOKUP) | to(SERVE) | to(PIPE) | to(PASS) | to(FAIL),
     /* serve  */  0,
@@ -176,6 +175,10 @@ ngx_http_strata_ttl(ngx_http_strata_ctx_t *ctx)
 ngx_int_t
 ngx_http_strata_pass(ngx_http_strata_ctx_t *ctx, strata_reason_e reason)
 {
+    if (ctx->only_if_cached) {
+        return ngx_http_strata_only_cached(ctx);
+    }
+
     ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_PASS);
 
     /* $strata_key outlives the buffer; without memory it is empty */
@@ -193,6 +196,7 @@ ngx_http_strata_pass(ngx_http_strata_ctx_t *ctx, strata_reason_e reason)
     } else {
         ctx->status = NGX_HTTP_STRATA_PASSED;
         ctx->fwd = (reason == STRATA_REASON_METHOD) ? STRATA_FWD_METHOD
+                   : (reason == STRATA_REASON_REQUEST) ? STRATA_FWD_REQUEST
                    : (reason == STRATA_REASON_HIT_FOR_MISS
                       || reason == STRATA_REASON_MIN_USES
                       || reason == STRATA_REASON_LOCK_TIMEOUT)
@@ -203,6 +207,22 @@ ngx_http_strata_pass(ngx_http_strata_ctx_t *ctx, strata_reason_e reason)
     ngx_http_strata_count_reason(ctx->zone, reason);
 
     return NGX_DECLINED;
+}
+
+
+/* RFC 9111, 5.2.1.7: the origin may not be asked, and nothing here will do. */
+
+ngx_int_t
+ngx_http_strata_only_cached(ngx_http_strata_ctx_t *ctx)
+{
+    ctx->status = NGX_HTTP_STRATA_MISS;
+    ctx->reason = STRATA_REASON_REQUEST;
+    ctx->fwd = STRATA_FWD_NONE;
+
+    ngx_http_strata_count_reason(ctx->zone, ctx->reason);
+    ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_FAIL);
+
+    return NGX_HTTP_GATEWAY_TIME_OUT;
 }
 
 

@@ -76,6 +76,7 @@ typedef struct {
     size_t           bulk_max;     /* of the reply being read */
     size_t           values;       /* ... more it may have */
     const char      *error;        /* what was wrong, after STRATA_ERROR */
+    strata_reply_t   root;
 } strata_reader_t;
 
 /* Most bytes of a status, an error, a number, with its line end. */

@@ -15,6 +15,22 @@ static bool strata_reuse_too_old(const strata_meta_t *m,
 static bool strata_reuse_kept(const strata_meta_t *m, int64_t now);
 
 
+void
+strata_want_read(strata_want_t *w, const strata_cc_t *cc)
+{
+    w->updating = false;
+    w->no_cache = cc->flags & (STRATA_CC_NO_CACHE|STRATA_CC_NO_CACHE_FIELDS);
+
+    w->max_age_ms = cc->max_age < 0 ? -1 : cc->max_age * 1000;
+    w->min_fresh_ms = cc->min_fresh < 0 ? -1 : cc->min_fresh * 1000;
+    w->max_stale_ms = cc->max_stale < 0 ? -1 : cc->max_stale * 1000;
+
+    if (cc->flags & STRATA_CC_MAX_STALE_ANY) {
+        w->max_stale_ms = INT64_MAX;
+    }
+}
+
+
 strata_reuse_e
 strata_reuse(const strata_meta_t *m, const strata_want_t *w, int64_t now,
     strata_reason_e *reason)
@@ -66,13 +82,12 @@ strata_reuse_stale(const strata_meta_t *m, const strata_want_t *w,
     purged = m->flags & STRATA_META_SOFT_PURGED;
     late = strata_max(now - m->fresh_until, 0);
     picky = w->no_cache || w->min_fresh_ms > 0
+            || (w->max_age_ms >= 0 && w->max_stale_ms < 0)
             || strata_reuse_too_old(m, w, now);
 
     *reason = purged ? STRATA_REASON_SOFT_PURGE : STRATA_REASON_EXPIRED;
 
-    /*
-     * RFC 9111, 5.2.1.2, within 4.2.4.  A client cannot undo a purge.
-     */
+    /* RFC 9111, 5.2.1.2, within 4.2.4.  A client cannot undo a purge. */
     if (!picky && !purged && w->max_stale_ms >= 0 && late <= w->max_stale_ms
         && (m->flags & STRATA_META_MUST_REVALIDATE) == 0)
     {
@@ -123,7 +138,7 @@ strata_reuse_on_error(const strata_meta_t *m, bool allowed, int64_t now)
 
     /* fresh, but the request insisted on asking: RFC 9111 does not forbid it */
     if (late < 0 && (m->flags & STRATA_META_SOFT_PURGED) == 0) {
-        return true;
+        return allowed;
     }
 
     if (m->flags & STRATA_META_MUST_REVALIDATE) {

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* with: src/base/strata_reason.c */
+/* with: src/base/strata_reason.c src/base/strata_str.c
+ *       src/rfc/strata_cc.c src/rfc/strata_sf.c */
 
 #include "rfc/strata_reuse.c"
 #include "rfc_test.h"
@@ -104,7 +105,9 @@ static const reuse_row_t  reuses[] = {
     { "9111 5.2.1.1 max-age, stale", 60, 0, 0, 0,
       { true, false, 30*S, -1, -1 }, 70*S, ASK, STRATA_REASON_EXPIRED },
     { "9111 5.2.1.1 larger max-age, stale", 60, 0, 0, 0,
-      { true, false, 300*S, -1, -1 }, 70*S, STALE, STRATA_REASON_EXPIRED },
+      { true, false, 300*S, -1, -1 }, 70*S, ASK, STRATA_REASON_EXPIRED },
+    { "9111 5.2.1.1 larger max-age and max-stale", 60, 0, 0, 0,
+      { true, false, 300*S, -1, 0 }, 70*S, STALE, STRATA_REASON_EXPIRED },
     { "9111 5.2.1.3 min-fresh", 0, 0, 0, 0, { true, false, -1, 20*S, -1 },
       40*S, HIT, STRATA_REASON_NONE },
     { "9111 5.2.1.3 min-fresh, too late", 0, 0, 0, 0,
@@ -155,7 +158,8 @@ static const error_row_t  errors[] = {
     { "9111 4.2.4 must-revalidate, fresh", 0, 0, MR, true, 59*S, true },
     { "9111 5.2.2.4 no-cache", 0, 30, NC, true, 61*S, false },
     { "9111 5.2.2.4 no-cache, fresh", 0, 30, NC, true, 0, false },
-    { "9111 5.2.1.4 fresh, the request asked", 0, 0, 0, false, 0, true },
+    { "9111 5.2.1.4 fresh, the request asked", 0, 0, 0, true, 0, true },
+    { "9111 5.2.1.4 fresh, the origin's own word", 0, 0, 0, false, 0, false },
     { "soft purge", 0, 30, SP, true, 61*S, true },
     { "soft purge, no window", 0, 0, SP, true, 61*S, false },
     { "a Vary rule", 30, 30, VR, true, 0, false }
@@ -180,6 +184,51 @@ meta_of(uint32_t stale, uint32_t error, uint32_t keep, uint8_t flags)
 }
 
 
+typedef struct {
+    const char     *value;
+    strata_want_t   want;
+} want_row_t;
+
+static const want_row_t  wants[] = {
+    { "", NEVER },
+    { "no-cache", { false, true, -1, -1, -1 } },
+    { "NO-CACHE=\"a\"", { false, true, -1, -1, -1 } },
+    { "no-store, only-if-cached", NEVER },
+    { "max-age=0", { false, false, 0, -1, -1 } },
+    { "max-age=x", { false, false, 0, -1, -1 } },
+    { "max-age=99999999999", { false, false, INT32_MAX * S, -1, -1 } },
+    { "min-fresh=7, min-fresh=9", { false, false, -1, 9*S, -1 } },
+    { "max-stale", { false, false, -1, -1, ANY } },
+    { "max-stale=5", { false, false, -1, -1, 5*S } },
+    { "max-stale=x", { false, false, -1, -1, 0 } },
+    { "max-stale, max-age=1", { false, false, 1*S, -1, ANY } },
+    { "s-maxage=5, must-revalidate, foo=1", NEVER }
+};
+
+
+static void
+test_wants(void)
+{
+    size_t                i;
+    strata_cc_t           cc;
+    strata_want_t         w;
+    const strata_want_t  *t;
+
+    for (i = 0; i < rows(wants); i++) {
+        strata_cc_init(&cc);
+        strata_cc_parse(&cc, str(wants[i].value));
+        strata_want_read(&w, &cc);
+        t = &wants[i].want;
+
+        ok(w.updating == t->updating && w.no_cache == t->no_cache
+           && w.max_age_ms == t->max_age_ms
+           && w.min_fresh_ms == t->min_fresh_ms
+           && w.max_stale_ms == t->max_stale_ms,
+           "RFC 9111 5.2.1: %s", wants[i].value);
+    }
+}
+
+
 int
 main(void)
 {
@@ -200,6 +249,8 @@ main(void)
                    (const char *) strata_reasons[reason].data);
         }
     }
+
+    test_wants();
 
     for (i = 0; i < rows(errors); i++) {
         e = &errors[i];
