@@ -142,6 +142,8 @@ typedef struct {
     ngx_int_t                  heuristic_max;
     ngx_uint_t                 set_cookie;
     ngx_uint_t                 ignore_headers;
+    ngx_array_t               *controls;    /* of strata_control_t */
+    ngx_uint_t                 hide_surrogate; /* we are who it is for */
     ngx_msec_t                 grace;
     ngx_msec_t                 keep;
     strata_policy_t            policy;      /* of the above, for rfc/ */
@@ -629,6 +631,7 @@ ngx_int_t ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
     ngx_http_strata_origin_t *o);
 ngx_int_t ngx_http_strata_head_replay(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, const u_char *p);
+ngx_uint_t ngx_http_strata_names_have(ngx_array_t *names, strata_str_t name);
 ngx_uint_t ngx_http_strata_head_before(ngx_pool_t *pool,
     const strata_hold_t *hold, int64_t purged_at, uint32_t purges);
 ngx_int_t ngx_http_strata_head_validators(ngx_pool_t *pool,

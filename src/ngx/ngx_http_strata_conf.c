@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_strata.h"
+#include "../rfc/strata_said.h"
 
 
 static ngx_uint_t ngx_http_strata_headers_in_key(
@@ -64,6 +65,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->namespace = NGX_CONF_UNSET_PTR;
     conf->languages = NGX_CONF_UNSET_PTR;
     conf->vary = NGX_CONF_UNSET;
+    conf->controls = NGX_CONF_UNSET_PTR;
     conf->vary_max = NGX_CONF_UNSET_UINT;
     conf->identity = NGX_CONF_UNSET_UINT;
 
@@ -224,6 +226,8 @@ ngx_http_strata_merge_fields(ngx_http_strata_loc_conf_t *prev,
     ngx_conf_merge_value(conf->vary, prev->vary, 1);
     ngx_conf_merge_uint_value(conf->vary_max, prev->vary_max, 16);
 
+    ngx_conf_merge_ptr_value(conf->controls, prev->controls, NULL);
+
     if (conf->request_control == NGX_CONF_UNSET) {
         conf->trusted = prev->trusted;
     }
@@ -338,6 +342,7 @@ ngx_http_strata_listen_scope(ngx_http_core_main_conf_t *cmcf,
 static void
 ngx_http_strata_merge_policy(ngx_http_strata_loc_conf_t *conf)
 {
+    ngx_uint_t        i;
     strata_policy_t  *p;
 
     p = &conf->policy;
@@ -359,6 +364,19 @@ ngx_http_strata_merge_policy(ngx_http_strata_loc_conf_t *conf)
     p->heuristic_permille = conf->heuristic;
     p->heuristic_max_ms = conf->heuristic_max;
     p->set_cookie = conf->set_cookie;
+
+    p->controls = conf->controls ? conf->controls->elts
+                                 : strata_controls_default;
+    p->controls_n = conf->controls ? conf->controls->nelts
+                                   : strata_controls_default_n;
+
+    for (i = 0; i < p->controls_n; i++) {
+        if (p->controls[i].kind == STRATA_CONTROL_SURROGATE) {
+            conf->hide_surrogate = !ngx_http_strata_names_have(
+                                       conf->pass_header, p->controls[i].name);
+        }
+    }
+
     p->ignore = conf->ignore_headers >> 1;
     p->grace_ms = conf->grace;
     p->grace_error_only = !(conf->use_stale & NGX_HTTP_STRATA_STALE_UPDATING);

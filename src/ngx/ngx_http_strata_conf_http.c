@@ -5,16 +5,80 @@
 
 /*
  * Set handlers of what the origin's and the client's fields may say:
- * strata_request_control, strata_vary, strata_vary_max.
+ * strata_control_headers, strata_request_control, strata_vary, strata_vary_max.
  */
 
 #include "ngx_http_strata_conf_set.h"
 #include "../base/strata_field.h"
+#include "../base/strata_str.h"
+#include "../rfc/strata_said.h"
 
 
 static ngx_int_t ngx_http_strata_cidrs_add(ngx_conf_t *cf, ngx_array_t *cidrs,
     ngx_str_t list);
 static ngx_int_t ngx_http_strata_names_add(ngx_array_t *names, ngx_str_t list);
+
+
+/* default | name ..., in the order in which they count */
+
+char *
+ngx_http_strata_set_control_headers(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_str_t                   *value;
+    ngx_uint_t                   i, k;
+    strata_str_t                 name;
+    strata_control_t            *control;
+    strata_control_e             kind;
+    ngx_http_strata_loc_conf_t  *slcf = conf;
+
+    if (slcf->controls != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "default") == 0) {
+        slcf->controls = NULL;
+        return NGX_CONF_OK;
+    }
+
+    slcf->controls = ngx_array_create(cf->pool, 4, sizeof(strata_control_t));
+    if (slcf->controls == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        name.data = value[i].data;
+        name.len = value[i].len;
+
+        if (strata_control_kind(name, &kind) != STRATA_OK) {
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+        }
+
+        control = slcf->controls->elts;
+
+        for (k = 0; k < slcf->controls->nelts; k++) {
+            if (strata_str_caseeq(control[k].name, name)) {
+                return ngx_http_strata_invalid(cf, cmd, &value[i]);
+            }
+        }
+
+        if (slcf->controls->nelts == STRATA_CONTROLS_MAX) {
+            return "takes 8 names at most";
+        }
+
+        control = ngx_array_push(slcf->controls);
+        if (control == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        control->name = name;
+        control->kind = kind;
+    }
+
+    return NGX_CONF_OK;
+}
 
 
 /* on | off | trusted=cidr,... */

@@ -53,7 +53,7 @@ strata_storable(const strata_answer_t *a, const strata_asked_t *q,
     s.asked = q;
     s.policy = p;
 
-    strata_said_read(a, p->ignore, &s.said);
+    strata_said_read(a, p, &s.said);
 
     s.cc = strata_fresh_ruling(&s.said);
     s.no_cache = strata_storable_no_cache(s.cc);
@@ -374,33 +374,4 @@ strata_storable_flags(const strata_storable_t *s)
     }
 
     return flags;
-}
-
-
-uint32_t
-strata_storable_ignore(strata_str_t name)
-{
-    size_t  i;
-
-    static const struct {
-        strata_str_t  name;
-        uint32_t      flag;
-    } names[] = {
-        { strata_string("x-accel-expires"), STRATA_IGNORE_X_ACCEL_EXPIRES },
-        { strata_string("expires"), STRATA_IGNORE_EXPIRES },
-        { strata_string("cache-control"), STRATA_IGNORE_CACHE_CONTROL },
-        { strata_string("set-cookie"), STRATA_IGNORE_SET_COOKIE },
-        { strata_string("vary"), STRATA_IGNORE_VARY },
-        { strata_string("age"), STRATA_IGNORE_AGE },
-        { strata_string("surrogate-control"), STRATA_IGNORE_SURROGATE },
-        { strata_string("cdn-cache-control"), STRATA_IGNORE_CDN }
-    };
-
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strata_str_caseeq(name, names[i].name)) {
-            return names[i].flag;
-        }
-    }
-
-    return 0;
 }
