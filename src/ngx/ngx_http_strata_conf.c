@@ -11,6 +11,8 @@
 #include "../rfc/strata_said.h"
 
 
+static void ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *prev,
+    ngx_http_strata_loc_conf_t *conf);
 static ngx_uint_t ngx_http_strata_headers_in_key(
     ngx_http_strata_loc_conf_t *conf);
 static uint64_t ngx_http_strata_server_scope(ngx_conf_t *cf);
@@ -119,27 +121,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_ptr_value(conf->shm_zone, prev->shm_zone, NULL);
 
-    if (conf->key == NGX_CONF_UNSET_PTR) {
-        conf->in_strata_key = prev->in_strata_key;
-        conf->key_cookies = prev->key_cookies;
-    }
-
-    ngx_conf_merge_ptr_value(conf->key, prev->key, NULL);
-    ngx_conf_merge_ptr_value(conf->args, prev->args, NULL);
-    ngx_conf_merge_ptr_value(conf->headers, prev->headers, NULL);
-    ngx_conf_merge_ptr_value(conf->cookies, prev->cookies, NULL);
-    ngx_conf_merge_ptr_value(conf->namespace, prev->namespace, NULL);
-    ngx_conf_merge_ptr_value(conf->languages, prev->languages, NULL);
-
-    conf->in_key = conf->in_strata_key
-                   | ngx_http_strata_headers_in_key(conf);
-
-    if (conf->identity == NGX_CONF_UNSET_UINT) {
-        conf->identity_value = prev->identity_value;
-    }
-
-    ngx_conf_merge_uint_value(conf->identity, prev->identity,
-                              NGX_HTTP_STRATA_IDENTITY_AUTO);
+    ngx_http_strata_merge_key(prev, conf);
 
     ngx_conf_merge_ptr_value(conf->valid, prev->valid, NULL);
     ngx_conf_merge_msec_value(conf->valid_min, prev->valid_min, 0);
@@ -233,6 +215,34 @@ ngx_http_strata_merge_fields(ngx_http_strata_loc_conf_t *prev,
     }
 
     ngx_conf_merge_value(conf->request_control, prev->request_control, 0);
+}
+
+
+static void
+ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *prev,
+    ngx_http_strata_loc_conf_t *conf)
+{
+    if (conf->key == NGX_CONF_UNSET_PTR) {
+        conf->in_strata_key = prev->in_strata_key;
+        conf->key_cookies = prev->key_cookies;
+    }
+
+    ngx_conf_merge_ptr_value(conf->key, prev->key, NULL);
+    ngx_conf_merge_ptr_value(conf->args, prev->args, NULL);
+    ngx_conf_merge_ptr_value(conf->headers, prev->headers, NULL);
+    ngx_conf_merge_ptr_value(conf->cookies, prev->cookies, NULL);
+    ngx_conf_merge_ptr_value(conf->namespace, prev->namespace, NULL);
+    ngx_conf_merge_ptr_value(conf->languages, prev->languages, NULL);
+
+    conf->in_key = conf->in_strata_key
+                   | ngx_http_strata_headers_in_key(conf);
+
+    if (conf->identity == NGX_CONF_UNSET_UINT) {
+        conf->identity_value = prev->identity_value;
+    }
+
+    ngx_conf_merge_uint_value(conf->identity, prev->identity,
+                              NGX_HTTP_STRATA_IDENTITY_AUTO);
 }
 
 
