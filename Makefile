@@ -117,6 +117,12 @@ faults:
 collisions: odd
 	@STRATA_MODULE=build/odd/$(MODULE) t/build/suite $(COLLIDE)
 
+#: make valkey         t/40-l2 with Valkey (Debian's) as the server
+valkey: module
+	@t/build/valkey build/valkey
+	@STRATA_REDIS=$(CURDIR)/build/valkey/usr/bin/valkey-server \
+	    t/build/suite $(filter t/40-%,$(T))
+
 #: make conformance    the public suite, docs/conformance.md  [TEST=id] [UPDATE=1]
 conformance: module
 	@command -v npm > /dev/null || t/build/deps conformance
@@ -186,5 +192,5 @@ build/bench/%: t/bench/%.c
 -include $(wildcard build/bench/*.d)
 
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
-        headers-1.26 static faults conformance bench bench-quick clean help \
-        unit-build asan-build collisions odd
+        headers-1.26 static faults valkey conformance bench bench-quick clean \
+        help unit-build asan-build collisions odd
