@@ -125,7 +125,7 @@ valkey: module
 
 #: make conformance    the public suite, docs/conformance.md  [TEST=id] [UPDATE=1]
 conformance: module
-	@command -v npm > /dev/null || t/build/deps conformance
+	@t/build/deps conformance
 	@t/conformance/run.mjs $(if $(UPDATE),update) $(TEST)
 
 #: make bench          speed and memory beside the neighbours; or bench-quick
