@@ -128,6 +128,7 @@ typedef struct {
     ngx_array_t               *cookies;     /* of ngx_str_t */
     ngx_http_complex_value_t  *namespace;
     ngx_uint_t                 in_strata_key; /* credentials it has */
+    ngx_array_t               *key_fields;  /* $http_... in strata_key */
     ngx_array_t               *key_cookies; /* names of cookies it has */
     ngx_uint_t                 in_key;      /* with strata_key_headers */
     uint64_t                   scope;       /* of the server block */
@@ -144,6 +145,7 @@ typedef struct {
     ngx_uint_t                 ignore_headers;
     ngx_array_t               *controls;    /* of strata_control_t */
     ngx_uint_t                 hide_surrogate; /* we are who it is for */
+    ngx_array_t               *drop;        /* of ngx_str_t */
     ngx_msec_t                 grace;
     ngx_msec_t                 keep;
     strata_policy_t            policy;      /* of the above, for rfc/ */
@@ -579,6 +581,15 @@ ngx_int_t ngx_http_strata_detach_variables(ngx_http_request_t *r,
 ngx_int_t ngx_http_strata_detach_captures(ngx_http_request_t *r,
     ngx_http_request_t *host);
 ngx_int_t ngx_http_strata_detach_validators(ngx_http_strata_fetch_t *f);
+
+/* ngx_http_strata_drop.c: what a fetch does not have of the request */
+
+extern ngx_array_t  ngx_http_strata_drop_default;   /* of ngx_str_t */
+
+ngx_uint_t ngx_http_strata_dropped(ngx_http_strata_loc_conf_t *conf,
+    ngx_str_t *name);
+ngx_uint_t ngx_http_strata_drop_transfer(ngx_str_t *name);
+ngx_uint_t ngx_http_strata_same_name(ngx_str_t *a, ngx_str_t *b);
 
 /* service: ngx_http_strata_capture.c */
 

@@ -68,6 +68,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->languages = NGX_CONF_UNSET_PTR;
     conf->vary = NGX_CONF_UNSET;
     conf->controls = NGX_CONF_UNSET_PTR;
+    conf->drop = NGX_CONF_UNSET_PTR;
     conf->vary_max = NGX_CONF_UNSET_UINT;
     conf->identity = NGX_CONF_UNSET_UINT;
 
@@ -209,6 +210,8 @@ ngx_http_strata_merge_fields(ngx_http_strata_loc_conf_t *prev,
     ngx_conf_merge_uint_value(conf->vary_max, prev->vary_max, 16);
 
     ngx_conf_merge_ptr_value(conf->controls, prev->controls, NULL);
+    ngx_conf_merge_ptr_value(conf->drop, prev->drop,
+                             &ngx_http_strata_drop_default);
 
     if (conf->request_control == NGX_CONF_UNSET) {
         conf->trusted = prev->trusted;
@@ -224,6 +227,7 @@ ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *prev,
 {
     if (conf->key == NGX_CONF_UNSET_PTR) {
         conf->in_strata_key = prev->in_strata_key;
+        conf->key_fields = prev->key_fields;
         conf->key_cookies = prev->key_cookies;
     }
 

@@ -52,6 +52,8 @@ char *ngx_http_strata_set_identity(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_strata_set_control_headers(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_strata_set_drop_headers(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_strata_set_request_control(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_strata_set_vary(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

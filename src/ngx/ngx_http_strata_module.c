@@ -121,6 +121,9 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_control_headers", NGX_CONF_1MORE,
                         ngx_http_strata_set_control_headers, controls, NULL),
 
+    ngx_http_strata_loc("strata_drop_headers", NGX_CONF_1MORE,
+                        ngx_http_strata_set_drop_headers, drop, NULL),
+
     ngx_http_strata_loc("strata_grace", NGX_CONF_TAKE1,
                         ngx_http_strata_set_msec, grace, NULL),
 
