@@ -7,6 +7,7 @@
  * Creation and merging of configurations.
  */
 
+#include "ngx_http_strata_conf.h"
 #include "ngx_http_strata.h"
 #include "../rfc/strata_said.h"
 
