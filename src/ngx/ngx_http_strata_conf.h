@@ -84,6 +84,7 @@ struct ngx_http_strata_zone_s {
 
 typedef struct {
     ngx_array_t                zones;       /* of ngx_http_strata_zone_t * */
+    ngx_array_t                redis;       /* ngx_http_strata_redis_t * */
     ngx_uint_t                 used;        /* some location has strata_cache */
     ngx_uint_t                 timed;       /* $strata_l1_time is asked for */
 } ngx_http_strata_main_conf_t;

@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_strata_conf_set.h"
+#include "ngx_http_strata_redis.h"
 
 
 static ngx_int_t ngx_http_strata_preconfiguration(ngx_conf_t *cf);
@@ -205,6 +206,13 @@ ngx_command_t  ngx_http_strata_commands[] = {
                         ngx_http_strata_set_enum, purge_mode,
                         ngx_http_strata_purge_modes),
 
+    { ngx_string("strata_redis"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_strata_redis_block,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     ngx_http_strata_loc("strata_request_control", NGX_CONF_1MORE,
                         ngx_http_strata_set_request_control, request_control,
                         NULL),
@@ -358,12 +366,17 @@ ngx_http_strata_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    return ngx_http_strata_zones_attach(cycle);
+    if (ngx_http_strata_zones_attach(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_strata_redis_init_worker(cycle);
 }
 
 
 static void
 ngx_http_strata_exit_process(ngx_cycle_t *cycle)
 {
+    ngx_http_strata_redis_shutdown();
     ngx_http_strata_zones_detach(cycle);
 }
