@@ -44,6 +44,7 @@ typedef struct ngx_http_strata_ctx_s     ngx_http_strata_ctx_t;
 typedef struct ngx_http_strata_fetch_s   ngx_http_strata_fetch_t;
 typedef struct ngx_http_strata_flight_s  ngx_http_strata_flight_t;
 typedef struct ngx_http_strata_pipe_s    ngx_http_strata_pipe_t;
+typedef struct ngx_http_strata_body_s    ngx_http_strata_body_t;
 
 
 /*
@@ -110,6 +111,7 @@ struct ngx_http_strata_ctx_s {
     strata_str_t                 authority; /* the effective one */
     uint64_t                     scope;     /* see ngx_http_strata_key.c */
     strata_str_t                 args;      /* of the query, what is keyed */
+    ngx_http_strata_body_t      *body;      /* what is keyed; NULL: nothing */
     strata_str_t                 rule;      /* Vary rule under primary */
     uint64_t                     rule_id;
     int64_t                      purged_at; /* of the rule: stale up to here */
@@ -165,6 +167,7 @@ struct ngx_http_strata_ctx_s {
     unsigned                     no_store:1;   /* of the request, if heeded */
     unsigned                     only_if_cached:1;
     unsigned                     invalidate:1; /* an unsafe method */
+    unsigned                     body_came:1;  /* has been read */
     unsigned                     purging:1;    /* a PURGE: not a client's */
     unsigned                     spilled:1;    /* entry read, now the pipe */
     unsigned                     rejoined:4;
@@ -218,39 +221,7 @@ ngx_int_t ngx_http_strata_purge_handler(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 char *ngx_http_strata_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* ngx_http_strata_key.c */
-
-ngx_int_t ngx_http_strata_key_build(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx);
-ngx_int_t ngx_http_strata_key_variant(ngx_http_request_t *r,
-    strata_key_t *primary, strata_str_t rule, uint64_t id, uint64_t scope,
-    const strata_seed_t *seed, strata_key_t *key);
-ngx_int_t ngx_http_strata_key_of_url(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx, strata_str_t url, strata_key_t *key);
-ngx_int_t ngx_http_strata_key_keep(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx);
-strata_str_t ngx_http_strata_key_text(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx);
-
-/* ngx_http_strata_key_scope.c */
-
-uint64_t ngx_http_strata_key_scope(ngx_http_request_t *r,
-    ngx_http_strata_loc_conf_t *conf, ngx_str_t *uri);
-
-/* ngx_http_strata_key_part.c */
-
-ngx_int_t ngx_http_strata_key_namespace(ngx_http_request_t *r,
-    ngx_http_strata_loc_conf_t *conf, strata_key_builder_t *b);
-void ngx_http_strata_key_fields(ngx_http_request_t *r,
-    ngx_http_strata_loc_conf_t *conf, strata_key_builder_t *b);
-ngx_uint_t ngx_http_strata_key_has(ngx_http_strata_loc_conf_t *conf,
-    ngx_str_t *name);
-ngx_uint_t ngx_http_strata_key_cookies_only(
-    ngx_http_strata_loc_conf_t *conf);
-ngx_int_t ngx_http_strata_key_cookies_sent(ngx_http_request_t *r,
-    ngx_http_strata_loc_conf_t *conf, ngx_str_t *value);
-ngx_int_t ngx_http_strata_key_cookie_of(ngx_http_strata_loc_conf_t *conf,
-    strata_cookie_t *cookie);
+/* the key: ngx_http_strata_key.h */
 
 /* ngx_http_strata_field.c */
 
@@ -445,6 +416,8 @@ ngx_int_t ngx_http_strata_detach_variables(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_detach_captures(ngx_http_request_t *r,
     ngx_http_request_t *host);
+ngx_int_t ngx_http_strata_detach_header(ngx_http_request_t *host,
+    ngx_str_t *name, ngx_str_t *value);
 ngx_int_t ngx_http_strata_detach_validators(ngx_http_strata_fetch_t *f);
 
 /* ngx_http_strata_drop.c: what a fetch does not have of the request */

@@ -8,7 +8,7 @@
  */
 
 #include "ngx_http_strata_conf.h"
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 #include "../rfc/strata_said.h"
 
 
@@ -66,6 +66,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->headers = NGX_CONF_UNSET_PTR;
     conf->cookies = NGX_CONF_UNSET_PTR;
     conf->namespace = NGX_CONF_UNSET_PTR;
+    conf->body.on = NGX_CONF_UNSET_UINT;
     conf->languages = NGX_CONF_UNSET_PTR;
     conf->vary = NGX_CONF_UNSET;
     conf->controls = NGX_CONF_UNSET_PTR;
@@ -237,6 +238,15 @@ ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *prev,
     ngx_conf_merge_ptr_value(conf->headers, prev->headers, NULL);
     ngx_conf_merge_ptr_value(conf->cookies, prev->cookies, NULL);
     ngx_conf_merge_ptr_value(conf->namespace, prev->namespace, NULL);
+
+    if (conf->body.on == NGX_CONF_UNSET_UINT) {
+        conf->body = prev->body;
+    }
+
+    if (conf->body.on == NGX_CONF_UNSET_UINT) {
+        conf->body.on = 0;
+    }
+
     ngx_conf_merge_ptr_value(conf->languages, prev->languages, NULL);
 
     conf->in_key = conf->in_strata_key

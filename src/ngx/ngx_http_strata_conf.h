@@ -52,6 +52,9 @@
 /* strata_key_cookies; as many again in strata_key count */
 #define NGX_HTTP_STRATA_COOKIES_MAX  32
 
+/* strata_methods: one that nginx has no bit for */
+#define NGX_HTTP_STRATA_QUERY  0x00100000
+
 /* strata_key_identity */
 #define NGX_HTTP_STRATA_IDENTITY_AUTO    0
 #define NGX_HTTP_STRATA_IDENTITY_OFF     1
@@ -90,6 +93,17 @@ typedef struct {
 } ngx_http_strata_main_conf_t;
 
 
+/* strata_key_body */
+#define NGX_HTTP_STRATA_BODY_MAX  (1024 * 1024)
+
+typedef struct {
+    ngx_uint_t                 on;
+    size_t                     max;         /* bytes */
+    unsigned                   json:1;
+    unsigned                   graphql:1;
+} ngx_http_strata_body_conf_t;
+
+
 typedef struct {
     ngx_shm_zone_t            *shm_zone;    /* NULL: off */
     ngx_http_strata_zone_t    *zone;        /* of shm_zone */
@@ -105,6 +119,7 @@ typedef struct {
     ngx_array_t               *headers;     /* of ngx_str_t, lower case */
     ngx_array_t               *cookies;     /* of ngx_str_t */
     ngx_http_complex_value_t  *namespace;
+    ngx_http_strata_body_conf_t  body;
     ngx_uint_t                 in_strata_key; /* credentials it has */
     ngx_array_t               *key_fields;  /* $http_... in strata_key */
     ngx_array_t               *key_cookies; /* names of cookies it has */

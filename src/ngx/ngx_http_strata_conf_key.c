@@ -289,6 +289,72 @@ ngx_http_strata_set_key_headers(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* off | on [max=size] [json=canonical] [graphql] */
+
+char *
+ngx_http_strata_set_key_body(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ssize_t                       size;
+    ngx_str_t                    *value, s;
+    ngx_uint_t                    i;
+    ngx_http_strata_loc_conf_t   *slcf = conf;
+    ngx_http_strata_body_conf_t  *body;
+
+    body = &slcf->body;
+
+    if (body->on != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    body->on = 0;
+
+    if (ngx_http_strata_is_off(cf)) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value[1].data, "on") != 0) {
+        return ngx_http_strata_invalid(cf, cmd, &value[1]);
+    }
+
+    body->on = 1;
+    body->max = 64 * 1024;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "json=canonical") == 0) {
+            body->json = 1;
+            continue;
+        }
+
+        if (ngx_strcmp(value[i].data, "graphql") == 0) {
+            body->graphql = 1;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "max=", 4) != 0) {
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+        }
+
+        s.data = value[i].data + 4;
+        s.len = value[i].len - 4;
+
+        size = ngx_parse_size(&s);
+
+        /* it is read and hashed in one go */
+
+        if (size <= 0 || size > NGX_HTTP_STRATA_BODY_MAX) {
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+        }
+
+        body->max = size;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 /* Names of cookies; unlike those of fields their case matters. */
 
 char *

@@ -8,7 +8,7 @@
  * host of a fetch.  Nothing here points into the client's memory afterwards.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 #include "ngx_http_strata_list.h"
 
 
@@ -18,8 +18,6 @@ static ngx_int_t ngx_http_strata_detach_cookies(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_detach_folded(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
-static ngx_int_t ngx_http_strata_detach_header(ngx_http_request_t *host,
-    ngx_str_t *name, ngx_str_t *value);
 static ngx_uint_t ngx_http_strata_detach_derived(ngx_http_variable_t *v);
 static ngx_uint_t ngx_http_strata_detach_of_connection(ngx_str_t *name);
 
@@ -191,7 +189,7 @@ ngx_http_strata_detach_keyed(ngx_table_elt_t *h, ngx_http_strata_ctx_t *ctx)
 
 /* Adds a field and sets the pointer in headers_in that nginx has for it. */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_strata_detach_header(ngx_http_request_t *host, ngx_str_t *name,
     ngx_str_t *value)
 {

@@ -13,7 +13,7 @@
  * too (ctx->args), so that no two requests of one key can differ there.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 #include "../rfc/strata_hdr.h"
 
 
@@ -120,6 +120,17 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         ngx_http_strata_key_fields(r, conf, &b);
     }
 
+    if (conf->key == NULL) {
+        ctx->scope = ngx_http_strata_key_scope(r, conf, &r->uri);
+    }
+
+    if (ctx->body) {
+        rc = ngx_http_strata_body_key(r, ctx, &b);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
     if (b.overflow) {
         return NGX_DECLINED;
     }
@@ -128,11 +139,7 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ctx->primary.text.len = b.pos - b.start;
     ctx->primary.digest = strata_hash(strata_store_seed(ctx->zone->store),
                                       b.start, b.pos - b.start);
-
-    if (conf->key == NULL) {
-        ctx->scope = ngx_http_strata_key_scope(r, conf, &r->uri);
-        ctx->primary.digest.lo ^= ctx->scope;
-    }
+    ctx->primary.digest.lo ^= ctx->scope;
 
     ctx->key = ctx->primary;
 

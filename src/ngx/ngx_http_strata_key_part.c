@@ -11,7 +11,7 @@
  * towards the origin as well.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 #include "ngx_http_strata_list.h"
 
 

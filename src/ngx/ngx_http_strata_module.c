@@ -54,6 +54,7 @@ static ngx_conf_bitmask_t  ngx_http_strata_method_words[] = {
     { ngx_string("GET"), NGX_HTTP_GET },
     { ngx_string("HEAD"), NGX_HTTP_HEAD },
     { ngx_string("POST"), NGX_HTTP_POST },
+    { ngx_string("QUERY"), NGX_HTTP_STRATA_QUERY },
     { ngx_null_string, 0 }
 };
 
@@ -152,6 +153,9 @@ ngx_command_t  ngx_http_strata_commands[] = {
 
     ngx_http_strata_loc("strata_key_args", NGX_CONF_1MORE,
                         ngx_http_strata_set_key_args, args, NULL),
+
+    ngx_http_strata_loc("strata_key_body", NGX_CONF_1MORE,
+                        ngx_http_strata_set_key_body, body, NULL),
 
     ngx_http_strata_loc("strata_key_cookies", NGX_CONF_1MORE,
                         ngx_http_strata_set_key_cookies, cookies, NULL),

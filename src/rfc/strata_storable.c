@@ -60,7 +60,9 @@ strata_storable(const strata_answer_t *a, const strata_asked_t *q,
     s.must_revalidate = s.cc->s_maxage >= 0
                         || (s.cc->flags & (STRATA_CC_MUST_REVALIDATE
                                            |STRATA_CC_PROXY_REVALIDATE));
-    s.validator = s.said.flags & (STRATA_SAID_ETAG|STRATA_SAID_LAST_MODIFIED);
+    s.validator = !q->post
+                  && (s.said.flags & (STRATA_SAID_ETAG
+                                      |STRATA_SAID_LAST_MODIFIED));
 
     if ((rc = strata_storable_status(&s)) != STRATA_REASON_NONE
         || (rc = strata_storable_shared(&s)) != STRATA_REASON_NONE
@@ -222,8 +224,9 @@ strata_storable_lifetime(strata_storable_t *s)
     status = s->answer->status;
     s->source = strata_fresh_explicit(&s->said, &s->lifetime_ms);
 
-    heuristic = strata_fresh_heuristic_status(status)
-                || (s->cc->flags & STRATA_CC_PUBLIC);
+    heuristic = !s->asked->post
+                && (strata_fresh_heuristic_status(status)
+                    || (s->cc->flags & STRATA_CC_PUBLIC));
 
     if (s->source == STRATA_LIFETIME_ACCEL && s->lifetime_ms == 0) {
         /* nginx: 0 switches caching off, for validators too */

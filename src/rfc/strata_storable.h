@@ -95,6 +95,7 @@ typedef struct {
 typedef struct {
     bool                   authorization;
     bool                   head;
+    bool                   post;
 } strata_asked_t;
 
 /* The response as the origin sent it. */
@@ -126,6 +127,8 @@ typedef struct {
  *   what is left.
  * - NEGATIVE is 404, 405, 410, 414 and 501.
  * - A response to HEAD is not stored (STRATA_REASON_METHOD).
+ * - One to POST needs a lifetime that somebody gave (RFC 9110, 9.3.3), and its
+ *   validators are of no use: a conditional POST is not a question.
  * - With authorization and without identity_off nothing is stored, even if
  *   public; where the key holds the credentials, the caller does not set it.
  * - no-cache="field" and private="field" count as no-cache and private.
