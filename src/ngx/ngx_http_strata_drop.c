@@ -7,7 +7,7 @@
  * Which fields of a client's request stay behind when a fetch is made of it.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 
 
 static ngx_uint_t ngx_http_strata_drop_listed(ngx_str_t *names, ngx_uint_t n,
