@@ -21,7 +21,7 @@ with scenario(90) as t:
         size = int(req.path.rpartition("-")[2])
         n = size % 40
         how = req.path.split("/")[1]
-        headers = [("ETag", f'"{req.path}"'), ("Vary", "X-V")] + [(f"X-{i}", str(i) * (i + 1)) for i in range(n)]
+        headers = [("ETag", f'"{req.path}"')] + [("Vary", "X-V")] * (how != "held") + [(f"X-{i}", str(i) * (i + 1)) for i in range(n)]
         if how == "reval" and req.get("If-None-Match"):
             return Reply(status=304, headers=headers[:-1] + [("X-New", "n" * (n + 1))])
         if how == "cut":
@@ -30,10 +30,11 @@ with scenario(90) as t:
                      headers=headers, chunked=how == "chunked", status=404 if how == "error" else 200,
                      drip=(size // 3 + 1, 0.001) if how == "drip" else None)
 
-    ng = t.nginx(origin, "strata_purge 1; strata_grace 10s;", module=MODULE, zone="z 2m", environ={"MALLOC_PERTURB_": "165"})
+    ng = t.nginx(origin, "strata_purge 1; strata_grace 10s;", module=MODULE, zone="z 2m", environ={"MALLOC_PERTURB_": "165"},
+                 socket="sndbuf=16k")          # so that readers hold their entries for a while
     random = rnd()
     sizes = [1, 7, 100, 900, 1000, 1023, 1024, 1025, 2047, 2048, 2049, 4000, 10_000, 60_000, 130_000]
-    kinds = ["plain", "chunked", "drip", "reval", "private", "error", "cut"]
+    kinds = ["plain", "held", "chunked", "drip", "reval", "private", "error", "cut"]
     forms = [({}, "GET"), ({"Range": "bytes=1-"}, "GET"), ({"Range": "bytes=-5"}, "GET"), ({}, "HEAD"), ({"X-V": "1"}, "GET"),
              ({"If-None-Match": '"x"'}, "GET"), ({"Range": "bytes=0-1,4-5"}, "GET"), ({}, "PURGE"), ({"Accept-Encoding": "gzip"}, "GET")]
     wrong, n, seen = [], 0, set()
@@ -45,7 +46,8 @@ with scenario(90) as t:
             headers, method = random.choice(forms)
             path = f"/{kind}/{random.randrange(60)}-{size}"
             abort = random.choice([None] * 9 + [size // 2 + 1])
-            clients.append(Client(path, headers=headers, method=method, abort=abort))
+            slow = (3000, 0.002) if random.random() < 0.1 and method == "GET" else None
+            clients.append(Client(path, headers=headers, method=method, abort=abort, slow=slow))
             asked.append((path, size, method, headers))
         for (path, size, method, headers), r in zip(asked, ng.swarm(clients)):
             n += 1
@@ -63,3 +65,24 @@ with scenario(90) as t:
     ok({"HIT", "MISS", "REVALIDATED", "PASS"} <= seen, "of each kind")
     at_least(ng.count("evictions"), 1, "evictions, so that chunks are used again")
     cases(wrong, n, "responses without a byte of anybody else's")
+
+    # readers that hold what is taken from under them, while all chunks are used anew
+    wrong, held = [], []
+    for i in range(8):
+        path = f"/held/{i}-130000"
+        ng.fill(path)
+        c = t.keep(ng.conn(rcvbuf=4096))
+        c.send(build(path))
+        held.append((path, c))
+    ok(wait_until(lambda: ng.count("pins")), "readers hold entries")
+    for i, (path, _) in enumerate(held):
+        if i % 2:
+            ng.purge(path)
+    before = ng.count("evictions")
+    for i in range(120):
+        ng.get(f"/plain/new{i}-60000")
+    at_least(ng.count("evictions") - before, 30, "evictions meanwhile")
+    for (path, _), r in zip(held, read_all([c for _, c in held])):
+        if not r.complete or r.body != body_of(path, 130_000):
+            wrong.append((path, str(r), FREED in r.body))
+    cases(wrong, len(held), "who held an entry gets all of it")
