@@ -65,7 +65,7 @@ typedef struct {
     void                     (*changed)(ngx_http_strata_node_t *node);
 } ngx_http_strata_route_t;
 
-/* ngx_http_strata_redis.c; the others are in ngx_http_strata_route.c */
+/* ngx_http_strata_redis.c; the others are in ngx_http_strata_route.h */
 extern const ngx_http_strata_route_t  ngx_http_strata_route_single;
 
 
@@ -103,6 +103,7 @@ struct ngx_http_strata_redis_s {
     ngx_queue_t                     nodes;       /* all, retired ones too */
     struct ngx_http_strata_board_s *board;       /* channels; NULL: unused */
     ngx_uint_t                      loads;       /* scripts, after NOSCRIPT */
+    ngx_uint_t                      redirects;   /* after MOVED, ASK */
 };
 
 
@@ -146,7 +147,7 @@ ngx_int_t ngx_http_strata_node_call(ngx_http_strata_node_t *node,
 /*
  * What a mode may do with a turn that answer() took.  Until then, and no
  * longer than turn->call is not NULL, the call can be cancelled or time out:
- * then ngx_http_strata_turn_taken_t.gone runs, and the turn must be dropped.
+ * then turn->gone() runs, and the turn must be dropped.
  */
 struct ngx_http_strata_turn_s {
     ngx_queue_t               queue;        /* the FIFO; free for who took it */
@@ -155,7 +156,7 @@ struct ngx_http_strata_turn_s {
     ngx_http_strata_node_t   *node;         /* that has it, or had it last */
     ngx_http_strata_link_t   *link;         /* NULL: taken */
     void                    (*gone)(ngx_http_strata_turn_t *turn);
-    void                     *taken;        /* of who took it */
+    ngx_msec_t                due;          /* of who took it */
 
     unsigned                  kind:3;
     unsigned                  urgent:1;

@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_strata_link.h"
+#include "ngx_http_strata_route.h"
 
 
 #define NGX_HTTP_STRATA_PREFIX_MAX    64
@@ -55,6 +56,10 @@ char  ngx_http_strata_redis_bad[] = "invalid value";
 static const ngx_http_strata_redis_mode_t  ngx_http_strata_redis_modes[] = {
     { ngx_string("single"), NGX_HTTP_STRATA_SINGLE,
       &ngx_http_strata_route_single },
+    { ngx_string("sentinel"), NGX_HTTP_STRATA_SENTINEL,
+      &ngx_http_strata_route_sentinel },
+    { ngx_string("cluster"), NGX_HTTP_STRATA_CLUSTER,
+      &ngx_http_strata_route_cluster },
     { ngx_null_string, 0, NULL }
 };
 

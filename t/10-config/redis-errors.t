@@ -43,6 +43,11 @@ with scenario(120) as t:
     error(f"a {OK} pool=1 pool=2", 'duplicate option "pool=2"')
     error("a pool=1", 'no address in strata_redis "a"')
     error(f"a {OK} master=m", "master= goes with mode=sentinel")
+    error(f"a {OK} mode=sentinel", "master= goes with mode=sentinel")
+    error(f"a {OK} mode=cluster master=m", "master= goes with mode=sentinel")
+    error(f"a {OK}/1 mode=cluster", 'database "1" in strata_redis "a" with mode=cluster')
+    for mode in ("mode=cluster", "mode=sentinel master=m"):
+        error(f"a {OK} unix:/run/redis.sock {mode}", 'a socket "unix:/run/redis.sock"')
     error(f"a {OK} user=joe", 'user "joe" without a password')
     for o in ("ca=/x", "cert=/x", "key=/x", "verify=off", "server_name=x"):
         error(f"a {OK} {o}", f'"{o}" in strata_redis "a" without rediss://')
@@ -66,6 +71,8 @@ with scenario(120) as t:
                  "rediss://127.0.0.1 verify=off", "rediss://127.0.0.1 server_name=redis.example",
                  f"{OK} pool=1", f"{OK} pool=32", f"pool=4 {OK} timeout=20ms",
                  f"{OK} connect_timeout=1s reconnect=50ms,2s mode=single prefix=p:",
+                 f"{OK} redis://127.0.0.1:7 mode=cluster", f"{OK} mode=cluster",
+                 f"{OK}/3 redis://127.0.0.1/3 mode=sentinel master=m",
                  f"{OK} user=joe password_file={word}", f"{OK} password_file={word}"):
         is_(t.config_error(http=f"strata_redis a {good};", zone="", only=""), None, good)
     is_(t.config_error(http=f"strata_redis a {OK}; strata_redis b {OK}; strata_redis A {OK};",
