@@ -7,7 +7,7 @@ A Redis Cluster on one machine: three primaries, each with a replica.
     cluster = t.keep(Cluster())
     cluster.move(slot, to)             one slot with all its keys, in the right steps
     with cluster.moving(slot, to): ... the slot stays between two servers meanwhile
-    cluster.kill(i)                    its replica takes over: cluster.settle()
+    cluster.kill(i)                    its replica takes over: cluster.took_over(i)
     cluster.failover(i)                replica i takes over from a primary that lives
 
 Every server's own files are in a directory that goes with the cluster.
@@ -164,6 +164,13 @@ class Cluster:
 
     def kill(self, i):
         self.servers[i].kill()
+
+    def took_over(self, i, seconds=20):
+        """Waits until server i, which died, has no slot; all others agree."""
+        dead = (self.servers[i].port, self.servers[i].tls_port)
+        self._all(lambda s: all(r[2][1] not in dead for r in s("CLUSTER", "SLOTS")),
+                  seconds)
+        self.settle(seconds)
 
     def failover(self, i):
         """Replica i becomes a primary, in agreement with the old one."""

@@ -201,6 +201,87 @@ class Server:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+class Fake:
+    """
+    A server that answers as a test likes: answer(words, conn) gives the bytes of a
+    reply, or None to close.  Log-ins and PING are answered as Redis does.
+    """
+
+    def __init__(self, answer, port=None):
+        self.answer, self.port = answer, port or free_port()
+        self.seen, self.accepted, self._conns = [], 0, []
+        self._sock = socket.socket()
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._sock.bind(("127.0.0.1", self.port))
+        self._sock.listen(512)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self):
+        return f"redis://{self.address}"
+
+    def count(self, word):
+        return sum(w[0].upper() == word for w in list(self.seen))
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                conn, _ = self._sock.accept()
+                self.accepted += 1
+                self._conns.append(conn)
+                threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
+
+    def _serve(self, conn):
+        with contextlib.suppress(OSError, ValueError), conn, conn.makefile("rb") as f:
+            while True:
+                head = f.readline()
+                if not head.startswith(b"*"):
+                    return
+                words = []
+                for _ in range(int(head[1:])):
+                    words.append(f.read(int(f.readline()[1:]) + 2)[:-2].decode("latin-1"))
+                out = self._usual(words)
+                if out is None:
+                    self.seen.append(words)
+                    out = self.answer(words, conn)
+                if out is None:
+                    return
+                conn.sendall(out)
+
+    @staticmethod
+    def _usual(words):
+        verb = words[0].upper()
+        if verb == "PING":
+            return b"+PONG\r\n"
+        if verb in ("AUTH", "SELECT", "CLIENT", "ASKING"):
+            return b"+OK\r\n"
+        return None
+
+    def close(self):
+        for s in [self._sock, *self._conns]:
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+            s.close()
+
+
+def resp(value):
+    """A reply: None, int, bytes or str (a bulk), list; an Exception is an error."""
+    if value is None:
+        return b"$-1\r\n"
+    if isinstance(value, Exception):
+        return f"-{value}\r\n".encode()
+    if isinstance(value, int):
+        return b":%d\r\n" % value
+    if isinstance(value, list):
+        return b"*%d\r\n" % len(value) + b"".join(map(resp, value))
+    value = value if isinstance(value, bytes) else value.encode()
+    return b"$%d\r\n%s\r\n" % (len(value), value)
+
+
 class Certificates:
     """A certification authority of this test, and what it signed, in a directory."""
 
