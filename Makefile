@@ -62,7 +62,7 @@ install: module
 	    $(DESTDIR)/usr/lib/nginx/modules/$(MODULE)
 
 #: make test           unit tests, lint and the suite  [T='t/20-*/*.t']
-test: module faults short unit-build
+test: module faults odd unit-build
 	@t/build/suite $(UNIT) $(LINT) $(T)
 
 #: make unit           unit tests, under ASan and UBSan
@@ -74,7 +74,7 @@ lint: module
 	@t/build/suite $(LINT)
 
 #: make asan           the suite with nginx and module under ASan and UBSan  [T=]
-asan: asan-build faults short
+asan: asan-build faults odd
 	@ASAN_OPTIONS=$(ASAN) STRATA_NGINX=$(CURDIR)/build/asan/nginx \
 	 STRATA_MODULE=$(CURDIR)/build/asan/$(MODULE) STRATA_SLOW=4 \
 	 t/build/suite $(T)
@@ -114,12 +114,18 @@ faults:
 	$(call build-module,faults,$(CFLAGS) -DSTRATA_FAULTS,$(LDFLAGS))
 
 #: make collisions     the suite of 20-http with digests of 8 bits
-collisions: short
-	@STRATA_MODULE=build/short/$(MODULE) t/build/suite $(COLLIDE)
+collisions: odd
+	@STRATA_MODULE=build/odd/$(MODULE) t/build/suite $(COLLIDE)
+
+#: make valkey         t/40-l2 with Valkey (Debian's) as the server
+valkey: module
+	@t/build/valkey build/valkey
+	@STRATA_REDIS=$(CURDIR)/build/valkey/usr/bin/valkey-server \
+	    t/build/suite $(filter t/40-%,$(T))
 
 #: make conformance    the public suite, docs/conformance.md  [TEST=id] [UPDATE=1]
 conformance: module
-	@command -v npm > /dev/null || t/build/deps conformance
+	@t/build/deps conformance
 	@t/conformance/run.mjs $(if $(UPDATE),update) $(TEST)
 
 #: make bench          speed and memory beside the neighbours; or bench-quick
@@ -149,9 +155,10 @@ define build-nginx
     t/build/nginx build/$(1) binary $(4)
 endef
 
-# keys collide all the time (T-10)
-short:
-	$(call build-module,short,$(CFLAGS) -DSTRATA_DIGEST_BITS=8,$(LDFLAGS))
+# keys collide all the time (T-10), what is freed is overwritten (T-23)
+odd:
+	$(call build-module,odd,\
+	    $(CFLAGS) -DSTRATA_DIGEST_BITS=8 -DSTRATA_POISON,$(LDFLAGS))
 
 # nginx from its source package, and the module for it
 asan-build:
@@ -185,5 +192,5 @@ build/bench/%: t/bench/%.c
 -include $(wildcard build/bench/*.d)
 
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
-        headers-1.26 static faults conformance bench bench-quick clean help \
-        unit-build asan-build collisions short
+        headers-1.26 static faults valkey conformance bench bench-quick clean \
+        help unit-build asan-build collisions odd

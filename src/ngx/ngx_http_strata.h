@@ -4,10 +4,10 @@
  */
 
 /*
- * What the files of ngx/ share: configuration, the context of a client
- * request, the detached fetch.  Ranks are setup > entry > request > service >
- * adapter; a file calls lower ranks only, and news travels up through
- * ngx_http_strata_wake_request().
+ * What the files of ngx/ share: the context of a client request, the detached
+ * fetch, and what each file does for the others.  Ranks are setup > entry >
+ * request > service > adapter; a file calls lower ranks only, and news travels
+ * up through ngx_http_strata_wake_request().
  */
 
 #ifndef NGX_HTTP_STRATA_H
@@ -19,6 +19,7 @@
 #include <ngx_event.h>
 #include <ngx_http.h>
 
+#include "ngx_http_strata_conf.h"
 #include "../base/strata_base.h"
 #include "../base/strata_field.h"
 #include "../base/strata_metric.h"
@@ -32,44 +33,6 @@
 #include "../rfc/strata_vary.h"
 
 
-/* strata_lock */
-#define NGX_HTTP_STRATA_LOCK_OFF      0
-#define NGX_HTTP_STRATA_LOCK_WORKER   1
-#define NGX_HTTP_STRATA_LOCK_NODE     2
-
-/* strata_use_stale; bit 0 is nginx's NGX_CONF_BITMASK_SET */
-#define NGX_HTTP_STRATA_STALE_OFF       0x0002
-#define NGX_HTTP_STRATA_STALE_ERROR     0x0004
-#define NGX_HTTP_STRATA_STALE_TIMEOUT   0x0008
-#define NGX_HTTP_STRATA_STALE_HEADER    0x0010
-#define NGX_HTTP_STRATA_STALE_UPDATING  0x0020
-#define NGX_HTTP_STRATA_STALE_LOCK      0x0040
-#define NGX_HTTP_STRATA_STALE_500       0x0080
-#define NGX_HTTP_STRATA_STALE_502       0x0100
-#define NGX_HTTP_STRATA_STALE_503       0x0200
-#define NGX_HTTP_STRATA_STALE_504       0x0400
-#define NGX_HTTP_STRATA_STALE_403       0x0800
-#define NGX_HTTP_STRATA_STALE_404       0x1000
-#define NGX_HTTP_STRATA_STALE_429       0x2000
-
-/* strata_purge_mode */
-#define NGX_HTTP_STRATA_PURGE_DELETE      0
-#define NGX_HTTP_STRATA_PURGE_INVALIDATE  1
-#define NGX_HTTP_STRATA_PURGE_REVALIDATE  2
-
-/* credentials that strata_key or strata_key_headers contain */
-#define NGX_HTTP_STRATA_KEY_AUTHORIZATION  1
-#define NGX_HTTP_STRATA_KEY_COOKIE         2
-
-/* strata_key_cookies; as many again in strata_key count */
-#define NGX_HTTP_STRATA_COOKIES_MAX  32
-
-/* strata_key_identity */
-#define NGX_HTTP_STRATA_IDENTITY_AUTO    0
-#define NGX_HTTP_STRATA_IDENTITY_OFF     1
-#define NGX_HTTP_STRATA_IDENTITY_STRING  2
-
-
 /* a bit of r->buffered that no filter in front of ours uses */
 #define NGX_HTTP_STRATA_BUFFERED  0x08
 
@@ -77,110 +40,11 @@
 #define NGX_HTTP_STRATA_NEVER  (INT64_MAX / 4)
 
 
-typedef struct ngx_http_strata_zone_s    ngx_http_strata_zone_t;
 typedef struct ngx_http_strata_ctx_s     ngx_http_strata_ctx_t;
 typedef struct ngx_http_strata_fetch_s   ngx_http_strata_fetch_t;
 typedef struct ngx_http_strata_flight_s  ngx_http_strata_flight_t;
 typedef struct ngx_http_strata_pipe_s    ngx_http_strata_pipe_t;
-
-/* ngx_http_strata_lua.h */
-typedef struct ngx_http_strata_lua_conf_s  ngx_http_strata_lua_conf_t;
-typedef struct ngx_http_strata_script_s    ngx_http_strata_script_t;
-
-
-/*
- * A zone: the shared region, and what this process knows of it.  Lives in the
- * cycle; a reload makes a new one for the same region.
- */
-struct ngx_http_strata_zone_s {
-    ngx_str_t                  name;
-    size_t                     size;
-    strata_store_conf_t        conf;
-    ngx_shm_zone_t            *shm_zone;
-    void                      *region;
-    size_t                     region_size;
-
-    /* in workers only */
-    strata_store_t            *store;       /* NULL: no seat */
-    uint64_t                  *metrics;
-    ngx_rbtree_t               flights;     /* by ref */
-    ngx_rbtree_t               keys;        /* by digest */
-    ngx_rbtree_node_t          sentinel;
-};
-
-
-typedef struct {
-    ngx_array_t                zones;       /* of ngx_http_strata_zone_t * */
-    ngx_uint_t                 used;        /* some location has strata_cache */
-    ngx_uint_t                 timed;       /* $strata_l1_time is asked for */
-    ngx_http_strata_lua_conf_t  *lua;
-} ngx_http_strata_main_conf_t;
-
-
-typedef struct {
-    ngx_shm_zone_t            *shm_zone;    /* NULL: off */
-    ngx_http_strata_zone_t    *zone;        /* of shm_zone */
-
-    ngx_array_t               *key;         /* of ngx_http_complex_value_t */
-    strata_args_policy_t      *args;        /* NULL: not configured */
-    ngx_uint_t                 identity;
-    ngx_http_complex_value_t  *identity_value;
-    ngx_array_t               *languages;   /* of strata_str_t; NULL: as is */
-    ngx_flag_t                 vary;
-    ngx_array_t               *vary_ignore; /* of strata_str_t, lower case */
-    ngx_uint_t                 vary_max;
-    ngx_array_t               *headers;     /* of ngx_str_t, lower case */
-    ngx_array_t               *cookies;     /* of ngx_str_t */
-    ngx_http_complex_value_t  *namespace;
-    ngx_uint_t                 in_strata_key; /* credentials it has */
-    ngx_array_t               *key_cookies; /* names of cookies it has */
-    ngx_uint_t                 in_key;      /* with strata_key_headers */
-    uint64_t                   scope;       /* of the server block */
-    ngx_http_strata_script_t  *key_by_lua;
-
-    ngx_array_t               *valid;       /* of strata_valid_t */
-    ngx_msec_t                 valid_min;
-    ngx_msec_t                 valid_max;
-    ngx_int_t                  jitter_ms;
-    ngx_int_t                  jitter_permille;
-    ngx_uint_t                 jitter;
-    ngx_int_t                  heuristic;   /* permille of its age */
-    ngx_int_t                  heuristic_max;
-    ngx_uint_t                 set_cookie;
-    ngx_uint_t                 ignore_headers;
-    ngx_msec_t                 grace;
-    ngx_msec_t                 keep;
-    strata_policy_t            policy;      /* of the above, for rfc/ */
-
-    ngx_uint_t                 methods;
-    ngx_flag_t                 request_control;
-    ngx_array_t               *trusted;     /* of ngx_cidr_t; NULL: everybody */
-    ngx_array_t               *bypass;
-    ngx_array_t               *no_cache;
-    ngx_array_t               *purge;
-    ngx_uint_t                 purge_mode;
-    ngx_flag_t                 invalidate;
-
-    ngx_uint_t                 lock;
-    ngx_msec_t                 lock_timeout;
-    ngx_msec_t                 lock_age;
-    ngx_uint_t                 lock_max_waiters;
-    ngx_uint_t                 use_stale;
-    ngx_flag_t                 background_update;
-    ngx_flag_t                 revalidate;
-    ngx_msec_t                 pass_ttl;
-
-    size_t                     max_object;
-    ngx_uint_t                 min_uses;
-    ngx_array_t               *types;       /* of ngx_str_t; NULL: any */
-    ngx_array_t               *hide_header; /* of ngx_str_t, lower case */
-    ngx_array_t               *pass_header;
-
-    ngx_flag_t                 age;
-    ngx_str_t                  cache_status; /* our name; len 0: off */
-    ngx_flag_t                 cache_status_key;
-    ngx_uint_t                 status_page; /* strata_status is here */
-} ngx_http_strata_loc_conf_t;
+typedef struct ngx_http_strata_body_s    ngx_http_strata_body_t;
 
 
 /*
@@ -247,6 +111,7 @@ struct ngx_http_strata_ctx_s {
     strata_str_t                 authority; /* the effective one */
     uint64_t                     scope;     /* see ngx_http_strata_key.c */
     strata_str_t                 args;      /* of the query, what is keyed */
+    ngx_http_strata_body_t      *body;      /* what is keyed; NULL: nothing */
     strata_str_t                 rule;      /* Vary rule under primary */
     uint64_t                     rule_id;
     int64_t                      purged_at; /* of the rule: stale up to here */
@@ -302,6 +167,7 @@ struct ngx_http_strata_ctx_s {
     unsigned                     no_store:1;   /* of the request, if heeded */
     unsigned                     only_if_cached:1;
     unsigned                     invalidate:1; /* an unsafe method */
+    unsigned                     body_came:1;  /* has been read */
     unsigned                     purging:1;    /* a PURGE: not a client's */
     unsigned                     spilled:1;    /* entry read, now the pipe */
     unsigned                     rejoined:4;
@@ -356,39 +222,7 @@ ngx_int_t ngx_http_strata_purge_handler(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 char *ngx_http_strata_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* ngx_http_strata_key.c */
-
-ngx_int_t ngx_http_strata_key_build(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx);
-ngx_int_t ngx_http_strata_key_variant(ngx_http_request_t *r,
-    strata_key_t *primary, strata_str_t rule, uint64_t id, uint64_t scope,
-    const strata_seed_t *seed, strata_key_t *key);
-ngx_int_t ngx_http_strata_key_of_url(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx, strata_str_t url, strata_key_t *key);
-ngx_int_t ngx_http_strata_key_keep(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx);
-strata_str_t ngx_http_strata_key_text(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx);
-
-/* ngx_http_strata_key_scope.c */
-
-uint64_t ngx_http_strata_key_scope(ngx_http_request_t *r,
-    ngx_http_strata_loc_conf_t *conf, ngx_str_t *uri);
-
-/* ngx_http_strata_key_part.c */
-
-ngx_int_t ngx_http_strata_key_namespace(ngx_http_request_t *r,
-    ngx_http_strata_loc_conf_t *conf, strata_key_builder_t *b);
-void ngx_http_strata_key_fields(ngx_http_request_t *r,
-    ngx_http_strata_loc_conf_t *conf, strata_key_builder_t *b);
-ngx_uint_t ngx_http_strata_key_has(ngx_http_strata_loc_conf_t *conf,
-    ngx_str_t *name);
-ngx_uint_t ngx_http_strata_key_cookies_only(
-    ngx_http_strata_loc_conf_t *conf);
-ngx_int_t ngx_http_strata_key_cookies_sent(ngx_http_request_t *r,
-    ngx_http_strata_loc_conf_t *conf, ngx_str_t *value);
-ngx_int_t ngx_http_strata_key_cookie_of(ngx_http_strata_loc_conf_t *conf,
-    strata_cookie_t *cookie);
+/* the key: ngx_http_strata_key.h */
 
 /* ngx_http_strata_field.c */
 
@@ -583,7 +417,18 @@ ngx_int_t ngx_http_strata_detach_variables(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_detach_captures(ngx_http_request_t *r,
     ngx_http_request_t *host);
+ngx_int_t ngx_http_strata_detach_header(ngx_http_request_t *host,
+    ngx_str_t *name, ngx_str_t *value);
 ngx_int_t ngx_http_strata_detach_validators(ngx_http_strata_fetch_t *f);
+
+/* ngx_http_strata_drop.c: what a fetch does not have of the request */
+
+extern ngx_array_t  ngx_http_strata_drop_default;   /* of ngx_str_t */
+
+ngx_uint_t ngx_http_strata_dropped(ngx_http_strata_loc_conf_t *conf,
+    ngx_str_t *name);
+ngx_uint_t ngx_http_strata_drop_transfer(ngx_str_t *name);
+ngx_uint_t ngx_http_strata_same_name(ngx_str_t *a, ngx_str_t *b);
 
 /* service: ngx_http_strata_capture.c */
 
@@ -636,6 +481,7 @@ ngx_int_t ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
     ngx_http_strata_origin_t *o);
 ngx_int_t ngx_http_strata_head_replay(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, const u_char *p);
+ngx_uint_t ngx_http_strata_names_have(ngx_array_t *names, strata_str_t name);
 ngx_uint_t ngx_http_strata_head_before(ngx_pool_t *pool,
     const strata_hold_t *hold, int64_t purged_at, uint32_t purges);
 ngx_int_t ngx_http_strata_head_validators(ngx_pool_t *pool,

@@ -7,7 +7,7 @@
  * PURGE of a URL, and the status page.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 #include "ngx_http_strata_list.h"
 
 
@@ -142,14 +142,17 @@ static ngx_int_t
 ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ngx_uint_t mode)
 {
-    int              rc;
+    int              rc, bodies;
     size_t           size;
     ngx_buf_t       *b;
     ngx_chain_t      out;
 
     rc = ngx_http_strata_purge_key(ctx->zone, &ctx->primary, mode);
 
-    if (rc == STRATA_BUSY) {
+    bodies = ctx->conf->body.on ? ngx_http_strata_body_purge(ctx)
+                                : STRATA_DECLINED;
+
+    if (rc == STRATA_BUSY || bodies == STRATA_BUSY) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
@@ -158,6 +161,8 @@ ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     if (rc == STRATA_OK && mode == NGX_HTTP_STRATA_PURGE_REVALIDATE) {
         ngx_http_strata_purge_refresh(r, ctx);
     }
+
+    rc = (bodies == STRATA_OK) ? bodies : rc;
 
     size = sizeof("{\"purged\":1,\"mode\":\"revalidate\"}") + 2;
 
@@ -230,7 +235,9 @@ ngx_http_strata_invalidate_written(ngx_http_request_t *r,
 
     if (ngx_http_strata_purge_key(ctx->zone, &ctx->primary,
                                   NGX_HTTP_STRATA_PURGE_DELETE)
-        == STRATA_BUSY)
+        == STRATA_BUSY
+        || (ctx->conf->body.on
+            && ngx_http_strata_body_purge(ctx) == STRATA_BUSY))
     {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "strata: zone \"%V\" was busy, this URL was not "
@@ -239,7 +246,7 @@ ngx_http_strata_invalidate_written(ngx_http_request_t *r,
 
     ctx->invalidate = 0;
 
-    if (ctx->conf->key != NULL) {
+    if (ctx->conf->key != NULL || ctx->conf->key_by_lua != NULL) {
 
         /* only the default key can be told from a URL alone */
         return;

@@ -8,7 +8,7 @@
  * we add to what was stored, and whether the client's conditions hold.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 
 
 static ngx_uint_t ngx_http_strata_etag_listed(ngx_str_t *list,

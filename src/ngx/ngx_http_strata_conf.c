@@ -7,14 +7,14 @@
  * Creation and merging of configurations.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_conf.h"
+#include "ngx_http_strata_key.h"
 #include "ngx_http_strata_lua.h"
+#include "../rfc/strata_said.h"
 
 
-static void ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *conf,
-    ngx_http_strata_loc_conf_t *prev);
-
-
+static void ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *prev,
+    ngx_http_strata_loc_conf_t *conf);
 static ngx_uint_t ngx_http_strata_headers_in_key(
     ngx_http_strata_loc_conf_t *conf);
 static uint64_t ngx_http_strata_server_scope(ngx_conf_t *cf);
@@ -79,8 +79,11 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->headers = NGX_CONF_UNSET_PTR;
     conf->cookies = NGX_CONF_UNSET_PTR;
     conf->namespace = NGX_CONF_UNSET_PTR;
+    conf->body.on = NGX_CONF_UNSET_UINT;
     conf->languages = NGX_CONF_UNSET_PTR;
     conf->vary = NGX_CONF_UNSET;
+    conf->controls = NGX_CONF_UNSET_PTR;
+    conf->drop = NGX_CONF_UNSET_PTR;
     conf->vary_max = NGX_CONF_UNSET_UINT;
     conf->identity = NGX_CONF_UNSET_UINT;
 
@@ -124,34 +127,6 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
 }
 
 
-/* What makes the key. */
-
-static void
-ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *conf,
-    ngx_http_strata_loc_conf_t *prev)
-{
-    if (conf->key == NGX_CONF_UNSET_PTR) {
-        conf->in_strata_key = prev->in_strata_key;
-        conf->key_cookies = prev->key_cookies;
-    }
-
-    ngx_conf_merge_ptr_value(conf->key, prev->key, NULL);
-    ngx_conf_merge_ptr_value(conf->key_by_lua, prev->key_by_lua, NULL);
-    ngx_conf_merge_ptr_value(conf->args, prev->args, NULL);
-    ngx_conf_merge_ptr_value(conf->headers, prev->headers, NULL);
-    ngx_conf_merge_ptr_value(conf->cookies, prev->cookies, NULL);
-    ngx_conf_merge_ptr_value(conf->namespace, prev->namespace, NULL);
-    ngx_conf_merge_ptr_value(conf->languages, prev->languages, NULL);
-
-    conf->in_key = conf->in_strata_key
-                   | ngx_http_strata_headers_in_key(conf);
-
-    if (conf->identity == NGX_CONF_UNSET_UINT) {
-        conf->identity_value = prev->identity_value;
-    }
-}
-
-
 char *
 ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
@@ -162,10 +137,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_ptr_value(conf->shm_zone, prev->shm_zone, NULL);
 
-    ngx_http_strata_merge_key(conf, prev);
-
-    ngx_conf_merge_uint_value(conf->identity, prev->identity,
-                              NGX_HTTP_STRATA_IDENTITY_AUTO);
+    ngx_http_strata_merge_key(prev, conf);
 
     ngx_conf_merge_ptr_value(conf->valid, prev->valid, NULL);
     ngx_conf_merge_msec_value(conf->valid_min, prev->valid_min, 0);
@@ -252,11 +224,54 @@ ngx_http_strata_merge_fields(ngx_http_strata_loc_conf_t *prev,
     ngx_conf_merge_value(conf->vary, prev->vary, 1);
     ngx_conf_merge_uint_value(conf->vary_max, prev->vary_max, 16);
 
+    ngx_conf_merge_ptr_value(conf->controls, prev->controls, NULL);
+    ngx_conf_merge_ptr_value(conf->drop, prev->drop,
+                             &ngx_http_strata_drop_default);
+
     if (conf->request_control == NGX_CONF_UNSET) {
         conf->trusted = prev->trusted;
     }
 
     ngx_conf_merge_value(conf->request_control, prev->request_control, 0);
+}
+
+
+static void
+ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *prev,
+    ngx_http_strata_loc_conf_t *conf)
+{
+    if (conf->key == NGX_CONF_UNSET_PTR) {
+        conf->in_strata_key = prev->in_strata_key;
+        conf->key_fields = prev->key_fields;
+        conf->key_cookies = prev->key_cookies;
+    }
+
+    ngx_conf_merge_ptr_value(conf->key, prev->key, NULL);
+    ngx_conf_merge_ptr_value(conf->key_by_lua, prev->key_by_lua, NULL);
+    ngx_conf_merge_ptr_value(conf->args, prev->args, NULL);
+    ngx_conf_merge_ptr_value(conf->headers, prev->headers, NULL);
+    ngx_conf_merge_ptr_value(conf->cookies, prev->cookies, NULL);
+    ngx_conf_merge_ptr_value(conf->namespace, prev->namespace, NULL);
+
+    if (conf->body.on == NGX_CONF_UNSET_UINT) {
+        conf->body = prev->body;
+    }
+
+    if (conf->body.on == NGX_CONF_UNSET_UINT) {
+        conf->body.on = 0;
+    }
+
+    ngx_conf_merge_ptr_value(conf->languages, prev->languages, NULL);
+
+    conf->in_key = conf->in_strata_key
+                   | ngx_http_strata_headers_in_key(conf);
+
+    if (conf->identity == NGX_CONF_UNSET_UINT) {
+        conf->identity_value = prev->identity_value;
+    }
+
+    ngx_conf_merge_uint_value(conf->identity, prev->identity,
+                              NGX_HTTP_STRATA_IDENTITY_AUTO);
 }
 
 
@@ -366,6 +381,7 @@ ngx_http_strata_listen_scope(ngx_http_core_main_conf_t *cmcf,
 static void
 ngx_http_strata_merge_policy(ngx_http_strata_loc_conf_t *conf)
 {
+    ngx_uint_t        i;
     strata_policy_t  *p;
 
     p = &conf->policy;
@@ -387,6 +403,19 @@ ngx_http_strata_merge_policy(ngx_http_strata_loc_conf_t *conf)
     p->heuristic_permille = conf->heuristic;
     p->heuristic_max_ms = conf->heuristic_max;
     p->set_cookie = conf->set_cookie;
+
+    p->controls = conf->controls ? conf->controls->elts
+                                 : strata_controls_default;
+    p->controls_n = conf->controls ? conf->controls->nelts
+                                   : strata_controls_default_n;
+
+    for (i = 0; i < p->controls_n; i++) {
+        if (p->controls[i].kind == STRATA_CONTROL_SURROGATE) {
+            conf->hide_surrogate = !ngx_http_strata_names_have(
+                                       conf->pass_header, p->controls[i].name);
+        }
+    }
+
     p->ignore = conf->ignore_headers >> 1;
     p->grace_ms = conf->grace;
     p->grace_error_only = !(conf->use_stale & NGX_HTTP_STRATA_STALE_UPDATING);

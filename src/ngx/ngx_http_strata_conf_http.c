@@ -5,16 +5,198 @@
 
 /*
  * Set handlers of what the origin's and the client's fields may say:
- * strata_request_control, strata_vary, strata_vary_max.
+ * strata_control_headers, strata_drop_headers, strata_request_control,
+ * strata_vary, strata_vary_max.
  */
 
 #include "ngx_http_strata_conf_set.h"
 #include "../base/strata_field.h"
+#include "../base/strata_str.h"
+#include "../rfc/strata_said.h"
 
 
+static ngx_int_t ngx_http_strata_drop_change(ngx_array_t *drop, ngx_str_t name);
 static ngx_int_t ngx_http_strata_cidrs_add(ngx_conf_t *cf, ngx_array_t *cidrs,
     ngx_str_t list);
 static ngx_int_t ngx_http_strata_names_add(ngx_array_t *names, ngx_str_t list);
+
+
+/* default | name ..., in the order in which they count */
+
+char *
+ngx_http_strata_set_control_headers(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_str_t                   *value;
+    ngx_uint_t                   i, k;
+    strata_str_t                 name;
+    strata_control_t            *control;
+    strata_control_e             kind;
+    ngx_http_strata_loc_conf_t  *slcf = conf;
+
+    if (slcf->controls != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "default") == 0) {
+        slcf->controls = NULL;
+        return NGX_CONF_OK;
+    }
+
+    slcf->controls = ngx_array_create(cf->pool, 4, sizeof(strata_control_t));
+    if (slcf->controls == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        name.data = value[i].data;
+        name.len = value[i].len;
+
+        if (strata_control_kind(name, &kind) != STRATA_OK) {
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+        }
+
+        control = slcf->controls->elts;
+
+        for (k = 0; k < slcf->controls->nelts; k++) {
+            if (strata_str_caseeq(control[k].name, name)) {
+                return ngx_http_strata_invalid(cf, cmd, &value[i]);
+            }
+        }
+
+        if (slcf->controls->nelts == STRATA_CONTROLS_MAX) {
+            return "takes 8 names at most";
+        }
+
+        control = ngx_array_push(slcf->controls);
+        if (control == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        control->name = name;
+        control->kind = kind;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* off | default | name ... -name ..., added to the default and taken from it */
+
+char *
+ngx_http_strata_set_drop_headers(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                   *value, *s;
+    ngx_uint_t                   i;
+    ngx_http_strata_loc_conf_t  *slcf = conf;
+
+    if (slcf->drop != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "default") == 0) {
+        slcf->drop = &ngx_http_strata_drop_default;
+        return NGX_CONF_OK;
+    }
+
+    slcf->drop = ngx_array_create(cf->pool, 32, sizeof(ngx_str_t));
+    if (slcf->drop == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_strata_is_off(cf)) {
+        return NGX_CONF_OK;
+    }
+
+    s = ngx_array_push_n(slcf->drop, ngx_http_strata_drop_default.nelts);
+    if (s == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memcpy(s, ngx_http_strata_drop_default.elts,
+               ngx_http_strata_drop_default.nelts * sizeof(ngx_str_t));
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        switch (ngx_http_strata_drop_change(slcf->drop, value[i])) {
+
+        case NGX_OK:
+            break;
+
+        case NGX_DECLINED:
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+
+        default:
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* Adds the name, or takes it out.  NGX_DECLINED: it is none, or not there. */
+
+static ngx_int_t
+ngx_http_strata_drop_change(ngx_array_t *drop, ngx_str_t name)
+{
+    ngx_str_t     *s;
+    ngx_uint_t     i, minus;
+    strata_str_t   token;
+
+    static ngx_str_t  host = ngx_string("Host");
+    static ngx_str_t  coding = ngx_string("Accept-Encoding");
+
+    minus = (name.len && name.data[0] == '-');
+
+    if (minus) {
+        name.data++;
+        name.len--;
+    }
+
+    token.data = name.data;
+    token.len = name.len;
+
+    /* what always stays behind or always goes out is no matter of this list */
+
+    if (!strata_field_name_ok(token) || ngx_http_strata_drop_transfer(&name)
+        || ngx_http_strata_same_name(&name, &host)
+        || ngx_http_strata_same_name(&name, &coding)
+        || ngx_strcmp(name.data, "off") == 0
+        || ngx_strcmp(name.data, "default") == 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    s = drop->elts;
+
+    for (i = 0; i < drop->nelts; i++) {
+        if (ngx_http_strata_same_name(&s[i], &name)) {
+
+            if (minus) {
+                s[i] = s[--drop->nelts];
+            }
+
+            return NGX_OK;
+        }
+    }
+
+    if (minus) {
+        return NGX_DECLINED;
+    }
+
+    s = ngx_array_push(drop);
+    if (s == NULL) {
+        return NGX_ERROR;
+    }
+
+    *s = name;
+
+    return NGX_OK;
+}
 
 
 /* on | off | trusted=cidr,... */

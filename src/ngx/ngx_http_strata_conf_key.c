@@ -16,6 +16,8 @@
 
 static ngx_int_t ngx_http_strata_credentials(ngx_conf_t *cf,
     ngx_http_strata_loc_conf_t *slcf, ngx_str_t *value);
+static ngx_int_t ngx_http_strata_push(ngx_conf_t *cf, ngx_array_t **a,
+    ngx_str_t *value);
 
 
 /* Each argument is a part of the key of its own. */
@@ -68,8 +70,8 @@ ngx_http_strata_set_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 /*
- * Which credentials of a request does this expression read?  Authorization and
- * Cookie as a whole, or single cookies.
+ * Which fields of a request does this expression read, and which credentials?
+ * Authorization and Cookie as a whole, or single cookies.
  */
 
 static ngx_int_t
@@ -77,7 +79,7 @@ ngx_http_strata_credentials(ngx_conf_t *cf, ngx_http_strata_loc_conf_t *slcf,
     ngx_str_t *value)
 {
     u_char     *p, *last;
-    ngx_str_t   name, *cookie;
+    ngx_str_t   name, field;
 
     p = value->data;
     last = p + value->len;
@@ -102,6 +104,17 @@ ngx_http_strata_credentials(ngx_conf_t *cf, ngx_http_strata_loc_conf_t *slcf,
 
         name.len = p - name.data;
 
+        if (name.len > sizeof("http_") - 1
+            && ngx_strncmp(name.data, "http_", sizeof("http_") - 1) == 0)
+        {
+            field.data = name.data + sizeof("http_") - 1;
+            field.len = name.len - (sizeof("http_") - 1);
+
+            if (ngx_http_strata_push(cf, &slcf->key_fields, &field) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+
         if (name.len == sizeof("http_authorization") - 1
             && ngx_strncmp(name.data, "http_authorization", name.len) == 0)
         {
@@ -116,23 +129,40 @@ ngx_http_strata_credentials(ngx_conf_t *cf, ngx_http_strata_loc_conf_t *slcf,
                    && ngx_strncmp(name.data, "cookie_", sizeof("cookie_") - 1)
                       == 0)
         {
-            if (slcf->key_cookies == NULL) {
-                slcf->key_cookies = ngx_array_create(cf->pool, 4,
-                                                     sizeof(ngx_str_t));
-                if (slcf->key_cookies == NULL) {
-                    return NGX_ERROR;
-                }
-            }
+            field.data = name.data + sizeof("cookie_") - 1;
+            field.len = name.len - (sizeof("cookie_") - 1);
 
-            cookie = ngx_array_push(slcf->key_cookies);
-            if (cookie == NULL) {
+            if (ngx_http_strata_push(cf, &slcf->key_cookies, &field) != NGX_OK)
+            {
                 return NGX_ERROR;
             }
-
-            cookie->data = name.data + sizeof("cookie_") - 1;
-            cookie->len = name.len - (sizeof("cookie_") - 1);
         }
     }
+
+    return NGX_OK;
+}
+
+
+/* Adds to an array that is made when it is needed. */
+
+static ngx_int_t
+ngx_http_strata_push(ngx_conf_t *cf, ngx_array_t **a, ngx_str_t *value)
+{
+    ngx_str_t  *s;
+
+    if (*a == NULL) {
+        *a = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
+        if (*a == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    s = ngx_array_push(*a);
+    if (s == NULL) {
+        return NGX_ERROR;
+    }
+
+    *s = *value;
 
     return NGX_OK;
 }
@@ -244,37 +274,84 @@ ngx_http_strata_set_key_args(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_http_strata_set_key_headers(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_str_t   *value, *name;
+    ngx_str_t   *value;
     ngx_uint_t   i;
-
-    static ngx_str_t  names[] = {
-        ngx_string("range"),
-        ngx_string("if-range"),
-        ngx_string("if-match"),
-        ngx_string("if-none-match"),
-        ngx_string("if-modified-since"),
-        ngx_string("if-unmodified-since"),
-        ngx_string("content-length"),
-        ngx_string("transfer-encoding"),
-        ngx_string("connection"),
-        ngx_string("expect"),
-        ngx_string("upgrade"),
-        ngx_null_string
-    };
 
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
-        for (name = names; name->len; name++) {
-            if (name->len == value[i].len
-                && ngx_strncasecmp(name->data, value[i].data, name->len) == 0)
-            {
-                return ngx_http_strata_invalid(cf, cmd, &value[i]);
-            }
+        if (ngx_http_strata_drop_transfer(&value[i])) {
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
         }
     }
 
     return ngx_http_strata_set_names(cf, cmd, conf);
+}
+
+
+/* off | on [max=size] [json=canonical] [graphql] */
+
+char *
+ngx_http_strata_set_key_body(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ssize_t                       size;
+    ngx_str_t                    *value, s;
+    ngx_uint_t                    i;
+    ngx_http_strata_loc_conf_t   *slcf = conf;
+    ngx_http_strata_body_conf_t  *body;
+
+    body = &slcf->body;
+
+    if (body->on != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    body->on = 0;
+
+    if (ngx_http_strata_is_off(cf)) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value[1].data, "on") != 0) {
+        return ngx_http_strata_invalid(cf, cmd, &value[1]);
+    }
+
+    body->on = 1;
+    body->max = 64 * 1024;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "json=canonical") == 0) {
+            body->json = 1;
+            continue;
+        }
+
+        if (ngx_strcmp(value[i].data, "graphql") == 0) {
+            body->graphql = 1;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "max=", 4) != 0) {
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+        }
+
+        s.data = value[i].data + 4;
+        s.len = value[i].len - 4;
+
+        size = ngx_parse_size(&s);
+
+        /* it is read and hashed in one go */
+
+        if (size <= 0 || size > NGX_HTTP_STRATA_BODY_MAX) {
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
+        }
+
+        body->max = size;
+    }
+
+    return NGX_CONF_OK;
 }
 
 

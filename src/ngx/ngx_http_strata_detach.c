@@ -13,7 +13,7 @@
  * and copied.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 
 
 typedef struct {
@@ -266,6 +266,10 @@ ngx_http_strata_detach_request(ngx_http_request_t *r, ngx_http_request_t *host,
         || ngx_http_strata_detach_headers(r, host, ctx) != NGX_OK
         || ngx_http_strata_detach_variables(r, host, ctx) != NGX_OK)
     {
+        return NGX_ERROR;
+    }
+
+    if (ctx->body && ngx_http_strata_body_detach(host, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 

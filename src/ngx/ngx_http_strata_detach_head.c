@@ -8,19 +8,16 @@
  * host of a fetch.  Nothing here points into the client's memory afterwards.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 #include "ngx_http_strata_list.h"
 
 
 static ngx_uint_t ngx_http_strata_detach_keyed(ngx_table_elt_t *h,
     ngx_http_strata_ctx_t *ctx);
-static ngx_uint_t ngx_http_strata_detach_dropped(ngx_table_elt_t *h);
 static ngx_int_t ngx_http_strata_detach_cookies(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_detach_folded(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
-static ngx_int_t ngx_http_strata_detach_header(ngx_http_request_t *host,
-    ngx_str_t *name, ngx_str_t *value);
 static ngx_uint_t ngx_http_strata_detach_derived(ngx_http_variable_t *v);
 static ngx_uint_t ngx_http_strata_detach_of_connection(ngx_str_t *name);
 
@@ -71,8 +68,7 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
 
     while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
 
-        if ((ngx_http_strata_detach_dropped(h)
-             && !ngx_http_strata_key_has(ctx->conf, &h->key))
+        if (ngx_http_strata_dropped(ctx->conf, &h->key)
             || ngx_http_strata_field_is(h, "Accept-Encoding")
             || (ctx->conf->languages
                 && ngx_http_strata_field_is(h, "Accept-Language"))
@@ -191,72 +187,9 @@ ngx_http_strata_detach_keyed(ngx_table_elt_t *h, ngx_http_strata_ctx_t *ctx)
 }
 
 
-/*
- * Fields that are about the client's transfer, not about the resource; and
- * those that many origins route or render by although no key has them
- * (RELIABILITY.md T-01).  What proxy_set_header sets is the gateway's own word
- * and still goes out.
- */
-
-static ngx_uint_t
-ngx_http_strata_detach_dropped(ngx_table_elt_t *h)
-{
-    ngx_str_t  *name;
-
-    static ngx_str_t  names[] = {
-        ngx_string("Range"),
-        ngx_string("If-Range"),
-        ngx_string("If-Match"),
-        ngx_string("If-None-Match"),
-        ngx_string("If-Modified-Since"),
-        ngx_string("If-Unmodified-Since"),
-        ngx_string("Content-Length"),
-        ngx_string("Transfer-Encoding"),
-        ngx_string("Expect"),
-        ngx_string("Upgrade"),
-
-        ngx_string("Forwarded"),
-        ngx_string("X-Forwarded-Host"),
-        ngx_string("X-Forwarded-Scheme"),
-        ngx_string("X-Forwarded-Proto"),
-        ngx_string("X-Forwarded-Protocol"),
-        ngx_string("X-Forwarded-Port"),
-        ngx_string("X-Forwarded-Prefix"),
-        ngx_string("X-Forwarded-Path"),
-        ngx_string("X-Forwarded-Uri"),
-        ngx_string("X-Forwarded-Server"),
-        ngx_string("X-Forwarded-Ssl"),
-        ngx_string("Front-End-Https"),
-        ngx_string("X-Scheme"),
-        ngx_string("X-Url-Scheme"),
-        ngx_string("X-Host"),
-        ngx_string("X-Host-Override"),
-        ngx_string("X-HTTP-Host-Override"),
-        ngx_string("X-Original-Host"),
-        ngx_string("X-Original-URL"),
-        ngx_string("X-Original-Uri"),
-        ngx_string("X-Rewrite-URL"),
-        ngx_string("X-HTTP-Method-Override"),
-        ngx_string("X-HTTP-Method"),
-        ngx_string("X-Method-Override"),
-        ngx_null_string
-    };
-
-    for (name = names; name->len; name++) {
-        if (name->len == h->key.len
-            && ngx_strncasecmp(name->data, h->key.data, name->len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 /* Adds a field and sets the pointer in headers_in that nginx has for it. */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_strata_detach_header(ngx_http_request_t *host, ngx_str_t *name,
     ngx_str_t *value)
 {

@@ -9,7 +9,7 @@
  * body.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 
 
 static ngx_int_t ngx_http_strata_capture_publish(ngx_http_strata_fetch_t *f);
@@ -270,55 +270,12 @@ ngx_http_strata_capture_variant(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f, strata_str_t rule)
 {
-    int            rc;
-    strata_str_t   head, list;
-    strata_meta_t  meta;
-    strata_fill_t  fill;
-    u_char         variants[STRATA_VARIANTS_BYTES];
-    u_char         buf[sizeof(uint64_t) + STRATA_VARY_RULE_MAX];
-
     f->rule = rule;
-    f->rule_id = ((uint64_t) ngx_random() << 32)
-                 ^ (uint64_t) ngx_random() ^ ((uint64_t) ngx_pid << 20)
-                 ^ (uint64_t) ngx_current_msec;
 
-    ngx_memcpy(buf, &f->rule_id, sizeof(uint64_t));
-    ngx_memcpy(buf + sizeof(uint64_t), rule.data, rule.len);
-
-    head.data = buf;
-    head.len = sizeof(uint64_t) + rule.len;
-
-    ngx_memzero(&meta, sizeof(strata_meta_t));
-    ngx_memzero(&fill, sizeof(strata_fill_t));
-
-    /*
-     * Of no age: it goes when it is not asked for any more.  A soft purge sets
-     * fresh_until to its instant, and then the variants look at it.  The rule
-     * of a negative response counts in the share of these.
-     */
-
-    meta.flags = STRATA_META_VARY_RULE
-                 | (f->meta.flags & STRATA_META_NEGATIVE);
-    meta.born_at = ngx_current_msec;
-    meta.fresh_until = NGX_HTTP_STRATA_NEVER;
-    meta.keep_ms = UINT32_MAX;
-
-    rc = strata_store_reserve(f->zone->store, &f->primary, &meta, head,
-                              STRATA_VARIANTS_BYTES, ngx_current_msec, &fill);
-
-    if (rc == STRATA_OK) {
-        ngx_memzero(variants, STRATA_VARIANTS_BYTES);
-
-        list.data = variants;
-        list.len = STRATA_VARIANTS_BYTES;
-
-        (void) strata_fill_append(&fill, list, ngx_current_msec);
-        strata_fill_guard(&fill, &f->primary.digest, f->purges);
-        rc = strata_fill_commit(&fill, ngx_current_msec);
-        strata_fill_close(&fill);
-    }
-
-    return (rc == STRATA_OK || rc == STRATA_DECLINED) ? rc : NGX_ERROR;
+    return ngx_http_strata_rule_store(f->zone, &f->primary, rule,
+                                      STRATA_VARIANTS_BYTES,
+                                      &f->primary.digest, f->purges,
+                                      &f->rule_id);
 }
 
 

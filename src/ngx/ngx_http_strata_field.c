@@ -7,7 +7,7 @@
  * Fields of a request, as the key has them and as the origin is told them.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 #include "ngx_http_strata_list.h"
 #include "../base/strata_str.h"
 #include "../rfc/strata_coding.h"

@@ -10,6 +10,7 @@
  */
 
 #include "ngx_http_strata.h"
+#include "ngx_http_strata_list.h"
 
 
 static ngx_int_t ngx_http_strata_header_filter(ngx_http_request_t *r);
@@ -17,6 +18,7 @@ static ngx_int_t ngx_http_strata_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static void ngx_http_strata_passed(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
+static void ngx_http_strata_filter_surrogate(ngx_http_request_t *r);
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
@@ -52,6 +54,10 @@ ngx_http_strata_header_filter(ngx_http_request_t *r)
 
     if (ctx != NULL && ctx->state == NGX_HTTP_STRATA_PASS) {
         ngx_http_strata_passed(r, ctx);
+
+        if (ctx->conf->hide_surrogate) {
+            ngx_http_strata_filter_surrogate(r);
+        }
 
         if (ngx_http_strata_add_status(r, ctx) != NGX_OK) {
             return NGX_ERROR;
@@ -97,6 +103,24 @@ ngx_http_strata_passed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
            == STRATA_REASON_NONE)
     {
         strata_pass_forget(ctx->zone->store, &ctx->primary.digest);
+    }
+}
+
+
+/* For caches that speak for the origin, of which this is the last. */
+
+static void
+ngx_http_strata_filter_surrogate(ngx_http_request_t *r)
+{
+    ngx_table_elt_t         *h;
+    ngx_http_strata_list_t   fields;
+
+    ngx_http_strata_list_start(&fields, &r->headers_out.headers);
+
+    while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
+        if (ngx_http_strata_field_is(h, "Surrogate-Control")) {
+            h->hash = 0;
+        }
     }
 }
 

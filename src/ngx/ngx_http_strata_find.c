@@ -9,7 +9,7 @@
  * machine in ngx_http_strata_request.c, whose return codes it keeps.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 
 
 static int ngx_http_strata_find_entry(ngx_http_request_t *r,

@@ -10,11 +10,14 @@
 
 #include "ngx_http_strata_head.h"
 #include "ngx_http_strata_list.h"
+#include "../base/strata_str.h"
 
 
 static ngx_int_t ngx_http_strata_draft_fields(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
     ngx_http_strata_draft_t *d);
+static ngx_int_t ngx_http_strata_draft_hidden(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o, ngx_http_strata_draft_t *d);
 static ngx_uint_t ngx_http_strata_head_stored(ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o, strata_str_t name);
 static uint8_t ngx_http_strata_head_kind(ngx_http_request_t *r,
@@ -22,8 +25,8 @@ static uint8_t ngx_http_strata_head_kind(ngx_http_request_t *r,
 static u_char *ngx_http_strata_head_copy(u_char *p, strata_str_t s);
 static ngx_int_t ngx_http_strata_draft_write(ngx_pool_t *pool,
     ngx_http_strata_draft_t *d, strata_str_t *head);
-static ngx_uint_t ngx_http_strata_names_have(ngx_array_t *names,
-    strata_str_t name);
+static ngx_int_t ngx_libc_cdecl ngx_http_strata_draft_cmp(const void *one,
+    const void *two);
 
 
 /*
@@ -102,7 +105,10 @@ ngx_http_strata_draft_fields(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         name.data = h->key.data;
         name.len = h->key.len;
 
-        if (f->storing && !ngx_http_strata_head_stored(f, o, name)) {
+        if ((f->storing && !ngx_http_strata_head_stored(f, o, name))
+            || (f->conf->hide_surrogate
+                && ngx_http_strata_field_is(h, "Surrogate-Control")))
+        {
             continue;
         }
 
@@ -115,6 +121,61 @@ ngx_http_strata_draft_fields(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         df->field.value.data = h->value.data;
         df->field.value.len = h->value.len;
         df->kind = ngx_http_strata_head_kind(r, h);
+    }
+
+    return f->storing ? ngx_http_strata_draft_hidden(f, o, d) : NGX_OK;
+}
+
+
+/* Those of strata_control_headers that are not among the others. */
+
+static ngx_int_t
+ngx_http_strata_draft_hidden(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o, ngx_http_strata_draft_t *d)
+{
+    ngx_uint_t                      i, j, n, visible;
+    const strata_field_t           *field;
+    const strata_control_t         *control;
+    ngx_http_strata_draft_field_t  *df;
+
+    control = f->conf->policy.controls;
+    visible = d->fields.nelts;
+
+    for (i = 0; i < o->answer.fields_n; i++) {
+        field = &o->answer.fields[i];
+
+        for (n = 0; n < f->conf->policy.controls_n; n++) {
+            if (strata_str_caseeq(field->name, control[n].name)) {
+                break;
+            }
+        }
+
+        if (n == f->conf->policy.controls_n
+            || (o->connection.len
+                && strata_hdr_named(o->connection, field->name)))
+        {
+            continue;
+        }
+
+        df = d->fields.elts;
+
+        for (j = 0; j < visible; j++) {
+            if (strata_str_caseeq(df[j].field.name, field->name)) {
+                break;
+            }
+        }
+
+        if (j < visible) {
+            continue;
+        }
+
+        df = ngx_array_push(&d->fields);
+        if (df == NULL) {
+            return NGX_ERROR;
+        }
+
+        df->field = *field;
+        df->kind = NGX_HTTP_STRATA_KIND_HIDDEN;
     }
 
     return NGX_OK;
@@ -148,7 +209,9 @@ ngx_http_strata_head_stored(ngx_http_strata_fetch_t *f,
 }
 
 
-static ngx_uint_t
+/* Is name one of those, whatever its case? */
+
+ngx_uint_t
 ngx_http_strata_names_have(ngx_array_t *names, strata_str_t name)
 {
     ngx_str_t   *s;
@@ -234,7 +297,16 @@ ngx_http_strata_draft_write(ngx_pool_t *pool, ngx_http_strata_draft_t *d,
 
     df = d->fields.elts;
 
-    d->head.fields_n = d->fields.nelts;
+    /* stable: a merge leaves hidden ones between the others */
+
+    ngx_sort(df, d->fields.nelts, sizeof(ngx_http_strata_draft_field_t),
+             ngx_http_strata_draft_cmp);
+
+    for (i = 0, d->head.hidden_n = 0; i < d->fields.nelts; i++) {
+        d->head.hidden_n += (df[i].kind == NGX_HTTP_STRATA_KIND_HIDDEN);
+    }
+
+    d->head.fields_n = d->fields.nelts - d->head.hidden_n;
     d->head.type_len = d->type.len;
     d->head.charset_len = d->charset.len;
     d->head.line_len = d->line.len;
@@ -290,6 +362,17 @@ ngx_http_strata_draft_write(ngx_pool_t *pool, ngx_http_strata_draft_t *d,
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t ngx_libc_cdecl
+ngx_http_strata_draft_cmp(const void *one, const void *two)
+{
+    const ngx_http_strata_draft_field_t *a = one;
+    const ngx_http_strata_draft_field_t *b = two;
+
+    return (a->kind == NGX_HTTP_STRATA_KIND_HIDDEN)
+           - (b->kind == NGX_HTTP_STRATA_KIND_HIDDEN);
 }
 
 

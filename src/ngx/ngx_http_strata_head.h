@@ -10,12 +10,16 @@
  *   8   line_len u16 | date_len u16 | bare_len u32
  *   16  last_modified i64          seconds; -1 none
  *   24  began_at i64               its fetch; ms, monotonic
- *   32  purges u32 | spare u32     strata_purge_seen() when it began
- *   40  fields_n times: kind u8 | spare u8 | name_len u16 | value_len u32
+ *   32  purges u32 | hidden_n u32  strata_purge_seen() when it began
+ *   40  fields_n + hidden_n times: kind u8 | spare u8 | name_len u16 |
+ *       value_len u32
  *       content type, charset, status line, date, then each name and value
  *
  * Machine byte order and any alignment: it never leaves the machine, and is
  * read with memcpy().  kind says which pointer of headers_out the field had.
+ * The hidden fields are not replayed.  They are what the origin said about
+ * storing and the client is not told, which still counts after a 304 that does
+ * not repeat it.
  */
 
 #ifndef NGX_HTTP_STRATA_HEAD_H
@@ -36,7 +40,7 @@ typedef struct {
     int64_t   last_modified;
     int64_t   began_at;
     uint32_t  purges;
-    uint32_t  spare;
+    uint32_t  hidden_n;
 } ngx_http_strata_head_t;
 
 typedef struct {
@@ -62,6 +66,7 @@ enum {
     NGX_HTTP_STRATA_KIND_EXPIRES,
     NGX_HTTP_STRATA_KIND_ETAG,
     NGX_HTTP_STRATA_KIND_CACHE_CONTROL,    /* a list, not a pointer */
+    NGX_HTTP_STRATA_KIND_HIDDEN,
     NGX_HTTP_STRATA_KIND_N
 };
 

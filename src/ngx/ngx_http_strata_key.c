@@ -13,7 +13,7 @@
  * too (ctx->args), so that no two requests of one key can differ there.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 #include "ngx_http_strata_lua.h"
 #include "../rfc/strata_hdr.h"
 
@@ -31,6 +31,8 @@ typedef struct {
 
 static ngx_int_t ngx_http_strata_authority_set(ngx_http_strata_authority_t *a,
     strata_str_t host, strata_str_t header, ngx_uint_t tls);
+static ngx_int_t ngx_http_strata_key_request(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
 static ngx_int_t ngx_http_strata_key_default(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
 static strata_str_t ngx_http_strata_key_scheme(ngx_http_request_t *r);
@@ -58,17 +60,14 @@ static const strata_args_policy_t  ngx_http_strata_args_default = {
 /*
  * NGX_OK: ctx->primary and ctx->key point to the worker's buffer.
  * NGX_DECLINED: there is no key.  NGX_ABORT: the hook says that there is
- * none.  NGX_HTTP_BAD_REQUEST: a target that must not
- * be keyed.
+ * none.  NGX_HTTP_BAD_REQUEST: a target that must not be keyed.
  */
 
 ngx_int_t
 ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
     ngx_int_t                    rc;
-    ngx_uint_t                   i;
     strata_key_builder_t         b;
-    ngx_http_complex_value_t    *value;
     ngx_http_strata_loc_conf_t  *conf;
 
     conf = ctx->conf;
@@ -84,54 +83,9 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    rc = NGX_ERROR;
-
-    if (conf->key_by_lua != NULL) {
-        rc = ngx_http_strata_lua_key(r, conf->key_by_lua, &b);
-
-        if (rc == NGX_DECLINED) {
-            return NGX_ABORT;
-        }
-
-        if (rc == NGX_ERROR) {
-            ngx_http_strata_count(ctx->zone, lua_errors);
-        }
-    }
-
-    if (rc == NGX_OK) {
-
-        /* not in this key, but it is what the origin is asked for */
-
-        if (ngx_http_strata_key_authority(r, ctx) != NGX_OK) {
-            return NGX_DECLINED;
-        }
-
-    } else if (conf->key == NULL) {
-        rc = ngx_http_strata_key_default(r, ctx, &b);
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-    } else {
-        value = conf->key->elts;
-
-        for (i = 0; i < conf->key->nelts; i++) {
-            if (ngx_http_strata_key_value(r, &value[i], &b) != NGX_OK) {
-                return NGX_DECLINED;
-            }
-        }
-
-        /* not in this key, but it is what the origin is asked for */
-
-        if (ngx_http_strata_key_authority(r, ctx) != NGX_OK) {
-            return NGX_DECLINED;
-        }
-
-        if (conf->args != NULL
-            && ngx_http_strata_key_query(r, ctx, &b) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+    rc = ngx_http_strata_key_request(r, ctx, &b);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     if (conf->identity_value != NULL
@@ -144,6 +98,13 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         ngx_http_strata_key_fields(r, conf, &b);
     }
 
+    if (ctx->body) {
+        rc = ngx_http_strata_body_key(r, ctx, &b);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
     if (b.overflow) {
         return NGX_DECLINED;
     }
@@ -152,15 +113,72 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ctx->primary.text.len = b.pos - b.start;
     ctx->primary.digest = strata_hash(strata_store_seed(ctx->zone->store),
                                       b.start, b.pos - b.start);
-
-    if (conf->key == NULL) {
-        ctx->scope = ngx_http_strata_key_scope(r, conf, &r->uri);
-        ctx->primary.digest.lo ^= ctx->scope;
-    }
+    ctx->primary.digest.lo ^= ctx->scope;
 
     ctx->key = ctx->primary;
 
     return NGX_OK;
+}
+
+
+/* What the hook says, or strata_key, or else the URL. */
+
+static ngx_int_t
+ngx_http_strata_key_request(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+    strata_key_builder_t *b)
+{
+    ngx_int_t                    rc;
+    ngx_uint_t                   i, n;
+    strata_args_policy_t        *args;
+    ngx_http_complex_value_t    *value;
+    ngx_http_strata_loc_conf_t  *conf;
+
+    conf = ctx->conf;
+    args = conf->args;
+    value = NULL;
+    n = 0;
+
+    rc = NGX_ERROR;
+
+    if (conf->key_by_lua != NULL) {
+        rc = ngx_http_strata_lua_key(r, conf->key_by_lua, b);
+
+        if (rc == NGX_DECLINED) {
+            return NGX_ABORT;
+        }
+
+        if (rc == NGX_OK) {
+            args = NULL;
+
+        } else {
+            ngx_http_strata_count(ctx->zone, lua_errors);
+        }
+    }
+
+    if (rc != NGX_OK) {
+
+        if (conf->key == NULL) {
+            ctx->scope = ngx_http_strata_key_scope(r, conf, &r->uri);
+            return ngx_http_strata_key_default(r, ctx, b);
+        }
+
+        value = conf->key->elts;
+        n = conf->key->nelts;
+    }
+
+    for (i = 0; i < n; i++) {
+        if (ngx_http_strata_key_value(r, &value[i], b) != NGX_OK) {
+            return NGX_DECLINED;
+        }
+    }
+
+    /* not in this key, but it is what the origin is asked for */
+
+    if (ngx_http_strata_key_authority(r, ctx) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    return (args == NULL) ? NGX_OK : ngx_http_strata_key_query(r, ctx, b);
 }
 
 

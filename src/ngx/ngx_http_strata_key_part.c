@@ -11,7 +11,7 @@
  * towards the origin as well.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 #include "ngx_http_strata_list.h"
 
 
@@ -133,16 +133,20 @@ ngx_http_strata_key_has(ngx_http_strata_loc_conf_t *conf, ngx_str_t *name)
     ngx_str_t   *s;
     ngx_uint_t   i;
 
-    if (conf->headers == NULL) {
-        return 0;
-    }
+    s = conf->headers ? conf->headers->elts : NULL;
 
-    s = conf->headers->elts;
-
-    for (i = 0; i < conf->headers->nelts; i++) {
+    for (i = 0; s && i < conf->headers->nelts; i++) {
         if (s[i].len == name->len
             && ngx_strncasecmp(s[i].data, name->data, name->len) == 0)
         {
+            return 1;
+        }
+    }
+
+    s = conf->key_fields ? conf->key_fields->elts : NULL;
+
+    for (i = 0; s && i < conf->key_fields->nelts; i++) {
+        if (ngx_http_strata_same_name(&s[i], name)) {
             return 1;
         }
     }

@@ -8,7 +8,7 @@
  * URI that is really served.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 
 
 static uint64_t ngx_http_strata_key_uri(ngx_str_t *uri);

@@ -11,12 +11,16 @@
  * a request that waits is told so, one that was let go passes through.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 #include "ngx_http_strata_list.h"
 
 
+static ngx_int_t ngx_http_strata_decide(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
 static strata_reason_e ngx_http_strata_usable(ngx_http_request_t *r,
-    ngx_http_strata_loc_conf_t *conf);
+    ngx_http_strata_ctx_t *ctx);
+static ngx_uint_t ngx_http_strata_writes(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, strata_reason_e reason);
 static ngx_uint_t ngx_http_strata_identified(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf);
 static ngx_uint_t ngx_http_strata_cookies_keyed(ngx_http_request_t *r,
@@ -29,8 +33,6 @@ static ngx_uint_t ngx_http_strata_accepts_events(ngx_http_request_t *r);
 ngx_int_t
 ngx_http_strata_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                    rc;
-    strata_reason_e              reason;
     ngx_http_strata_ctx_t       *ctx;
     ngx_http_strata_fetch_t     *f;
     ngx_http_strata_loc_conf_t  *conf;
@@ -50,6 +52,11 @@ ngx_http_strata_handler(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_strata_module);
 
     if (ctx != NULL) {
+
+        if (ctx->state == NGX_HTTP_STRATA_START && ctx->body_came) {
+            return ngx_http_strata_decide(r, ctx);
+        }
+
         return (ctx->state == NGX_HTTP_STRATA_PASS) ? NGX_DECLINED : NGX_AGAIN;
     }
 
@@ -75,11 +82,28 @@ ngx_http_strata_handler(ngx_http_request_t *r)
         return ngx_http_strata_pass(ctx, STRATA_REASON_NO_SEAT);
     }
 
-    reason = ngx_http_strata_usable(r, conf);
+    if (ngx_http_strata_body_wanted(r, conf)) {
+        return ngx_http_strata_body_read(r);
+    }
 
-    if (reason == STRATA_REASON_METHOD && conf->invalidate
-        && !(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS
-                          |NGX_HTTP_TRACE|NGX_HTTP_PROPFIND))
+    return ngx_http_strata_decide(r, ctx);
+}
+
+
+/* All of the request is here that its key may have. */
+
+static ngx_int_t
+ngx_http_strata_decide(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    ngx_int_t                    rc;
+    strata_reason_e              reason;
+    ngx_http_strata_loc_conf_t  *conf;
+
+    conf = ctx->conf;
+
+    reason = ngx_http_strata_usable(r, ctx);
+
+    if (conf->invalidate && ngx_http_strata_writes(r, conf, reason)
         && ngx_http_strata_key_build(r, ctx) == NGX_OK
         && ngx_http_strata_key_keep(r, ctx) == NGX_OK)
     {
@@ -132,21 +156,30 @@ ngx_http_strata_handler(ngx_http_request_t *r)
 /* Why this request can never be answered from the cache nor fill it. */
 
 static strata_reason_e
-ngx_http_strata_usable(ngx_http_request_t *r, ngx_http_strata_loc_conf_t *conf)
+ngx_http_strata_usable(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
-    if (!(r->method & conf->methods & ~NGX_CONF_BITMASK_SET)) {
+    strata_reason_e              reason;
+    ngx_http_strata_loc_conf_t  *conf;
 
-        /* bit 0 is also what nginx gives to methods it does not know */
+    conf = ctx->conf;
 
+    /* bit 0 of the mask is no method */
+
+    if (!(ngx_http_strata_method(r) & conf->methods & ~NGX_CONF_BITMASK_SET)) {
         return STRATA_REASON_METHOD;
     }
 
-    /* the body of a POST is never in the key */
+    if (ngx_http_strata_body_of(r)) {
+        reason = ngx_http_strata_body_take(r, ctx);
 
-    if (r->method == NGX_HTTP_POST || r->headers_in.content_length_n > 0
-        || r->headers_in.chunked)
+        if (reason != STRATA_REASON_NONE) {
+            return reason;
+        }
+
+    } else if (conf->body.graphql && r->args.len
+               && ngx_http_strata_body_mutates(r))
     {
-        return STRATA_REASON_BODY;
+        return STRATA_REASON_GRAPHQL;
     }
 
     if (r->headers_in.upgrade != NULL) {
@@ -164,6 +197,27 @@ ngx_http_strata_usable(ngx_http_request_t *r, ngx_http_strata_loc_conf_t *conf)
     }
 
     return STRATA_REASON_NONE;
+}
+
+
+/*
+ * May it change what is stored of its URL?  Not what is answered by its body
+ * alone, as far as that can be told: with graphql, what is no query may.
+ */
+
+static ngx_uint_t
+ngx_http_strata_writes(ngx_http_request_t *r, ngx_http_strata_loc_conf_t *conf,
+    strata_reason_e reason)
+{
+    if ((r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS
+                      |NGX_HTTP_TRACE|NGX_HTTP_PROPFIND))
+        || ngx_http_strata_method(r) == NGX_HTTP_STRATA_QUERY)
+    {
+        return 0;
+    }
+
+    return reason == STRATA_REASON_METHOD || reason == STRATA_REASON_GRAPHQL
+           || (reason == STRATA_REASON_BODY && conf->body.graphql);
 }
 
 

@@ -9,6 +9,7 @@
 
 #include "ngx_http_strata_conf_set.h"
 #include "ngx_http_strata_lua.h"
+#include "ngx_http_strata_redis.h"
 
 
 static ngx_int_t ngx_http_strata_preconfiguration(ngx_conf_t *cf);
@@ -54,6 +55,7 @@ static ngx_conf_bitmask_t  ngx_http_strata_method_words[] = {
     { ngx_string("GET"), NGX_HTTP_GET },
     { ngx_string("HEAD"), NGX_HTTP_HEAD },
     { ngx_string("POST"), NGX_HTTP_POST },
+    { ngx_string("QUERY"), NGX_HTTP_STRATA_QUERY },
     { ngx_null_string, 0 }
 };
 
@@ -128,6 +130,12 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_cache_status", NGX_CONF_TAKE12,
                         ngx_http_strata_set_cache_status, cache_status, NULL),
 
+    ngx_http_strata_loc("strata_control_headers", NGX_CONF_1MORE,
+                        ngx_http_strata_set_control_headers, controls, NULL),
+
+    ngx_http_strata_loc("strata_drop_headers", NGX_CONF_1MORE,
+                        ngx_http_strata_set_drop_headers, drop, NULL),
+
     ngx_http_strata_loc("strata_grace", NGX_CONF_TAKE1,
                         ngx_http_strata_set_msec, grace, NULL),
 
@@ -160,6 +168,8 @@ ngx_command_t  ngx_http_strata_commands[] = {
 
     ngx_http_strata_loc("strata_key_by_lua_file", NGX_CONF_TAKE1,
                         ngx_http_strata_lua_file, key_by_lua, NULL),
+    ngx_http_strata_loc("strata_key_body", NGX_CONF_1MORE,
+                        ngx_http_strata_set_key_body, body, NULL),
 
     ngx_http_strata_loc("strata_key_cookies", NGX_CONF_1MORE,
                         ngx_http_strata_set_key_cookies, cookies, NULL),
@@ -219,6 +229,13 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_purge_mode", NGX_CONF_TAKE1,
                         ngx_http_strata_set_enum, purge_mode,
                         ngx_http_strata_purge_modes),
+
+    { ngx_string("strata_redis"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_strata_redis_block,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
 
     ngx_http_strata_loc("strata_request_control", NGX_CONF_1MORE,
                         ngx_http_strata_set_request_control, request_control,
@@ -385,12 +402,18 @@ ngx_http_strata_init_process(ngx_cycle_t *cycle)
     }
 
     return ngx_http_strata_zones_attach(cycle);
+    if (ngx_http_strata_zones_attach(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_strata_redis_init_worker(cycle);
 }
 
 
 static void
 ngx_http_strata_exit_process(ngx_cycle_t *cycle)
 {
+    ngx_http_strata_redis_shutdown();
     ngx_http_strata_zones_detach(cycle);
     ngx_http_strata_vm_done();
 }

@@ -21,6 +21,7 @@
 
 #include "ngx_http_strata_redis.h"
 
+#include "../redis/strata_script.h"
 #include "../redis/strata_url.h"
 
 
@@ -40,7 +41,7 @@ typedef enum {
 /* A server as the configuration names it. */
 typedef struct {
     ngx_str_t                 host;         /* no brackets; of unix: the path */
-    in_port_t                 port;         /* 0: a socket in the file system */
+    in_port_t                 port;         /* 0: a socket */
     ngx_addr_t               *addrs;        /* as resolved at start-up */
     ngx_uint_t                addrs_n;
 } ngx_http_strata_server_t;
@@ -50,9 +51,10 @@ typedef struct {
  * How a mode knows where a call goes: one table per mode.  open() runs in a
  * worker at its start; close() at its end.  pick(): the node for a key, or
  * for any key if it has no data; NULL, none is known.  The other two may be
- * NULL.  answer() sees a turn whose replies are there before its caller does;
- * NGX_DONE: it took the turn, and will send it again or finish it.  changed()
- * hears of a node that went up or down.
+ * NULL.  answer() sees a turn whose replies are there, an error among them,
+ * before its caller does; NGX_DONE: it took the turn, has set gone, and will
+ * send it again or end it, but not with NGX_OK: the replies do not stay.
+ * changed() hears of a node that went up or down.
  */
 typedef struct {
     ngx_int_t                (*open)(ngx_http_strata_redis_t *redis);
@@ -63,7 +65,7 @@ typedef struct {
     void                     (*changed)(ngx_http_strata_node_t *node);
 } ngx_http_strata_route_t;
 
-/* ngx_http_strata_redis.c; the others are in ngx_http_strata_route.c */
+/* ngx_http_strata_redis.c; the others are in ngx_http_strata_route.h */
 extern const ngx_http_strata_route_t  ngx_http_strata_route_single;
 
 
@@ -85,11 +87,15 @@ struct ngx_http_strata_redis_s {
     ngx_uint_t                      tls;
     ngx_uint_t                      verify;
     ngx_str_t                       server_name; /* empty: the node's host */
+    ngx_str_t                       ca;
+    ngx_str_t                       cert;
+    ngx_str_t                       key;
+    ngx_str_t                       tls_option;  /* one that needs rediss:// */
 #if (NGX_HTTP_SSL)
     ngx_ssl_t                      *ssl;
 #endif
+    ngx_http_core_loc_conf_t       *clcf;        /* of http, for resolver */
     ngx_resolver_t                 *resolver;    /* NULL: none configured */
-    ngx_msec_t                      resolver_timeout;
 
     /* in workers only */
     const ngx_http_strata_route_t  *route;
@@ -97,6 +103,7 @@ struct ngx_http_strata_redis_s {
     ngx_queue_t                     nodes;       /* all, retired ones too */
     struct ngx_http_strata_board_s *board;       /* channels; NULL: unused */
     ngx_uint_t                      loads;       /* scripts, after NOSCRIPT */
+    ngx_uint_t                      redirects;   /* after MOVED, ASK */
 };
 
 
@@ -140,7 +147,7 @@ ngx_int_t ngx_http_strata_node_call(ngx_http_strata_node_t *node,
 /*
  * What a mode may do with a turn that answer() took.  Until then, and no
  * longer than turn->call is not NULL, the call can be cancelled or time out:
- * then ngx_http_strata_turn_taken_t.gone runs, and the turn must be dropped.
+ * then turn->gone() runs, and the turn must be dropped.
  */
 struct ngx_http_strata_turn_s {
     ngx_queue_t               queue;        /* the FIFO; free for who took it */
@@ -149,7 +156,7 @@ struct ngx_http_strata_turn_s {
     ngx_http_strata_node_t   *node;         /* that has it, or had it last */
     ngx_http_strata_link_t   *link;         /* NULL: taken */
     void                    (*gone)(ngx_http_strata_turn_t *turn);
-    void                     *taken;        /* of who took it */
+    ngx_msec_t                due;          /* of who took it */
 
     unsigned                  kind:3;
     unsigned                  urgent:1;
@@ -161,6 +168,7 @@ struct ngx_http_strata_turn_s {
 
     ngx_uint_t                n;            /* commands */
     ngx_uint_t                got;          /* replies */
+    const strata_script_t    *script;       /* of EVALSHA; NULL: no such */
     size_t                    reply_max;
     size_t                    size;         /* bytes of all commands */
     uint64_t                  end;          /* where they end in the output */

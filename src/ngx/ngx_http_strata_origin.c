@@ -95,6 +95,7 @@ ngx_http_strata_origin_judge(ngx_http_request_t *r,
     ngx_memzero(&asked, sizeof(strata_asked_t));
 
     asked.authorization = credentials;
+    asked.post = (r->method == NGX_HTTP_POST);
 
     reason = strata_storable(&o->answer, &asked, &conf->policy,
                              ngx_current_msec, ngx_random(), meta);

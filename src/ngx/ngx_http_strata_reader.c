@@ -121,10 +121,16 @@ ngx_http_strata_serve_header(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     {
         r->headers_out.content_length_n = strata_store_body_size(&ctx->hold);
 
-        if (r->headers_out.status == NGX_HTTP_OK) {
+        if (r->headers_out.status == NGX_HTTP_OK && ctx->body == NULL) {
             r->allow_ranges = 1;
             r->single_range = 1;
         }
+    }
+
+    /* RFC 9110, 13.1: a POST is never answered with 304 */
+
+    if (r->method == NGX_HTTP_POST) {
+        r->disable_not_modified = 1;
     }
 
     /* RFC 9110, 13.2.2: If-None-Match is the one that counts */
@@ -183,7 +189,9 @@ ngx_http_strata_serve_pipe(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     r->headers_out.content_length_n = f->length;
 
-    if (f->length >= 0 && r->headers_out.status == NGX_HTTP_OK) {
+    if (f->length >= 0 && r->headers_out.status == NGX_HTTP_OK
+        && ctx->body == NULL)
+    {
         r->allow_ranges = 1;
         r->single_range = 1;
     }

@@ -39,14 +39,18 @@ typedef struct ngx_http_strata_sub_s    ngx_http_strata_sub_t;
 
 /*
  * One to four commands on keys of one slot, sent back to back on one
- * connection.  The caller owns the memory, which stays as it is until the
- * handler runs or the call is cancelled; the commands' arguments are copied
- * by _call() and need not.
+ * connection.  The caller owns the memory, zeroed at first, which stays as it
+ * is until the handler runs or the call is cancelled; the commands' arguments
+ * are copied by _call() and need not.
+ *
+ * A call of one EVALSHA, of a script in strata_scripts, never sees NOSCRIPT:
+ * the script is loaded, once per connection, and the command sent again.
  */
 struct ngx_http_strata_call_s {
     void                    (*handler)(ngx_http_strata_call_t *call);
     void                     *data;
-    ngx_msec_t                timeout;      /* from _call(), queueing too */
+    ngx_msec_t                timeout;      /* from _call(), queueing too;
+                                               0: that of the instance */
     unsigned                  urgent:1;     /* a purge: no byte cap, no drop */
 
     /*
@@ -61,7 +65,6 @@ struct ngx_http_strata_call_s {
     /* the adapter's own */
     ngx_http_strata_redis_t  *redis;
     void                     *link;         /* entry of a connection's FIFO */
-    ngx_queue_t               queue;
     ngx_event_t               timer;
 };
 
@@ -76,6 +79,12 @@ ngx_int_t ngx_http_strata_redis_call(ngx_http_strata_redis_t *redis,
     ngx_http_strata_call_t *call, const strata_cmd_t *cmds, ngx_uint_t n,
     ngx_str_t *key, size_t reply_max);
 void ngx_http_strata_redis_cancel(ngx_http_strata_call_t *call);
+
+/*
+ * In the handler: these can't be replies to those commands, something has
+ * slipped.  The connection is closed when the handler returns.
+ */
+void ngx_http_strata_redis_distrust(ngx_http_strata_call_t *call);
 
 /* Would a call be refused now?  For those who can spare the preparation. */
 ngx_uint_t ngx_http_strata_redis_down(ngx_http_strata_redis_t *redis);
@@ -95,8 +104,9 @@ struct ngx_http_strata_sub_s {
 
     /* the adapter's own */
     ngx_http_strata_redis_t  *redis;
+    void                     *link;         /* the channel; NULL: idle */
     ngx_queue_t               queue;
-    ngx_rbtree_node_t         node;
+    unsigned                  told:1;       /* ready() ran */
 };
 
 ngx_int_t ngx_http_strata_redis_subscribe(ngx_http_strata_redis_t *redis,
@@ -115,12 +125,19 @@ ngx_http_strata_redis_t *ngx_http_strata_redis_find(ngx_conf_t *cf,
     ngx_str_t *name);
 ngx_int_t ngx_http_strata_redis_init_worker(ngx_cycle_t *cycle);
 
-/* Graceful exit: idle connections close, the rest when they are through. */
+/*
+ * At the very end of a worker: what is open is closed, and no handler runs.
+ * Before that calls go on, also while the worker stops gracefully.
+ */
 void ngx_http_strata_redis_shutdown(void);
 
 ngx_str_t *ngx_http_strata_redis_name(ngx_http_strata_redis_t *redis);
 ngx_str_t *ngx_http_strata_redis_prefix(ngx_http_strata_redis_t *redis);
 
+
+/* The next instance of this worker after redis, the first after NULL. */
+ngx_http_strata_redis_t *ngx_http_strata_redis_next(
+    ngx_http_strata_redis_t *redis);
 
 /* What strata_status tells of an instance, of this worker. */
 typedef struct {
@@ -128,6 +145,7 @@ typedef struct {
     ngx_uint_t                in_flight;    /* commands */
     ngx_uint_t                breaker;      /* 0 closed, 1 open, 2 half-open */
     size_t                    queued_bytes;
+    ngx_uint_t                loads;        /* scripts, after NOSCRIPT */
 } ngx_http_strata_redis_stat_t;
 
 void ngx_http_strata_redis_stat(ngx_http_strata_redis_t *redis,

@@ -21,7 +21,7 @@ ngx_int_t
 ngx_http_strata_draft_read(ngx_pool_t *pool, const u_char *p, size_t len,
     ngx_http_strata_draft_t *d)
 {
-    ngx_uint_t                      i;
+    ngx_uint_t                      i, n;
     const u_char                   *rows;
     ngx_http_strata_head_field_t    hf;
     ngx_http_strata_draft_field_t  *df;
@@ -29,7 +29,8 @@ ngx_http_strata_draft_read(ngx_pool_t *pool, const u_char *p, size_t len,
     ngx_memcpy(&d->head, p, sizeof(ngx_http_strata_head_t));
 
     rows = p + sizeof(ngx_http_strata_head_t);
-    p = rows + d->head.fields_n * sizeof(ngx_http_strata_head_field_t);
+    n = d->head.fields_n + d->head.hidden_n;
+    p = rows + n * sizeof(ngx_http_strata_head_field_t);
 
 #define next(s, n)                                                            \
     (s).data = p;                                                             \
@@ -41,14 +42,14 @@ ngx_http_strata_draft_read(ngx_pool_t *pool, const u_char *p, size_t len,
     next(d->line, d->head.line_len);
     next(d->date, d->head.date_len);
 
-    if (ngx_array_init(&d->fields, pool, d->head.fields_n + 8,
+    if (ngx_array_init(&d->fields, pool, n + 8,
                        sizeof(ngx_http_strata_draft_field_t))
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < d->head.fields_n; i++) {
+    for (i = 0; i < n; i++) {
         ngx_memcpy(&hf, rows, sizeof(ngx_http_strata_head_field_t));
         rows += sizeof(ngx_http_strata_head_field_t);
 
@@ -168,7 +169,8 @@ ngx_http_strata_head_replay(ngx_http_request_t *r,
     ngx_memcpy(&head, p, sizeof(ngx_http_strata_head_t));
 
     rows = p + sizeof(ngx_http_strata_head_t);
-    p = rows + head.fields_n * sizeof(ngx_http_strata_head_field_t);
+    p = rows + (head.fields_n + head.hidden_n)
+               * sizeof(ngx_http_strata_head_field_t);
 
     out->status = head.status;
     out->last_modified_time = head.last_modified;

@@ -16,7 +16,7 @@
  * may be gone by then: touch nothing), or a status for nginx to answer.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 
 
 static ngx_int_t ngx_http_strata_waited(ngx_http_request_t *r,

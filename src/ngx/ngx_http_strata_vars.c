@@ -8,7 +8,7 @@
  * change while it is being answered.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 
 
 static ngx_int_t ngx_http_strata_word_variable(ngx_http_request_t *r,

@@ -8,15 +8,14 @@
 
 
 /*
- * What a hostile reply may cost: entries of servers looked at, and steps to
- * find one of them.  A cluster of 1024 servers in the table never comes near.
+ * Steps to find a server in the table, for the sake of hostile replies; a
+ * cluster of 1024 servers never comes near.
  */
-#define STRATA_SLOT_ENTRIES_MAX  65536
-#define STRATA_SLOT_PROBES_MAX   64
+#define STRATA_SLOT_PROBES_MAX  64
 
 
 static int strata_slot_range(strata_slot_map_t *map,
-    const strata_reply_t *range, strata_addr_t from, size_t *entries);
+    const strata_reply_t *range, strata_addr_t from);
 static int strata_slot_node(const strata_reply_t *node, strata_addr_t from,
     strata_addr_t *addr);
 static strata_str_t strata_slot_ip(const strata_reply_t *node);
@@ -68,22 +67,19 @@ int
 strata_slot_map_read(strata_slot_map_t *map, const strata_reply_t *reply,
     strata_addr_t from)
 {
-    size_t  i, entries;
+    size_t  i;
 
     map->n = 0;
     map->covered = 0;
-    memset(map->primary, 0xff, sizeof(map->primary));
+    memset(map->owner, 0xff, sizeof(map->owner));
     memset(map->table, 0xff, sizeof(map->table));
-    entries = 0;
 
     if (reply->type != STRATA_REPLY_ARRAY || reply->n > STRATA_SLOTS) {
         return STRATA_DECLINED;
     }
 
     for (i = 0; i < reply->n; i++) {
-        if (strata_slot_range(map, &reply->elements[i], from, &entries)
-            != STRATA_OK)
-        {
+        if (strata_slot_range(map, &reply->elements[i], from) != STRATA_OK) {
             return STRATA_DECLINED;
         }
     }
@@ -93,12 +89,11 @@ strata_slot_map_read(strata_slot_map_t *map, const strata_reply_t *reply,
 }
 
 
-/* first slot, last slot, primary, replicas */
+/* first slot, last slot, primary, replicas that are nothing to us */
 static int
 strata_slot_range(strata_slot_map_t *map, const strata_reply_t *range,
-    strata_addr_t from, size_t *entries)
+    strata_addr_t from)
 {
-    size_t                 i;
     int64_t                slot, last;
     uint16_t               node;
     strata_addr_t          addr;
@@ -110,49 +105,27 @@ strata_slot_range(strata_slot_map_t *map, const strata_reply_t *range,
         || e[0].type != STRATA_REPLY_INTEGER
         || e[1].type != STRATA_REPLY_INTEGER
         || e[0].integer < 0 || e[0].integer > e[1].integer
-        || e[1].integer >= STRATA_SLOTS)
+        || e[1].integer >= STRATA_SLOTS
+        || strata_slot_node(&e[2], from, &addr) != STRATA_OK)
     {
         return STRATA_DECLINED;
     }
 
-    *entries += range->n - 2;
+    node = strata_slot_find(map, addr);
 
-    if (*entries > STRATA_SLOT_ENTRIES_MAX) {
+    if (node == STRATA_SLOT_NO_NODE) {
         return STRATA_DECLINED;
     }
 
-    for (i = 2; i < range->n; i++) {
-        if (strata_slot_node(&e[i], from, &addr) != STRATA_OK) {
+    last = e[1].integer;
 
-            /* of a replica nothing depends, and it may be half joined */
-            if (i > 2) {
-                continue;
-            }
-
+    for (slot = e[0].integer; slot <= last; slot++) {
+        if (map->owner[slot] != STRATA_SLOT_NO_NODE) {
             return STRATA_DECLINED;
         }
 
-        node = strata_slot_find(map, addr);
-
-        if (node == STRATA_SLOT_NO_NODE) {
-            return STRATA_DECLINED;
-        }
-
-        if (i > 2) {
-            continue;
-        }
-
-        map->nodes[node].primary = true;
-        last = e[1].integer;
-
-        for (slot = e[0].integer; slot <= last; slot++) {
-            if (map->primary[slot] != STRATA_SLOT_NO_NODE) {
-                return STRATA_DECLINED;
-            }
-
-            map->primary[slot] = node;
-            map->covered++;
-        }
+        map->owner[slot] = node;
+        map->covered++;
     }
 
     return STRATA_OK;
@@ -227,10 +200,10 @@ strata_slot_ip(const strata_reply_t *node)
 static uint16_t
 strata_slot_find(strata_slot_map_t *map, strata_addr_t addr)
 {
-    size_t               i, probe;
-    uint16_t            *entry;
-    uint32_t             hash;
-    strata_slot_node_t  *node;
+    size_t          i, probe;
+    uint16_t       *entry;
+    uint32_t        hash;
+    strata_addr_t  *node;
 
     hash = 2166136261u ^ addr.port;
 
@@ -249,17 +222,14 @@ strata_slot_find(strata_slot_map_t *map, strata_addr_t addr)
             }
 
             *entry = (uint16_t) map->n++;
-            node = &map->nodes[*entry];
-            node->addr = addr;
-            node->primary = false;
+            map->nodes[*entry] = addr;
 
             return *entry;
         }
 
         node = &map->nodes[*entry];
 
-        if (node->addr.port == addr.port
-            && strata_str_eq(node->addr.host, addr.host))
+        if (node->port == addr.port && strata_str_eq(node->host, addr.host))
         {
             return *entry;
         }
@@ -269,53 +239,26 @@ strata_slot_find(strata_slot_map_t *map, strata_addr_t addr)
 }
 
 
-strata_slot_e
-strata_slot_error(strata_str_t text, uint16_t *slot, strata_addr_t *addr)
+int
+strata_slot_moved(strata_str_t text, uint16_t *slot, strata_addr_t *addr)
 {
-    int64_t        n;
-    strata_str_t   word, arg;
-    strata_slot_e  kind;
+    int64_t       n;
+    strata_str_t  word, number, where;
 
-    static const strata_str_t  moved = strata_string("MOVED");
-    static const strata_str_t  ask = strata_string("ASK");
-    static const strata_str_t  tryagain = strata_string("TRYAGAIN");
-    static const strata_str_t  down = strata_string("CLUSTERDOWN");
-
-    if (!strata_slot_word(&text, &word)) {
-        return STRATA_SLOT_FINE;
-    }
-
-    if (strata_str_eq(word, tryagain) || strata_str_eq(word, down)) {
-        return STRATA_SLOT_LATER;
-    }
-
-    if (strata_str_eq(word, moved)) {
-        kind = STRATA_SLOT_MOVED;
-
-    } else if (strata_str_eq(word, ask)) {
-        kind = STRATA_SLOT_ASK;
-
-    } else {
-        return STRATA_SLOT_FINE;
-    }
-
-    if (!strata_slot_word(&text, &arg)
-        || strata_str_decimal(arg, STRATA_SLOTS - 1, STRATA_DECIMAL_STRICT, &n)
+    if (!strata_slot_word(&text, &word)
+        || !strata_slot_word(&text, &number)
+        || !strata_slot_word(&text, &where)
+        || text.len
+        || strata_str_decimal(number, STRATA_SLOTS - 1, STRATA_DECIMAL_STRICT,
+                              &n)
            != STRATA_OK)
     {
-        return STRATA_SLOT_FINE;
+        return STRATA_DECLINED;
     }
 
     *slot = (uint16_t) n;
 
-    if (!strata_slot_word(&text, &arg) || text.len
-        || strata_url_addr(addr, arg) != STRATA_OK)
-    {
-        addr->host.len = 0;
-        addr->port = 0;
-    }
-
-    return kind;
+    return strata_url_addr(addr, where);
 }
 
 

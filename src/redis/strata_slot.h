@@ -4,8 +4,8 @@
  */
 
 /*
- * Redis Cluster: which slot a key is in, which server has the slot, and what
- * servers say when it is another one.
+ * Redis Cluster: which slot a key is in, which server has the slot, and where
+ * it moved.
  */
 
 #ifndef STRATA_SLOT_H
@@ -26,19 +26,14 @@
 uint16_t strata_slot_of(strata_str_t key);
 
 
+/* Primaries only.  Addresses point into the reply, and into from. */
 typedef struct {
-    strata_addr_t  addr;
-    bool           primary;        /* of one slot at least */
-} strata_slot_node_t;
+    uint16_t       owner[STRATA_SLOTS];         /* in nodes, or NO_NODE */
+    uint32_t       covered;                     /* slots that have one */
+    uint32_t       n;
+    strata_addr_t  nodes[STRATA_SLOT_NODES_MAX];
 
-/* Addresses point into the reply, and into from. */
-typedef struct {
-    uint16_t            primary[STRATA_SLOTS];  /* in nodes, or NO_NODE */
-    uint32_t            covered;                /* slots that have one */
-    uint32_t            n;
-    strata_slot_node_t  nodes[STRATA_SLOT_NODES_MAX];
-
-    uint16_t            table[STRATA_SLOT_TABLE];  /* nodes by address */
+    uint16_t       table[STRATA_SLOT_TABLE];    /* nodes by address */
 } strata_slot_map_t;
 
 /*
@@ -51,20 +46,12 @@ int strata_slot_map_read(strata_slot_map_t *map, const strata_reply_t *reply,
     strata_addr_t from);
 
 
-typedef enum {
-    STRATA_SLOT_FINE,              /* says nothing about slots */
-    STRATA_SLOT_MOVED,             /* another server has it, from now on */
-    STRATA_SLOT_ASK,               /* ... for this once, ASKING first */
-    STRATA_SLOT_LATER              /* TRYAGAIN, CLUSTERDOWN: soon, perhaps */
-} strata_slot_e;
-
 /*
- * What an error reply says.  MOVED and ASK: slot and addr are set; the host is
- * empty if it is the one that was asked, the port 0 if the address can't be
- * read, so that only a new map helps.
+ * The text of an error reply whose word is MOVED or ASK.  STRATA_OK: slot and
+ * addr are set, the host empty if it is the one that was asked.
+ * STRATA_DECLINED: it can't be read, so that only a new map helps.
  */
-strata_slot_e strata_slot_error(strata_str_t text, uint16_t *slot,
-    strata_addr_t *addr);
+int strata_slot_moved(strata_str_t text, uint16_t *slot, strata_addr_t *addr);
 
 
 #endif /* STRATA_SLOT_H */

@@ -160,6 +160,7 @@ strata_cc_parse_targeted(strata_cc_t *cc, strata_str_t value)
 void
 strata_cc_parse_surrogate(strata_cc_t *cc, strata_str_t value)
 {
+    int64_t                       n;
     const uint8_t                *plus;
     strata_str_t                  member, name;
     strata_list_t                 list;
@@ -184,6 +185,15 @@ strata_cc_parse_surrogate(strata_cc_t *cc, strata_str_t value)
             extra.text.data = plus + 1;
             extra.text.len = v.text.data + v.text.len - extra.text.data;
             v.text.len = plus - v.text.data;
+
+            /* a window begins where a lifetime ends */
+
+            if (strata_str_decimal(v.text, STRATA_CC_SECONDS_MAX,
+                                   STRATA_DECIMAL_SATURATE, &n)
+                != STRATA_OK)
+            {
+                extra.type = STRATA_CC_ODD;
+            }
 
             strata_cc_set(cc, strata_cc_find((strata_str_t)
                               strata_string("stale-while-revalidate")), &extra);

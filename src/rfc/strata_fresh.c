@@ -6,61 +6,96 @@
 #include "strata_fresh.h"
 
 
+static bool strata_fresh_rules(const strata_control_t *control,
+    const strata_cc_t *cc);
+static int64_t strata_fresh_expires(const strata_said_t *said);
 static int64_t strata_fresh_part(int64_t ms, uint32_t random);
 
 
 const strata_cc_t *
 strata_fresh_ruling(const strata_said_t *said)
 {
-    const strata_cc_t  *s;
+    size_t  i;
 
-    if (said->cdn.flags & STRATA_CC_SEEN) {
-        return &said->cdn;
+    for (i = 0; i < said->controls_n; i++) {
+        if (strata_fresh_rules(&said->controls[i], &said->control[i])) {
+            return &said->control[i];
+        }
     }
 
-    s = &said->surrogate;
+    return &said->none;
+}
 
-    /* content="ESI/1.0" alone is not about storing */
-    if (s->max_age >= 0 || s->s_maxage >= 0
-        || (s->flags & (STRATA_CC_NO_STORE|STRATA_CC_NO_CACHE
-                        |STRATA_CC_NO_CACHE_FIELDS|STRATA_CC_PRIVATE
-                        |STRATA_CC_PRIVATE_FIELDS)))
-    {
-        return s;
+
+static bool
+strata_fresh_rules(const strata_control_t *control, const strata_cc_t *cc)
+{
+    switch (control->kind) {
+    case STRATA_CONTROL_PLAIN:
+    case STRATA_CONTROL_TARGETED:
+        return cc->flags & STRATA_CC_SEEN;
+
+    case STRATA_CONTROL_SURROGATE:
+
+        /* content="ESI/1.0" alone is not about storing */
+        return cc->max_age >= 0 || cc->s_maxage >= 0
+               || (cc->flags & (STRATA_CC_NO_STORE|STRATA_CC_NO_CACHE
+                                |STRATA_CC_NO_CACHE_FIELDS|STRATA_CC_PRIVATE
+                                |STRATA_CC_PRIVATE_FIELDS));
+
+    default:
+        return false;
     }
-
-    return &said->cc;
 }
 
 
 strata_lifetime_e
 strata_fresh_explicit(const strata_said_t *said, int64_t *ms)
 {
-    const strata_cc_t  *cc;
-
-    if (said->flags & STRATA_SAID_ACCEL) {
-        *ms = said->accel_s * 1000;
-        return STRATA_LIFETIME_ACCEL;
-    }
+    bool                     plain;
+    size_t                   i;
+    const strata_cc_t       *cc;
+    const strata_control_t  *c;
 
     cc = strata_fresh_ruling(said);
+    plain = cc == &said->none
+            || said->controls[cc - said->control].kind
+               == STRATA_CONTROL_PLAIN;
 
-    if (cc->s_maxage >= 0 || cc->max_age >= 0) {
-        *ms = 1000 * (cc->s_maxage >= 0 ? cc->s_maxage : cc->max_age);
-        return STRATA_LIFETIME_CONTROL;
+    for (i = 0; i < said->controls_n; i++) {
+        c = &said->controls[i];
+
+        if (c->kind == STRATA_CONTROL_ACCEL) {
+
+            if (said->flags & STRATA_SAID_ACCEL) {
+                *ms = said->accel_s * 1000;
+                return STRATA_LIFETIME_ACCEL;
+            }
+
+        } else if (c->kind == STRATA_CONTROL_EXPIRES) {
+
+            if (plain && (said->flags & STRATA_SAID_EXPIRES)) {
+                *ms = strata_fresh_expires(said);
+                return STRATA_LIFETIME_EXPIRES;
+            }
+
+        } else if (cc == &said->control[i]
+                   && (cc->s_maxage >= 0 || cc->max_age >= 0))
+        {
+            *ms = 1000 * (cc->s_maxage >= 0 ? cc->s_maxage : cc->max_age);
+            return STRATA_LIFETIME_CONTROL;
+        }
     }
 
-    if (cc != &said->cc || (said->flags & STRATA_SAID_EXPIRES) == 0) {
-        return STRATA_LIFETIME_NONE;
-    }
+    return STRATA_LIFETIME_NONE;
+}
 
-    *ms = 0;
 
-    if (said->expires_at != INT64_MIN) {
-        *ms = 1000 * strata_said_seconds(said->expires_at - said->date_at);
-    }
-
-    return STRATA_LIFETIME_EXPIRES;
+static int64_t
+strata_fresh_expires(const strata_said_t *said)
+{
+    return said->expires_at == INT64_MIN
+           ? 0 : 1000 * strata_said_seconds(said->expires_at - said->date_at);
 }
 
 

@@ -17,9 +17,10 @@
 
 
 /*
- * The directives that rule: CDN-Cache-Control, else a Surrogate-Control that
- * says anything about storing, else Cache-Control.  With one of the first two
- * neither Cache-Control nor Expires counts (RFC 9213, 2.2).
+ * The directives that rule: those of the first field of the operator's list
+ * that is there; a Surrogate-Control counts if it says anything about storing.
+ * With a targeted one neither Cache-Control nor Expires counts (RFC 9213,
+ * 2.2).
  */
 const strata_cc_t *strata_fresh_ruling(const strata_said_t *said);
 

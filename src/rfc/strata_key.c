@@ -250,7 +250,7 @@ strata_key_readable(strata_str_t text, uint8_t *buf, size_t size)
             break;
         }
 
-        if (type == STRATA_KEY_NAMESPACE) {
+        if (type == STRATA_KEY_NAMESPACE || type == STRATA_KEY_RULE) {
             continue;
         }
 

@@ -39,6 +39,9 @@
 #define STRATA_KEY_NAMESPACE 'n'   /* the first part: the name alone */
 #define STRATA_KEY_HEADER    'h'   /* a line of a field, name in lower case */
 #define STRATA_KEY_COOKIE    'c'
+#define STRATA_KEY_METHOD    'm'   /* of a request with a body */
+#define STRATA_KEY_RULE      'i'   /* id of the rule the key depends on */
+#define STRATA_KEY_BODY      'b'   /* its form, and its SHA-256 in hex */
 
 typedef struct {
     uint8_t  *start;
@@ -69,7 +72,7 @@ strata_str_t strata_key_base(strata_str_t text);
 
 /*
  * Readable form of a key text into buf; the length, cut at size.  A variant's
- * is that of the key it is a variant of; the namespace is not in it.
+ * is that of the key it is a variant of.  Namespace and ids are not in it.
  */
 size_t strata_key_readable(strata_str_t text, uint8_t *buf, size_t size);
 

@@ -27,9 +27,11 @@
 
 /* The fields that matter, read once; what the operator ignores is not in it. */
 typedef struct {
-    strata_cc_t  cc;               /* Cache-Control */
-    strata_cc_t  cdn;              /* CDN-Cache-Control, if it parses */
-    strata_cc_t  surrogate;        /* Surrogate-Control */
+    const strata_control_t *controls;    /* in the order in which they count */
+    size_t       controls_n;
+    strata_cc_t  control[STRATA_CONTROLS_MAX];   /* of each; of one that does
+                                        not parse, or is no list: as if empty */
+    strata_cc_t  none;             /* nothing said */
     uint32_t     flags;            /* STRATA_SAID_* */
     int64_t      accel_s;          /* from receipt */
     int64_t      expires_at;       /* s since the epoch; INT64_MIN: no date */
@@ -38,8 +40,21 @@ typedef struct {
     int64_t      age_s;            /* Age; 0 if none or invalid */
 } strata_said_t;
 
-void strata_said_read(const strata_answer_t *a, uint32_t ignore,
+void strata_said_read(const strata_answer_t *a, const strata_policy_t *p,
     strata_said_t *said);
+
+/* The order of strata_control_headers if nobody said another. */
+extern const strata_control_t  strata_controls_default[];
+extern const size_t            strata_controls_default_n;
+
+/*
+ * What a name of strata_control_headers is.  STRATA_ERROR: nothing that rules
+ * caches; a targeted field of the operator's own ends in -Cache-Control.
+ */
+int strata_control_kind(strata_str_t name, strata_control_e *kind);
+
+/* STRATA_IGNORE_* of a field name of strata_ignore_headers; 0: unknown. */
+uint32_t strata_said_ignore(strata_str_t name);
 
 /* A number of seconds, never negative, at most STRATA_SAID_SECONDS_MAX. */
 int64_t strata_said_seconds(int64_t s);

@@ -53,14 +53,16 @@ strata_storable(const strata_answer_t *a, const strata_asked_t *q,
     s.asked = q;
     s.policy = p;
 
-    strata_said_read(a, p->ignore, &s.said);
+    strata_said_read(a, p, &s.said);
 
     s.cc = strata_fresh_ruling(&s.said);
     s.no_cache = strata_storable_no_cache(s.cc);
     s.must_revalidate = s.cc->s_maxage >= 0
                         || (s.cc->flags & (STRATA_CC_MUST_REVALIDATE
                                            |STRATA_CC_PROXY_REVALIDATE));
-    s.validator = s.said.flags & (STRATA_SAID_ETAG|STRATA_SAID_LAST_MODIFIED);
+    s.validator = !q->post
+                  && (s.said.flags & (STRATA_SAID_ETAG
+                                      |STRATA_SAID_LAST_MODIFIED));
 
     if ((rc = strata_storable_status(&s)) != STRATA_REASON_NONE
         || (rc = strata_storable_shared(&s)) != STRATA_REASON_NONE
@@ -222,8 +224,9 @@ strata_storable_lifetime(strata_storable_t *s)
     status = s->answer->status;
     s->source = strata_fresh_explicit(&s->said, &s->lifetime_ms);
 
-    heuristic = strata_fresh_heuristic_status(status)
-                || (s->cc->flags & STRATA_CC_PUBLIC);
+    heuristic = !s->asked->post
+                && (strata_fresh_heuristic_status(status)
+                    || (s->cc->flags & STRATA_CC_PUBLIC));
 
     if (s->source == STRATA_LIFETIME_ACCEL && s->lifetime_ms == 0) {
         /* nginx: 0 switches caching off, for validators too */
@@ -374,33 +377,4 @@ strata_storable_flags(const strata_storable_t *s)
     }
 
     return flags;
-}
-
-
-uint32_t
-strata_storable_ignore(strata_str_t name)
-{
-    size_t  i;
-
-    static const struct {
-        strata_str_t  name;
-        uint32_t      flag;
-    } names[] = {
-        { strata_string("x-accel-expires"), STRATA_IGNORE_X_ACCEL_EXPIRES },
-        { strata_string("expires"), STRATA_IGNORE_EXPIRES },
-        { strata_string("cache-control"), STRATA_IGNORE_CACHE_CONTROL },
-        { strata_string("set-cookie"), STRATA_IGNORE_SET_COOKIE },
-        { strata_string("vary"), STRATA_IGNORE_VARY },
-        { strata_string("age"), STRATA_IGNORE_AGE },
-        { strata_string("surrogate-control"), STRATA_IGNORE_SURROGATE },
-        { strata_string("cdn-cache-control"), STRATA_IGNORE_CDN }
-    };
-
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strata_str_caseeq(name, names[i].name)) {
-            return names[i].flag;
-        }
-    }
-
-    return 0;
 }

@@ -19,7 +19,7 @@
 #include "../base/strata_reason.h"
 
 
-/* strata_ignore_headers; strata_storable_ignore() knows the names */
+/* strata_ignore_headers; strata_said_ignore() knows the names */
 #define STRATA_IGNORE_X_ACCEL_EXPIRES  0x01
 #define STRATA_IGNORE_EXPIRES          0x02
 #define STRATA_IGNORE_CACHE_CONTROL    0x04
@@ -28,6 +28,23 @@
 #define STRATA_IGNORE_AGE              0x20
 #define STRATA_IGNORE_SURROGATE        0x40  /* Surrogate-Control */
 #define STRATA_IGNORE_CDN              0x80  /* CDN-Cache-Control */
+
+/* What a field of strata_control_headers is. */
+typedef enum {
+    STRATA_CONTROL_ACCEL,          /* X-Accel-Expires */
+    STRATA_CONTROL_EXPIRES,
+    STRATA_CONTROL_PLAIN,          /* Cache-Control */
+    STRATA_CONTROL_SURROGATE,      /* Surrogate-Control */
+    STRATA_CONTROL_TARGETED        /* CDN-Cache-Control, or of the operator's
+                                      own: a dictionary (RFC 9213) */
+} strata_control_e;
+
+typedef struct {
+    strata_str_t          name;
+    strata_control_e      kind;
+} strata_control_t;
+
+#define STRATA_CONTROLS_MAX  8
 
 /* strata_set_cookie */
 typedef enum {
@@ -58,6 +75,8 @@ typedef struct {
     uint32_t               jitter_permille;  /* of the lifetime */
     strata_jitter_e        jitter;
     strata_set_cookie_e    set_cookie;
+    const strata_control_t *controls;        /* strata_control_headers */
+    size_t                 controls_n;       /* 0: strata_controls_default */
     uint32_t               ignore;           /* STRATA_IGNORE_* */
     int64_t                grace_ms;         /* operator's stale window */
     bool                   grace_error_only; /* not while a refresh runs:
@@ -76,6 +95,7 @@ typedef struct {
 typedef struct {
     bool                   authorization;
     bool                   head;
+    bool                   post;
 } strata_asked_t;
 
 /* The response as the origin sent it. */
@@ -93,9 +113,10 @@ typedef struct {
  *
  * What the RFCs leave open:
  *
- * - The lifetime comes from the first of X-Accel-Expires, CDN-Cache-Control,
- *   Surrogate-Control, Cache-Control, Expires.  X-Accel-Expires gives a
- *   lifetime only: a no-store, private or no-cache beside it counts.
+ * - The lifetime comes from the first that gives one of X-Accel-Expires,
+ *   CDN-Cache-Control, Surrogate-Control, Cache-Control, Expires, or in the
+ *   operator's order.  X-Accel-Expires gives a lifetime only: a no-store,
+ *   private or no-cache beside it counts.
  * - An explicit lifetime lets any status from 200 to 599 be stored, but 206
  *   and 304.  strata_valid counts if there is none, in its order; "any" is no
  *   5xx.
@@ -106,6 +127,8 @@ typedef struct {
  *   what is left.
  * - NEGATIVE is 404, 405, 410, 414 and 501.
  * - A response to HEAD is not stored (STRATA_REASON_METHOD).
+ * - One to POST needs a lifetime that somebody gave (RFC 9110, 9.3.3), and its
+ *   validators are of no use: a conditional POST is not a question.
  * - With authorization and without identity_off nothing is stored, even if
  *   public; where the key holds the credentials, the caller does not set it.
  * - no-cache="field" and private="field" count as no-cache and private.
@@ -115,9 +138,6 @@ typedef struct {
 strata_reason_e strata_storable(const strata_answer_t *a,
     const strata_asked_t *q, const strata_policy_t *p, int64_t now,
     uint32_t random, strata_meta_t *meta);
-
-/* STRATA_IGNORE_* of a field name of strata_ignore_headers; 0: unknown. */
-uint32_t strata_storable_ignore(strata_str_t name);
 
 
 #endif /* STRATA_STORABLE_H */

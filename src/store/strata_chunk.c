@@ -112,6 +112,11 @@ strata_chunk_free_locked(strata_shard_t *sh, uint32_t first, uint32_t n)
 
     for (freed = 0; freed < n && c < sh->chunk_n; freed++) {
         sh->bitmap[c / 64] &= ~(UINT64_C(1) << (c % 64));
+
+#ifdef STRATA_POISON
+        memset(strata_chunk_data(sh, c), 0xa5, STRATA_CHUNK_SIZE);
+#endif
+
         c = sh->next[c];
     }
 

@@ -63,6 +63,7 @@ typedef enum {
     STRATA_RECORD_EXPIRES = 8,
     STRATA_RECORD_ETAG = 9,
     STRATA_RECORD_CACHE_CONTROL = 10,  /* any number; the others once */
+    STRATA_RECORD_HIDDEN = 11,     /* any number, behind all others */
     STRATA_RECORD_FIELD_KINDS
 } strata_record_field_e;
 

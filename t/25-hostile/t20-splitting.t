@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Oversized, malformed or contradictory headers of the origin: passed or 502 as nginx would, nothing stored, no crash."""
+"""
+T-20: oversized, malformed or contradictory headers of the origin, and each byte in names and
+values: passed or 502 as nginx would, what may not be replayed is not stored, no crash.
+"""
 import pathlib, sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *
 
-with scenario(90) as t:
+with scenario(120) as t:
     origin = t.origin()
 
     def raw(path, data):
@@ -15,7 +18,7 @@ with scenario(90) as t:
 
     OK = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n"
     END = "Content-Length: 2\r\n\r\nhi"
-    cases = {
+    table = {
         "/huge-value": OK + "X-Huge: " + "a" * 1_000_000 + "\r\n" + END,
         "/big-value": OK + "X-Big: " + "a" * 20_000 + "\r\n" + END,
         "/many": OK + "".join(f"X-{i}: {i}\r\n" for i in range(10_000)) + END,
@@ -67,14 +70,14 @@ with scenario(90) as t:
         "/high-bytes": OK + "X-A: " + "".join(chr(c) for c in range(128, 256)) + "\r\n" + END,
         "/all-bytes": OK + "".join(f"X-{c}: a{chr(c)}b\r\n" for c in range(1, 32) if c not in (9, 10, 13)) + END,
     }
-    for path, data in cases.items():
+    for path, data in table.items():
         raw(path, data.encode("latin-1"))
 
     # what plain nginx does with it is what clients must see
     ng = t.nginx(origin, locations="location /plain/ { proxy_http_version 1.1; proxy_pass http://%ORIGIN%/; }",
                  connections=512)
     pids = ng.workers()
-    for path in cases:
+    for path in table:
         plain = ng.get("/plain" + path)
         for i in 1, 2:
             r = ng.fill(path)
@@ -82,18 +85,43 @@ with scenario(90) as t:
             good = r.status in (plain.status, 502) or (plain.status is None and r.status in (None, 200))
             ok(good, f"{path} {i}: {r.status}, nginx alone: {plain.status}")
             if r.status == 200 and r.complete:
-                ok(r.body == plain.body or not plain.complete or plain.status is None, f"{path} {i}: the body nginx gives")
+                case(r.body == plain.body or not plain.complete or plain.status is None, f"{path} {i}: the body nginx gives")
             elif plain.complete and plain.status == 200:
                 ok(r.status == 502 or r.complete, f"{path} {i}: whole or 502")
         fatal = path in ("/huge-value", "/two-lengths", "/bad-chunk", "/no-last-chunk", "/huge-chunk",
                          "/neg-length", "/huge-length", "/max-length", "/2-32", "/nul", "/cr", "/empty",
                          "/only-status", "/half-header", "/all-bytes", "/many")
         if fatal:
-            ok(r.cache not in ("HIT", "NEGATIVE"), f"{path}: nothing stored ({r.cache})")
+            case(r.cache not in ("HIT", "NEGATIVE"), f"{path}: nothing stored ({r.cache})")
         if r.cache == "HIT":
             for name, value in r.headers:
                 if any(c in value for c in "\r\n\0"):
                     ok(False, f"{path}: a stored field with bad bytes: {name}")
+
+    # each byte in a name and in a value
+    @origin.route("/byte/*")
+    def _(req):
+        _, _, where, number = req.path.split("/")
+        c = bytes([int(number)])
+        field = b"X-Byte" + c + b"Name: a" if where == "name" else b"X-Byte: a" + c + b"Set-Cookie: evil=1"
+        req.send(OK.encode() + field + b"\r\nX-After: 1\r\n" + END.encode())
+        req.close()
+
+    for where in "name", "value":
+        wrong = []
+        for number in range(256):
+            path = f"/byte/{where}/{number}"
+            plain = ng.get("/plain" + path)
+            for _ in 1, 2:
+                r = ng.fill(path)
+            bad = [(n, v) for n, v in r.headers if n.lower() == "set-cookie" or any(ord(x) < 32 and x != "\t" or ord(x) == 127 for x in n + v)]
+            plainly = [(n, v) for n, v in plain.headers if n.lower() == "set-cookie" or any(ord(x) < 32 and x != "\t" or ord(x) == 127 for x in n + v)]
+            if r.status not in (plain.status, 502) or (r.cache == "HIT" and bad) or (bad and not plainly):
+                wrong.append((number, str(r), bad))
+            if r.cache == "HIT" and (r.body != b"hi" or r.get("X-After") != "1"):
+                wrong.append((number, str(r), r.headers))
+        cases(wrong, 256, f"each byte in a {where}: what is replayed has no control character")
+
     is_(ng.workers(), pids, "no worker died")
     origin.reply("/after", Reply(b"fine", cc="max-age=60"))
     ng.fill("/after")

@@ -72,17 +72,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint16_t        slot;
     strata_str_t    text, m = strata_string("m");
     strata_addr_t   addr, from = { strata_string("h"), 1 };
-    strata_slot_e   kind;
     strata_reply_t  reply;
 
     text = take_line(&in);
     CHECK(strata_slot_of(text) < STRATA_SLOTS);
-    kind = strata_slot_error(text, &slot, &addr);
 
-    if (kind == STRATA_SLOT_MOVED || kind == STRATA_SLOT_ASK) {
-        CHECK(slot < STRATA_SLOTS);
+    if (strata_slot_moved(text, &slot, &addr) == STRATA_OK) {
+        CHECK(slot < STRATA_SLOTS && addr.port > 0);
         CHECK(addr.host.len == 0 || strata_url_host_valid(addr.host));
-        CHECK(addr.port > 0 || addr.host.len == 0);
     }
 
     if (strata_sentinel_switched(take_line(&in), m, &addr) == STRATA_OK) {
@@ -104,9 +101,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     covered = 0;
 
     for (i = 0; i < STRATA_SLOTS; i++) {
-        if (map.primary[i] != STRATA_SLOT_NO_NODE) {
-            CHECK(map.primary[i] < map.n);
-            CHECK(map.nodes[map.primary[i]].primary);
+        if (map.owner[i] != STRATA_SLOT_NO_NODE) {
+            CHECK(map.owner[i] < map.n);
             covered++;
         }
     }
@@ -114,8 +110,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(covered == map.covered && covered > 0);
 
     for (i = 0; i < map.n; i++) {
-        CHECK(strata_url_host_valid(map.nodes[i].addr.host));
-        CHECK(map.nodes[i].addr.port > 0);
+        CHECK(strata_url_host_valid(map.nodes[i].host));
+        CHECK(map.nodes[i].port > 0);
     }
 
     return 0;

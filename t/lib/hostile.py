@@ -10,6 +10,7 @@ tap.case() and tap.cases() count them, and t/build/suite adds them up.
 import fcntl
 import os
 import random
+import socket
 import subprocess
 
 import client
@@ -44,11 +45,16 @@ def head(target, *lines, method="GET", version="1.1", host="localhost"):
             + "\r\n\r\n").encode("latin-1")
 
 
-def raw(ng, data, method="GET", port=None):
-    """Sends bytes on a connection of their own; the first answer."""
+def raw(ng, data, method="GET", end=False):
+    """
+    Sends bytes on a connection of their own; the first answer.  end: there are no more of
+    them, so that nginx need not wait for a body.
+    """
     try:
-        with client.Conn(port or ng.port, timeout=10) as c:
+        with client.Conn(ng.port, timeout=10) as c:
             c.send(data)
+            if end:
+                c.sock.shutdown(socket.SHUT_WR)
             return c.read(method)
     except OSError as e:
         return client.Response(error=type(e).__name__)

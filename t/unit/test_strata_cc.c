@@ -336,6 +336,7 @@ test_surrogate(void)
     strata_cc_init(&cc);
     strata_cc_parse_surrogate(&cc, str("max-age=+60, NO-STORE"));
     is(cc.max_age, 0, "max-age=+60 is stale");
+    is(cc.stale_while_revalidate, 0, "and has no window");
     ok(cc.flags & STRATA_CC_NO_STORE, "no-store");
 }
 

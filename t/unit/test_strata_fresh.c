@@ -220,6 +220,111 @@ static const jitter_row_t  jitters[] = {
 };
 
 
+/* strata_control_headers: names by blanks, then what a response says. */
+typedef struct {
+    const char         *names;
+    const char         *fields;
+    strata_lifetime_e   source;
+    int64_t             s;
+} order_row_t;
+
+static const order_row_t  orders[] = {
+    { "Cache-Control CDN-Cache-Control",
+      "CDN-Cache-Control: max-age=9\nCache-Control: max-age=5", CC, 5 },
+    { "Cache-Control CDN-Cache-Control", "CDN-Cache-Control: max-age=9", CC,
+      9 },
+    { "Acme-Cache-Control CDN-Cache-Control Cache-Control",
+      "CDN-Cache-Control: max-age=9\nacme-cache-control: max-age=7", CC, 7 },
+    { "Acme-Cache-Control Cache-Control",
+      "Acme-Cache-Control: max-age=7, &\nCache-Control: max-age=5", CC, 5 },
+    { "Acme-Cache-Control Cache-Control Expires",
+      "Acme-Cache-Control: foo\nCache-Control: max-age=5\nExpires: @60", NONE,
+      0 },
+    { "Cache-Control", "X-Accel-Expires: 9\nExpires: @60", NONE, 0 },
+    { "Expires Cache-Control", "Cache-Control: max-age=5\nExpires: @60", EXP,
+      60 },
+    { "Expires CDN-Cache-Control",
+      "CDN-Cache-Control: max-age=5\nExpires: @60", CC, 5 },
+    { "Cache-Control X-Accel-Expires",
+      "Cache-Control: max-age=5\nX-Accel-Expires: 9", CC, 5 },
+    { "Cache-Control X-Accel-Expires",
+      "Cache-Control: public\nX-Accel-Expires: 9", ACCEL, 9 },
+    { "CDN-Cache-Control X-Accel-Expires",
+      "CDN-Cache-Control: public\nX-Accel-Expires: 9", ACCEL, 9 },
+    { "Surrogate-Control Cache-Control",
+      "Cache-Control: max-age=5\nSurrogate-Control: max-age=9", CC, 9 },
+    { "Cache-Control Surrogate-Control",
+      "Cache-Control: max-age=5\nSurrogate-Control: max-age=9", CC, 5 }
+};
+
+
+static void
+test_orders(void)
+{
+    size_t             i, n;
+    char               buf[128], *name;
+    int64_t            ms;
+    strata_said_t      said;
+    strata_answer_t    a;
+    strata_field_t     fields[16];
+    strata_policy_t    p;
+    strata_control_t   list[STRATA_CONTROLS_MAX];
+    strata_lifetime_e  source;
+
+    for (i = 0; i < rows(orders); i++) {
+        snprintf(buf, sizeof(buf), "%s", orders[i].names);
+        memset(&p, 0, sizeof(p));
+
+        for (n = 0, name = strtok(buf, " "); name; name = strtok(NULL, " ")) {
+            list[n].name = str(name);
+            is(strata_control_kind(str(name), &list[n++].kind), STRATA_OK,
+               "%s is known", name);
+        }
+
+        p.controls = list;
+        p.controls_n = n;
+        answer_of(orders[i].fields, &a, fields);
+        strata_said_read(&a, &p, &said);
+        ms = 0;
+        source = strata_fresh_explicit(&said, &ms);
+
+        if (!ok(source == orders[i].source && ms == orders[i].s * 1000,
+                "%s: %s", orders[i].names, orders[i].fields))
+        {
+            printf("# got %d, %" PRId64 " ms\n", (int) source, ms);
+        }
+    }
+}
+
+
+static void
+test_kinds(void)
+{
+    size_t            i;
+    strata_control_e  kind;
+
+    static const char  *bad[] = {
+        "", "-Cache-Control", "Cache-Controll", "Acme", "X-Cache",
+        "A b-Cache-Control", "Acme-Cache-Control:"
+    };
+
+    for (i = 0; i < rows(bad); i++) {
+        is(strata_control_kind(str(bad[i]), &kind), STRATA_ERROR,
+           "'%s' rules no cache", bad[i]);
+    }
+
+    for (i = 0; i < strata_controls_default_n; i++) {
+        is(strata_control_kind(strata_controls_default[i].name, &kind),
+           STRATA_OK, "a known one");
+        is(kind, strata_controls_default[i].kind, "is what it is");
+    }
+
+    is(strata_control_kind(str("aCME-cACHE-cONTROL"), &kind), STRATA_OK,
+       "one's own");
+    is(kind, STRATA_CONTROL_TARGETED, "is targeted");
+}
+
+
 int
 main(void)
 {
@@ -231,9 +336,15 @@ main(void)
     strata_policy_t    p;
     strata_lifetime_e  source;
 
+    test_orders();
+    test_kinds();
+
+    memset(&p, 0, sizeof(p));
+
     for (i = 0; i < (int) rows(lifetimes); i++) {
         answer_of(lifetimes[i].fields, &a, fields);
-        strata_said_read(&a, lifetimes[i].ignore, &said);
+        p.ignore = lifetimes[i].ignore;
+        strata_said_read(&a, &p, &said);
         ms = 0;
         source = strata_fresh_explicit(&said, &ms);
 
@@ -246,14 +357,16 @@ main(void)
 
     for (i = 0; i < (int) rows(ages); i++) {
         answer_of(ages[i].fields, &a, fields);
-        strata_said_read(&a, ages[i].ignore, &said);
+        p.ignore = ages[i].ignore;
+        strata_said_read(&a, &p, &said);
         is(strata_fresh_age(&said, a.wall_s, ages[i].delay_ms), ages[i].ms,
            "RFC %s: %s", ages[i].rfc, ages[i].fields);
     }
 
     for (i = 0; i < (int) rows(heuristics); i++) {
         answer_of(heuristics[i].fields, &a, fields);
-        strata_said_read(&a, 0, &said);
+        p.ignore = 0;
+        strata_said_read(&a, &p, &said);
         is(strata_fresh_heuristic(&said, heuristics[i].permille,
                                   heuristics[i].max_ms),
            heuristics[i].ms, "RFC 9111 4.2.2: %s", heuristics[i].fields);

@@ -1,0 +1,184 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * The breaker before a node: one that does not answer, or too late, is left
+ * alone for a while, so that nobody waits for it in vain.
+ *
+ *   CLOSED -> OPEN   5 calls in a row failed, or half of those of a second
+ *   OPEN -> HALF     after a pause: a PING is sent
+ *   HALF -> CLOSED   it came back in time
+ *   HALF -> OPEN     it came back late, or the link was lost
+ *   OPEN -> CLOSED   a new connection said PONG in time
+ */
+
+#include "ngx_http_strata_link.h"
+
+
+#define NGX_HTTP_STRATA_FAILURES    5
+#define NGX_HTTP_STRATA_WINDOW      1000
+#define NGX_HTTP_STRATA_WINDOW_MIN  20      /* calls, for a judgement */
+#define NGX_HTTP_STRATA_PAUSE       1000
+
+
+static void ngx_http_strata_breaker_open(ngx_http_strata_node_t *node,
+    const char *what, size_t len);
+static void ngx_http_strata_breaker_rest(ngx_http_strata_node_t *node);
+
+
+static void
+ngx_http_strata_breaker_count(ngx_http_strata_node_t *node, ngx_uint_t bad)
+{
+    if (ngx_current_msec - node->window_at >= NGX_HTTP_STRATA_WINDOW) {
+        node->window_at = ngx_current_msec;
+        node->window_n = 0;
+        node->window_bad = 0;
+    }
+
+    node->window_n++;
+    node->window_bad += bad;
+}
+
+
+void
+ngx_http_strata_breaker_good(ngx_http_strata_node_t *node)
+{
+    node->failures = 0;
+    ngx_http_strata_breaker_count(node, 0);
+}
+
+
+void
+ngx_http_strata_breaker_bad(ngx_http_strata_node_t *node, const char *what,
+    size_t len)
+{
+    node->failures++;
+    ngx_http_strata_breaker_count(node, 1);
+
+    if (node->breaker != NGX_HTTP_STRATA_CLOSED || node->ready_n == 0) {
+
+        /* without a connection calls are refused anyway */
+        return;
+    }
+
+    if (node->failures >= NGX_HTTP_STRATA_FAILURES
+        || (node->window_n >= NGX_HTTP_STRATA_WINDOW_MIN
+            && node->window_bad * 2 >= node->window_n))
+    {
+        ngx_http_strata_breaker_open(node, what, len);
+    }
+}
+
+
+static void
+ngx_http_strata_breaker_open(ngx_http_strata_node_t *node, const char *what,
+    size_t len)
+{
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "strata redis: \"%V\" is not asked for a while, calls fail "
+                  "(%*s), instance: \"%V\"",
+                  &node->name, len, what, &node->redis->name);
+
+    node->breaker = NGX_HTTP_STRATA_OPEN;
+
+    ngx_http_strata_breaker_rest(node);
+}
+
+
+/* A second, and up to a half: not all workers ask at once. */
+
+static void
+ngx_http_strata_breaker_rest(ngx_http_strata_node_t *node)
+{
+    ngx_add_timer(&node->pause,
+                  NGX_HTTP_STRATA_PAUSE
+                  + (ngx_msec_t) ngx_random() % (NGX_HTTP_STRATA_PAUSE / 2));
+}
+
+
+void
+ngx_http_strata_breaker_close(ngx_http_strata_node_t *node)
+{
+    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                  "strata redis: \"%V\" is asked again, instance: \"%V\"",
+                  &node->name, &node->redis->name);
+
+    node->breaker = NGX_HTTP_STRATA_CLOSED;
+    node->probe = NULL;
+    node->failures = 0;
+    node->window_n = 0;
+    node->window_bad = 0;
+
+    if (node->pause.timer_set) {
+        ngx_del_timer(&node->pause);
+    }
+}
+
+
+/* The breaker: a pause is over, or a PING was not answered. */
+
+void
+ngx_http_strata_breaker_timer_handler(ngx_event_t *ev)
+{
+    strata_cmd_t             cmd;
+    ngx_http_strata_link_t  *link;
+    ngx_http_strata_node_t  *node;
+
+    node = ev->data;
+    link = node->probe;
+
+    if (link != NULL) {
+
+        /* breaker_open by role->down(); what reconnects asks for a PONG */
+
+        ngx_http_strata_link_fail(link, NGX_HTTP_STRATA_WHY_TIMEOUT,
+                                  "no answer to PING");
+        node->probe = NULL;
+        node->breaker = NGX_HTTP_STRATA_OPEN;
+    }
+
+    link = ngx_http_strata_node_best(node);
+
+    ngx_memzero(&cmd, sizeof(cmd));
+    strata_cmd_add(&cmd, "PING", 4);
+
+    if (node->probe == NULL && link != NULL
+        && ngx_http_strata_link_send(link, NGX_HTTP_STRATA_TURN_PING, &cmd, 1)
+           == NGX_OK)
+    {
+        node->breaker = NGX_HTTP_STRATA_HALF;
+        node->probe = link;
+        node->probed_at = ngx_current_msec;
+
+        ngx_add_timer(ev, node->redis->connect_timeout);
+        return;
+    }
+
+    ngx_http_strata_breaker_rest(node);
+}
+
+
+void
+ngx_http_strata_breaker_pong(ngx_http_strata_link_t *link)
+{
+    ngx_http_strata_node_t  *node;
+
+    node = link->node;
+
+    if (node->probe != link) {
+        return;
+    }
+
+    node->probe = NULL;
+
+    if (ngx_current_msec - node->probed_at <= node->redis->timeout) {
+        ngx_http_strata_breaker_close(node);
+        return;
+    }
+
+    node->breaker = NGX_HTTP_STRATA_OPEN;
+
+    ngx_http_strata_breaker_rest(node);
+}

@@ -1,0 +1,184 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Configuration: zones, and what a location may say.
+ */
+
+#ifndef NGX_HTTP_STRATA_CONF_H
+#define NGX_HTTP_STRATA_CONF_H
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "../store/strata_store.h"
+#include "../rfc/strata_storable.h"
+#include "../rfc/strata_key.h"
+
+
+/* ngx_http_strata_lua.h */
+typedef struct ngx_http_strata_lua_conf_s  ngx_http_strata_lua_conf_t;
+typedef struct ngx_http_strata_script_s    ngx_http_strata_script_t;
+
+
+/* strata_lock */
+#define NGX_HTTP_STRATA_LOCK_OFF      0
+#define NGX_HTTP_STRATA_LOCK_WORKER   1
+#define NGX_HTTP_STRATA_LOCK_NODE     2
+
+/* strata_use_stale; bit 0 is nginx's NGX_CONF_BITMASK_SET */
+#define NGX_HTTP_STRATA_STALE_OFF       0x0002
+#define NGX_HTTP_STRATA_STALE_ERROR     0x0004
+#define NGX_HTTP_STRATA_STALE_TIMEOUT   0x0008
+#define NGX_HTTP_STRATA_STALE_HEADER    0x0010
+#define NGX_HTTP_STRATA_STALE_UPDATING  0x0020
+#define NGX_HTTP_STRATA_STALE_LOCK      0x0040
+#define NGX_HTTP_STRATA_STALE_500       0x0080
+#define NGX_HTTP_STRATA_STALE_502       0x0100
+#define NGX_HTTP_STRATA_STALE_503       0x0200
+#define NGX_HTTP_STRATA_STALE_504       0x0400
+#define NGX_HTTP_STRATA_STALE_403       0x0800
+#define NGX_HTTP_STRATA_STALE_404       0x1000
+#define NGX_HTTP_STRATA_STALE_429       0x2000
+
+/* strata_purge_mode */
+#define NGX_HTTP_STRATA_PURGE_DELETE      0
+#define NGX_HTTP_STRATA_PURGE_INVALIDATE  1
+#define NGX_HTTP_STRATA_PURGE_REVALIDATE  2
+
+/* credentials that strata_key or strata_key_headers contain */
+#define NGX_HTTP_STRATA_KEY_AUTHORIZATION  1
+#define NGX_HTTP_STRATA_KEY_COOKIE         2
+
+/* strata_key_cookies; as many again in strata_key count */
+#define NGX_HTTP_STRATA_COOKIES_MAX  32
+
+/* strata_methods: one that nginx has no bit for */
+#define NGX_HTTP_STRATA_QUERY  0x00100000
+
+/* strata_key_identity */
+#define NGX_HTTP_STRATA_IDENTITY_AUTO    0
+#define NGX_HTTP_STRATA_IDENTITY_OFF     1
+#define NGX_HTTP_STRATA_IDENTITY_STRING  2
+
+
+typedef struct ngx_http_strata_zone_s  ngx_http_strata_zone_t;
+
+
+/*
+ * A zone: the shared region, and what this process knows of it.  Lives in the
+ * cycle; a reload makes a new one for the same region.
+ */
+struct ngx_http_strata_zone_s {
+    ngx_str_t                  name;
+    size_t                     size;
+    strata_store_conf_t        conf;
+    ngx_shm_zone_t            *shm_zone;
+    void                      *region;
+    size_t                     region_size;
+
+    /* in workers only */
+    strata_store_t            *store;       /* NULL: no seat */
+    uint64_t                  *metrics;
+    ngx_rbtree_t               flights;     /* by ref */
+    ngx_rbtree_t               keys;        /* by digest */
+    ngx_rbtree_node_t          sentinel;
+};
+
+
+typedef struct {
+    ngx_array_t                zones;       /* of ngx_http_strata_zone_t * */
+    ngx_array_t                redis;       /* ngx_http_strata_redis_t * */
+    ngx_uint_t                 used;        /* some location has strata_cache */
+    ngx_uint_t                 timed;       /* $strata_l1_time is asked for */
+    ngx_http_strata_lua_conf_t  *lua;
+} ngx_http_strata_main_conf_t;
+
+
+/* strata_key_body */
+#define NGX_HTTP_STRATA_BODY_MAX  (1024 * 1024)
+
+typedef struct {
+    ngx_uint_t                 on;
+    size_t                     max;         /* bytes */
+    unsigned                   json:1;
+    unsigned                   graphql:1;
+} ngx_http_strata_body_conf_t;
+
+
+typedef struct {
+    ngx_shm_zone_t            *shm_zone;    /* NULL: off */
+    ngx_http_strata_zone_t    *zone;        /* of shm_zone */
+
+    ngx_array_t               *key;         /* of ngx_http_complex_value_t */
+    strata_args_policy_t      *args;        /* NULL: not configured */
+    ngx_uint_t                 identity;
+    ngx_http_complex_value_t  *identity_value;
+    ngx_array_t               *languages;   /* of strata_str_t; NULL: as is */
+    ngx_flag_t                 vary;
+    ngx_array_t               *vary_ignore; /* of strata_str_t, lower case */
+    ngx_uint_t                 vary_max;
+    ngx_array_t               *headers;     /* of ngx_str_t, lower case */
+    ngx_array_t               *cookies;     /* of ngx_str_t */
+    ngx_http_complex_value_t  *namespace;
+    ngx_http_strata_body_conf_t  body;
+    ngx_uint_t                 in_strata_key; /* credentials it has */
+    ngx_array_t               *key_fields;  /* $http_... in strata_key */
+    ngx_array_t               *key_cookies; /* names of cookies it has */
+    ngx_uint_t                 in_key;      /* with strata_key_headers */
+    uint64_t                   scope;       /* of the server block */
+    ngx_http_strata_script_t  *key_by_lua;
+
+    ngx_array_t               *valid;       /* of strata_valid_t */
+    ngx_msec_t                 valid_min;
+    ngx_msec_t                 valid_max;
+    ngx_int_t                  jitter_ms;
+    ngx_int_t                  jitter_permille;
+    ngx_uint_t                 jitter;
+    ngx_int_t                  heuristic;   /* permille of its age */
+    ngx_int_t                  heuristic_max;
+    ngx_uint_t                 set_cookie;
+    ngx_uint_t                 ignore_headers;
+    ngx_array_t               *controls;    /* of strata_control_t */
+    ngx_uint_t                 hide_surrogate; /* we are who it is for */
+    ngx_array_t               *drop;        /* of ngx_str_t */
+    ngx_msec_t                 grace;
+    ngx_msec_t                 keep;
+    strata_policy_t            policy;      /* of the above, for rfc/ */
+
+    ngx_uint_t                 methods;
+    ngx_flag_t                 request_control;
+    ngx_array_t               *trusted;     /* of ngx_cidr_t; NULL: everybody */
+    ngx_array_t               *bypass;
+    ngx_array_t               *no_cache;
+    ngx_array_t               *purge;
+    ngx_uint_t                 purge_mode;
+    ngx_flag_t                 invalidate;
+
+    ngx_uint_t                 lock;
+    ngx_msec_t                 lock_timeout;
+    ngx_msec_t                 lock_age;
+    ngx_uint_t                 lock_max_waiters;
+    ngx_uint_t                 use_stale;
+    ngx_flag_t                 background_update;
+    ngx_flag_t                 revalidate;
+    ngx_msec_t                 pass_ttl;
+
+    size_t                     max_object;
+    ngx_uint_t                 min_uses;
+    ngx_array_t               *types;       /* of ngx_str_t; NULL: any */
+    ngx_array_t               *hide_header; /* of ngx_str_t, lower case */
+    ngx_array_t               *pass_header;
+
+    ngx_flag_t                 age;
+    ngx_str_t                  cache_status; /* our name; len 0: off */
+    ngx_flag_t                 cache_status_key;
+    ngx_uint_t                 status_page; /* strata_status is here */
+} ngx_http_strata_loc_conf_t;
+
+
+#endif /* NGX_HTTP_STRATA_CONF_H */

@@ -1,0 +1,135 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Rules: small entries without a response.  A rule has a random id that is
+ * part of the keys of what is stored under it, so that all of that is out of
+ * reach once the rule is gone or another stands in its place.
+ *
+ *   head  id u64 | text, which says how those keys are made
+ *   body  what the store keeps of a Vary rule's variants, else nothing
+ */
+
+#include "ngx_http_strata_key.h"
+
+
+/*
+ * STRATA_OK: it is stored.  STRATA_DECLINED: the guard, if there is one, was
+ * purged.
+ */
+
+int
+ngx_http_strata_rule_store(ngx_http_strata_zone_t *zone,
+    const strata_key_t *key, strata_str_t text, size_t list_len,
+    const strata_digest_t *guard, uint32_t purges, uint64_t *id)
+{
+    int            rc;
+    strata_str_t   head, list;
+    strata_meta_t  meta;
+    strata_fill_t  fill;
+    u_char         zeros[STRATA_VARIANTS_BYTES];
+    u_char         buf[sizeof(uint64_t) + STRATA_VARY_RULE_MAX];
+
+    *id = ((uint64_t) ngx_random() << 32)
+          ^ (uint64_t) ngx_random() ^ ((uint64_t) ngx_pid << 20)
+          ^ (uint64_t) ngx_current_msec;
+
+    head.data = buf;
+    head.len = sizeof(uint64_t) + text.len;
+
+    ngx_memcpy(buf, id, sizeof(uint64_t));
+
+    if (text.len) {
+        ngx_memcpy(buf + sizeof(uint64_t), text.data, text.len);
+    }
+
+    ngx_memzero(&meta, sizeof(strata_meta_t));
+    ngx_memzero(&fill, sizeof(strata_fill_t));
+
+    /*
+     * Of no age: it goes when it is not asked for any more.  A soft purge sets
+     * fresh_until to its instant, and then the variants look at it.
+     */
+
+    meta.flags = STRATA_META_VARY_RULE;
+    meta.born_at = ngx_current_msec;
+    meta.fresh_until = NGX_HTTP_STRATA_NEVER;
+    meta.keep_ms = UINT32_MAX;
+
+    rc = strata_store_reserve(zone->store, key, &meta, head, list_len,
+                              ngx_current_msec, &fill);
+
+    if (rc != STRATA_OK) {
+        return STRATA_ERROR;
+    }
+
+    if (list_len) {
+        ngx_memzero(zeros, STRATA_VARIANTS_BYTES);
+
+        list.data = zeros;
+        list.len = list_len;
+
+        (void) strata_fill_append(&fill, list, ngx_current_msec);
+    }
+
+    if (guard) {
+        strata_fill_guard(&fill, guard, purges);
+    }
+
+    rc = strata_fill_commit(&fill, ngx_current_msec);
+
+    strata_fill_close(&fill);
+
+    return (rc == STRATA_OK || rc == STRATA_DECLINED) ? rc : STRATA_ERROR;
+}
+
+
+/*
+ * The rule that stands under key: its id, and its text in buf
+ * (NGX_HTTP_STRATA_RULE_MAX bytes).  STRATA_DECLINED: there is none.
+ */
+
+int
+ngx_http_strata_rule_find(ngx_http_strata_zone_t *zone,
+    const strata_key_t *key, u_char *buf, uint64_t *id, strata_str_t *text)
+{
+    int             rc;
+    size_t          len;
+    const u_char   *head;
+    strata_hold_t   hold;
+
+    rc = strata_store_lookup(zone->store, key, &hold);
+
+    if (rc != STRATA_OK) {
+
+        if (rc == STRATA_AGAIN) {
+            strata_store_unpin(&hold);
+        }
+
+        return STRATA_DECLINED;
+    }
+
+    len = strata_store_head_len(&hold);
+    rc = STRATA_DECLINED;
+
+    if ((strata_store_flags(&hold) & STRATA_META_VARY_RULE)
+        && len >= sizeof(uint64_t) && len <= NGX_HTTP_STRATA_RULE_MAX)
+    {
+        head = strata_store_head(&hold, buf);
+
+        if (head != buf) {
+            ngx_memcpy(buf, head, len);
+        }
+
+        ngx_memcpy(id, buf, sizeof(uint64_t));
+        text->data = buf + sizeof(uint64_t);
+        text->len = len - sizeof(uint64_t);
+        rc = STRATA_OK;
+    }
+
+    strata_store_unpin(&hold);
+
+    return rc;
+}
