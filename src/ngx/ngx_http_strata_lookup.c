@@ -244,7 +244,7 @@ ngx_http_strata_identified(ngx_http_request_t *r,
 
         /* who it is, in the operator's words, is a part of the key */
 
-        if (ngx_http_complex_value(r, conf->identity_value, &identity)
+        if (ngx_http_strata_text_value(r, conf->identity_value, &identity)
             != NGX_OK)
         {
             return 0;
