@@ -5,9 +5,9 @@
 
 /*
  * What the files of ngx/ share: the context of a client request, the detached
- * fetch, and what each file does for the others.  Ranks are setup > entry > request > service >
- * adapter; a file calls lower ranks only, and news travels up through
- * ngx_http_strata_wake_request().
+ * fetch, and what each file does for the others.  Ranks are setup > entry >
+ * request > service > adapter; a file calls lower ranks only, and news travels
+ * up through ngx_http_strata_wake_request().
  */
 
 #ifndef NGX_HTTP_STRATA_H

@@ -199,9 +199,9 @@ ngx_http_strata_usable(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
 
 /*
- * May its answer concern what is stored of its URL?  A HEAD, which shows it, or
- * what may change it: not what is answered by its body
- * alone, as far as that can be told; with graphql, what is no query may.
+ * May its answer concern what is stored of its URL?  A HEAD's, which shows it,
+ * and one that changed something.  Not what is answered by its body alone, as
+ * far as that can be told: with graphql, what is no query may.
  */
 
 static ngx_uint_t
