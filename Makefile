@@ -172,7 +172,7 @@ asan-build:
 with = $$(sed -n '/with:/,/\*\//p' $< | grep -o 'src/[a-z0-9_/]*\.c')
 build-test = @mkdir -p $(@D) \
     && $(1) -MM -MP -MT $@ $< $(with) > $@.d \
-    && $(1) -o $@ $< $(with) -Wl,--as-needed -lhiredis
+    && $(1) -o $@ $< $(with) -Wl,--as-needed -lhiredis -lzstd
 
 unit-build: $(UNIT)
 

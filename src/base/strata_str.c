@@ -73,7 +73,7 @@ strata_str_one_of(strata_str_t s, const strata_str_t *of, size_t n)
     size_t  i;
 
     for (i = 0; i < n; i++) {
-        if (strata_str_caseeq(s, of[i])) {
+        if (of[i].len == s.len && strata_str_same(of[i].data, s.data, s.len)) {
             return true;
         }
     }

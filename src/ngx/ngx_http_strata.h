@@ -121,6 +121,7 @@ struct ngx_http_strata_ctx_s {
     strata_meta_t                meta;      /* of hold */
     strata_meta_t                stale_meta;
     strata_want_t               *want;      /* its directives; NULL: none */
+    ngx_array_t                 *own;       /* of strata_field_t; NULL: none */
 
     /* waiting */
     ngx_http_strata_flight_t    *flight;
@@ -168,6 +169,7 @@ struct ngx_http_strata_ctx_s {
     unsigned                     only_if_cached:1;
     unsigned                     invalidate:1; /* an unsafe method */
     unsigned                     body_came:1;  /* has been read */
+    unsigned                     head_passed:1; /* a HEAD for the origin */
     unsigned                     purging:1;    /* a PURGE: not a client's */
     unsigned                     spilled:1;    /* entry read, now the pipe */
     unsigned                     rejoined:4;
@@ -255,6 +257,8 @@ ngx_int_t ngx_http_strata_park(ngx_http_request_t *r,
     ngx_http_event_handler_pt handler);
 ngx_uint_t ngx_http_strata_stale_allowed(ngx_http_strata_loc_conf_t *conf,
     ngx_uint_t status);
+void ngx_http_strata_head_passed(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
 void ngx_http_strata_purge_refresh(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 ngx_http_strata_ctx_t *ngx_http_strata_client_ctx(ngx_http_request_t *r);
@@ -351,6 +355,8 @@ struct ngx_http_strata_fetch_s {
     ngx_chain_t                 *in;        /* what the pipe has no room for */
     ngx_http_strata_pipe_t      *pipe;
     strata_str_t                 head;      /* for the reader of the pipe */
+    ngx_array_t                 *own;       /* of strata_field_t: what is not
+                                               stored, for the leader */
     ngx_event_t                  event;     /* start, resume, close */
     ngx_queue_t                  queue;     /* of all fetches of this worker */
     ngx_msec_t                   started_at;
@@ -447,6 +453,7 @@ typedef struct {
     strata_answer_t    answer;
     strata_field_t     fields[STRATA_FIELDS_MAX];
     strata_str_t       connection;
+    strata_omitted_t   omitted;    /* fields that are the leader's only */
 } ngx_http_strata_origin_t;
 
 strata_reason_e ngx_http_strata_origin_read(ngx_http_request_t *r,
@@ -469,23 +476,9 @@ strata_reason_e ngx_http_strata_capture_variant(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
 void ngx_http_strata_capture_listed(ngx_http_strata_fetch_t *f);
 
-/* ngx_http_strata_head.c, _replay.c: the stored head */
+/* ngx_http_strata_head.c; the rest of it is in ngx_http_strata_head.h */
 
-ngx_int_t ngx_http_strata_head_write(ngx_http_request_t *r,
-    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
-    strata_str_t *head);
-ngx_int_t ngx_http_strata_head_merge(ngx_http_request_t *r,
-    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
-    strata_str_t *head);
-ngx_int_t ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
-    ngx_http_strata_origin_t *o);
-ngx_int_t ngx_http_strata_head_replay(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx, const u_char *p);
 ngx_uint_t ngx_http_strata_names_have(ngx_array_t *names, strata_str_t name);
-ngx_uint_t ngx_http_strata_head_before(ngx_pool_t *pool,
-    const strata_hold_t *hold, int64_t purged_at, uint32_t purges);
-ngx_int_t ngx_http_strata_head_validators(ngx_pool_t *pool,
-    const strata_hold_t *hold, ngx_str_t *etag, ngx_str_t *last_modified);
 
 /* ngx_http_strata_pipe.c: at most 256 KB between origin and one client */
 
@@ -507,6 +500,9 @@ ngx_int_t ngx_http_strata_serve_pipe(ngx_http_request_t *r,
 /* ngx_http_strata_answer.c */
 
 ngx_uint_t ngx_http_strata_precondition(ngx_http_request_t *r);
+ngx_int_t ngx_http_strata_keep_own(ngx_http_strata_ctx_t *ctx,
+    ngx_array_t *own);
+ngx_int_t ngx_http_strata_add_own(ngx_http_request_t *r, ngx_array_t *own);
 ngx_int_t ngx_http_strata_add_age(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_add_status(ngx_http_request_t *r,

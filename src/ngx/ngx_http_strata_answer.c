@@ -97,6 +97,74 @@ ngx_http_strata_etag_listed(ngx_str_t *list, ngx_str_t *etag)
 
 
 /*
+ * Fields that are not stored, and only for the request whose fetch it was:
+ * copied while the fetch is there, sent with what is.
+ */
+
+ngx_int_t
+ngx_http_strata_keep_own(ngx_http_strata_ctx_t *ctx, ngx_array_t *own)
+{
+    u_char          *p;
+    ngx_uint_t       i;
+    strata_field_t  *from, *to;
+
+    ctx->own = ngx_array_create(ctx->request->pool, own->nelts,
+                                sizeof(strata_field_t));
+    if (ctx->own == NULL) {
+        return NGX_ERROR;
+    }
+
+    from = own->elts;
+
+    for (i = 0; i < own->nelts; i++) {
+        p = ngx_pnalloc(ctx->request->pool,
+                        from[i].name.len + from[i].value.len);
+        to = ngx_array_push(ctx->own);
+
+        if (p == NULL || to == NULL) {
+            return NGX_ERROR;
+        }
+
+        *to = from[i];
+        to->name.data = p;
+        p = ngx_cpymem(p, from[i].name.data, from[i].name.len);
+        to->value.data = p;
+        ngx_memcpy(p, from[i].value.data, from[i].value.len);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_strata_add_own(ngx_http_request_t *r, ngx_array_t *own)
+{
+    ngx_uint_t        i;
+    strata_field_t   *field;
+    ngx_table_elt_t  *h;
+
+    field = own->elts;
+
+    for (i = 0; i < own->nelts; i++) {
+        h = ngx_list_push(&r->headers_out.headers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+        h->hash = 1;
+        h->key.data = (u_char *) field[i].name.data;
+        h->key.len = field[i].name.len;
+        h->value.data = (u_char *) field[i].value.data;
+        h->value.len = field[i].value.len;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
  * RFC 9111, 5.1.  What the origin said just now has none, unless it gave one.
  */
 

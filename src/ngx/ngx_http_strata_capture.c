@@ -17,7 +17,7 @@
  * nobody wants the rest of.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_head.h"
 
 
 static ngx_uint_t ngx_http_strata_capture_error(ngx_http_strata_fetch_t *f,

@@ -15,6 +15,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_strata_text.h"
 #include "../store/strata_store.h"
 #include "../rfc/strata_storable.h"
 #include "../rfc/strata_key.h"
@@ -114,17 +115,17 @@ typedef struct {
     ngx_shm_zone_t            *shm_zone;    /* NULL: off */
     ngx_http_strata_zone_t    *zone;        /* of shm_zone */
 
-    ngx_array_t               *key;         /* of ngx_http_complex_value_t */
+    ngx_array_t               *key;         /* of ngx_http_strata_text_t */
     strata_args_policy_t      *args;        /* NULL: not configured */
     ngx_uint_t                 identity;
-    ngx_http_complex_value_t  *identity_value;
+    ngx_http_strata_text_t    *identity_value;
     ngx_array_t               *languages;   /* of strata_str_t; NULL: as is */
     ngx_flag_t                 vary;
     ngx_array_t               *vary_ignore; /* of strata_str_t, lower case */
     ngx_uint_t                 vary_max;
     ngx_array_t               *headers;     /* of ngx_str_t, lower case */
     ngx_array_t               *cookies;     /* of ngx_str_t */
-    ngx_http_complex_value_t  *namespace;
+    ngx_http_strata_text_t    *namespace;
     ngx_http_strata_body_conf_t  body;
     ngx_uint_t                 in_strata_key; /* credentials it has */
     ngx_array_t               *key_fields;  /* $http_... in strata_key */

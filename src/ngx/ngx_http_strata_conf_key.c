@@ -25,10 +25,10 @@ static ngx_int_t ngx_http_strata_push(ngx_conf_t *cf, ngx_array_t **a,
 char *
 ngx_http_strata_set_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_str_t                         *value;
-    ngx_uint_t                         i;
-    ngx_http_strata_loc_conf_t        *slcf = conf;
-    ngx_http_compile_complex_value_t   ccv;
+    ngx_str_t                   *value;
+    ngx_uint_t                   i;
+    ngx_http_strata_text_t      *text;
+    ngx_http_strata_loc_conf_t  *slcf = conf;
 
     if (slcf->key != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
@@ -42,20 +42,16 @@ ngx_http_strata_set_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     slcf->key = ngx_array_create(cf->pool, cf->args->nelts - 1,
-                                 sizeof(ngx_http_complex_value_t));
+                                 sizeof(ngx_http_strata_text_t));
     if (slcf->key == NULL) {
         return NGX_CONF_ERROR;
     }
 
     for (i = 1; i < cf->args->nelts; i++) {
-        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+        text = ngx_array_push(slcf->key);
 
-        ccv.cf = cf;
-        ccv.value = &value[i];
-        ccv.complex_value = ngx_array_push(slcf->key);
-
-        if (ccv.complex_value == NULL
-            || ngx_http_compile_complex_value(&ccv) != NGX_OK)
+        if (text == NULL
+            || ngx_http_strata_text_compile(cf, &value[i], text) != NGX_OK)
         {
             return NGX_CONF_ERROR;
         }
@@ -408,31 +404,38 @@ ngx_http_strata_set_key_cookies(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_http_strata_set_namespace(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
+    ngx_str_t                   *value;
     ngx_http_strata_loc_conf_t  *slcf = conf;
 
-    if (slcf->namespace == NULL) {
+    if (slcf->namespace != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
     }
 
     if (ngx_http_strata_is_off(cf)) {
-        if (slcf->namespace != NGX_CONF_UNSET_PTR) {
-            return "is duplicate";
-        }
-
         slcf->namespace = NULL;
         return NGX_CONF_OK;
     }
 
-    return ngx_http_set_complex_value_slot(cf, cmd, conf);
+    value = cf->args->elts;
+
+    slcf->namespace = ngx_palloc(cf->pool, sizeof(ngx_http_strata_text_t));
+
+    if (slcf->namespace == NULL
+        || ngx_http_strata_text_compile(cf, &value[1], slcf->namespace)
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
 char *
 ngx_http_strata_set_identity(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_str_t                         *value;
-    ngx_http_strata_loc_conf_t        *slcf = conf;
-    ngx_http_compile_complex_value_t   ccv;
+    ngx_str_t                   *value;
+    ngx_http_strata_loc_conf_t  *slcf = conf;
 
     if (slcf->identity != NGX_CONF_UNSET_UINT) {
         return "is duplicate";
@@ -452,19 +455,12 @@ ngx_http_strata_set_identity(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     slcf->identity = NGX_HTTP_STRATA_IDENTITY_STRING;
 
-    slcf->identity_value = ngx_palloc(cf->pool,
-                                      sizeof(ngx_http_complex_value_t));
-    if (slcf->identity_value == NULL) {
-        return NGX_CONF_ERROR;
-    }
+    slcf->identity_value = ngx_palloc(cf->pool, sizeof(ngx_http_strata_text_t));
 
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = &value[1];
-    ccv.complex_value = slcf->identity_value;
-
-    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+    if (slcf->identity_value == NULL
+        || ngx_http_strata_text_compile(cf, &value[1], slcf->identity_value)
+           != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

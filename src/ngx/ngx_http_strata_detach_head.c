@@ -8,6 +8,7 @@
  * host of a fetch.  Nothing here points into the client's memory afterwards.
  */
 
+#include "ngx_http_strata_head.h"
 #include "ngx_http_strata_key.h"
 #include "ngx_http_strata_list.h"
 

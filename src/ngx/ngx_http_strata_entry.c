@@ -9,10 +9,14 @@
  * body.
  */
 
+#include "ngx_http_strata_head.h"
 #include "ngx_http_strata_key.h"
 
 
 static ngx_int_t ngx_http_strata_capture_publish(ngx_http_strata_fetch_t *f);
+static ngx_int_t ngx_http_strata_capture_merge(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
+    strata_str_t *head);
 static ngx_int_t ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f,
     strata_str_t rule);
 
@@ -40,9 +44,7 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 
     f->storing = 1;
 
-    if (ngx_http_strata_head_merge(r, f, o, &head) != NGX_OK
-        || ngx_http_strata_head_fields(r->pool, head, o) != NGX_OK)
-    {
+    if (ngx_http_strata_capture_merge(r, f, o, &head) != NGX_OK) {
         goto failed;
     }
 
@@ -114,6 +116,44 @@ failed:
 }
 
 
+/*
+ * The merged head, and in o all fields it has.  Which of them are not to be
+ * stored is known when they are together: then they are merged once more.
+ */
+
+static ngx_int_t
+ngx_http_strata_capture_merge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o, strata_str_t *head)
+{
+    size_t  n, all;
+
+    n = o->answer.fields_n;
+
+    if (ngx_http_strata_head_merge(r, f, o, head) != NGX_OK
+        || ngx_http_strata_head_fields(r->pool, *head, o) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    strata_storable_omitted(&o->answer, &f->conf->policy, &o->omitted);
+
+    if (o->omitted.no_cache.len == 0 && o->omitted.private.len == 0) {
+        return NGX_OK;
+    }
+
+    all = o->answer.fields_n;
+    o->answer.fields_n = n;
+
+    if (ngx_http_strata_head_merge(r, f, o, head) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    o->answer.fields_n = all;
+
+    return NGX_OK;
+}
+
+
 /* f->reason says why not, if there was no room. */
 
 ngx_int_t
@@ -125,6 +165,8 @@ ngx_http_strata_capture_store(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     strata_str_t  head;
 
     f->storing = 1;
+
+    strata_storable_omitted(&o->answer, &f->conf->policy, &o->omitted);
 
     if (ngx_http_strata_head_write(r, f, o, &head) != NGX_OK) {
         return NGX_ERROR;

@@ -16,6 +16,8 @@
 static ngx_int_t ngx_http_strata_draft_fields(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
     ngx_http_strata_draft_t *d);
+static ngx_int_t ngx_http_strata_draft_own(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_table_elt_t *h);
 static ngx_int_t ngx_http_strata_draft_hidden(ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o, ngx_http_strata_draft_t *d);
 static ngx_uint_t ngx_http_strata_head_stored(ngx_http_strata_fetch_t *f,
@@ -112,6 +114,14 @@ ngx_http_strata_draft_fields(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
             continue;
         }
 
+        if (f->storing && strata_omitted_has(&o->omitted, name)) {
+            if (ngx_http_strata_draft_own(r, f, h) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            continue;
+        }
+
         df = ngx_array_push(&d->fields);
         if (df == NULL) {
             return NGX_ERROR;
@@ -124,6 +134,35 @@ ngx_http_strata_draft_fields(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     }
 
     return f->storing ? ngx_http_strata_draft_hidden(f, o, d) : NGX_OK;
+}
+
+
+/* Not stored, but whose request it was may have it. */
+
+static ngx_int_t
+ngx_http_strata_draft_own(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
+    ngx_table_elt_t *h)
+{
+    strata_field_t  *field;
+
+    if (f->own == NULL) {
+        f->own = ngx_array_create(r->pool, 4, sizeof(strata_field_t));
+        if (f->own == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    field = ngx_array_push(f->own);
+    if (field == NULL) {
+        return NGX_ERROR;
+    }
+
+    field->name.data = h->key.data;
+    field->name.len = h->key.len;
+    field->value.data = h->value.data;
+    field->value.len = h->value.len;
+
+    return NGX_OK;
 }
 
 
@@ -424,6 +463,14 @@ ngx_http_strata_head_merge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 
     nf = news.fields.elts;
     df = d.fields.elts;
+
+    for (j = 0, n = 0; j < d.fields.nelts; j++) {
+        if (!strata_omitted_has(&o->omitted, df[j].field.name)) {
+            df[n++] = df[j];
+        }
+    }
+
+    d.fields.nelts = n;
 
     for (i = 0; i < news.fields.nelts; i++) {
 

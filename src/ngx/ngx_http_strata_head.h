@@ -96,4 +96,31 @@ ngx_table_elt_t **ngx_http_strata_head_pointer(ngx_http_headers_out_t *out,
     ngx_uint_t kind);
 
 
+/*
+ * The head of what r (the clone of a fetch) would send, from r->pool; of the
+ * stale entry with what the 304 in r brings.  fields: adds those of a head to
+ * what the origin said.
+ */
+ngx_int_t ngx_http_strata_head_write(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
+    strata_str_t *head);
+ngx_int_t ngx_http_strata_head_merge(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
+    strata_str_t *head);
+ngx_int_t ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
+    ngx_http_strata_origin_t *o);
+
+/* Fills headers_out; the strings stay in the region or in the pool. */
+ngx_int_t ngx_http_strata_head_replay(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, const u_char *p);
+
+/* Did the fetch of a pinned entry begin before its URL was purged? */
+ngx_uint_t ngx_http_strata_head_before(ngx_pool_t *pool,
+    const strata_hold_t *hold, int64_t purged_at, uint32_t purges);
+
+/* The validators of a pinned entry, copied to pool; len 0: none. */
+ngx_int_t ngx_http_strata_head_validators(ngx_pool_t *pool,
+    const strata_hold_t *hold, ngx_str_t *etag, ngx_str_t *last_modified);
+
+
 #endif /* NGX_HTTP_STRATA_HEAD_H */

@@ -43,7 +43,7 @@ static ngx_int_t ngx_http_strata_key_path(ngx_http_request_t *r,
 static ngx_int_t ngx_http_strata_key_query(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
 static ngx_int_t ngx_http_strata_key_value(ngx_http_request_t *r,
-    ngx_http_complex_value_t *value, strata_key_builder_t *b);
+    ngx_http_strata_text_t *value, strata_key_builder_t *b);
 
 
 static u_char  ngx_http_strata_key_buf[STRATA_KEY_MAX];
@@ -130,7 +130,7 @@ ngx_http_strata_key_request(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ngx_int_t                    rc;
     ngx_uint_t                   i, n;
     strata_args_policy_t        *args;
-    ngx_http_complex_value_t    *value;
+    ngx_http_strata_text_t      *value;
     ngx_http_strata_loc_conf_t  *conf;
 
     conf = ctx->conf;
@@ -394,19 +394,14 @@ ngx_http_strata_key_query(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 }
 
 
-/*
- * Fails also where volatile variables grew between being measured and being
- * copied (nginx looks at them twice).
- */
-
 static ngx_int_t
 ngx_http_strata_key_value(ngx_http_request_t *r,
-    ngx_http_complex_value_t *value, strata_key_builder_t *b)
+    ngx_http_strata_text_t *value, strata_key_builder_t *b)
 {
     ngx_str_t     s;
     strata_str_t  part;
 
-    if (ngx_http_complex_value(r, value, &s) != NGX_OK) {
+    if (ngx_http_strata_text_value(r, value, &s) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -30,7 +30,7 @@ ngx_http_strata_key_namespace(ngx_http_request_t *r,
     ngx_str_t     s;
     strata_str_t  name;
 
-    if (ngx_http_complex_value(r, conf->namespace, &s) != NGX_OK) {
+    if (ngx_http_strata_text_value(r, conf->namespace, &s) != NGX_OK) {
         return NGX_ERROR;
     }
 

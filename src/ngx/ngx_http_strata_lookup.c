@@ -19,7 +19,7 @@ static ngx_int_t ngx_http_strata_decide(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static strata_reason_e ngx_http_strata_usable(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
-static ngx_uint_t ngx_http_strata_writes(ngx_http_request_t *r,
+static ngx_uint_t ngx_http_strata_concerns(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf, strata_reason_e reason);
 static ngx_uint_t ngx_http_strata_identified(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf);
@@ -103,15 +103,17 @@ ngx_http_strata_decide(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     reason = ngx_http_strata_usable(r, ctx);
 
-    if (conf->invalidate && ngx_http_strata_writes(r, conf, reason)
+    if (conf->invalidate && ngx_http_strata_concerns(r, conf, reason)
         && ngx_http_strata_key_build(r, ctx) == NGX_OK
         && ngx_http_strata_key_keep(r, ctx) == NGX_OK)
     {
         /*
-         * RFC 9111, 4.4: if it succeeds, what is stored is not true any more
+         * RFC 9111, 4.4: if it succeeds, what is stored is not true any more;
+         * 4.3.5: a HEAD shows whether it still is
          */
 
-        ctx->invalidate = 1;
+        ctx->head_passed = (r->method == NGX_HTTP_HEAD);
+        ctx->invalidate = !ctx->head_passed;
     }
 
     if (reason == STRATA_REASON_NONE && ctx->no_store) {
@@ -201,16 +203,17 @@ ngx_http_strata_usable(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
 
 /*
- * May it change what is stored of its URL?  Not what is answered by its body
- * alone, as far as that can be told: with graphql, what is no query may.
+ * May its answer concern what is stored of its URL?  A HEAD's, which shows it,
+ * and one that changed something.  Not what is answered by its body alone, as
+ * far as that can be told: with graphql, what is no query may.
  */
 
 static ngx_uint_t
-ngx_http_strata_writes(ngx_http_request_t *r, ngx_http_strata_loc_conf_t *conf,
-    strata_reason_e reason)
+ngx_http_strata_concerns(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, strata_reason_e reason)
 {
-    if ((r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS
-                      |NGX_HTTP_TRACE|NGX_HTTP_PROPFIND))
+    if ((r->method & (NGX_HTTP_GET|NGX_HTTP_OPTIONS|NGX_HTTP_TRACE
+                      |NGX_HTTP_PROPFIND))
         || ngx_http_strata_method(r) == NGX_HTTP_STRATA_QUERY)
     {
         return 0;
@@ -248,7 +251,7 @@ ngx_http_strata_identified(ngx_http_request_t *r,
 
         /* who it is, in the operator's words, is a part of the key */
 
-        if (ngx_http_complex_value(r, conf->identity_value, &identity)
+        if (ngx_http_strata_text_value(r, conf->identity_value, &identity)
             != NGX_OK)
         {
             return 0;

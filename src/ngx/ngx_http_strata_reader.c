@@ -14,7 +14,7 @@
  * pool is destroyed, so no filter can outlive it.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_head.h"
 
 
 #define NGX_HTTP_STRATA_RUNS  64
@@ -92,6 +92,10 @@ ngx_http_strata_serve(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ctx->own && ngx_http_strata_add_own(r, ctx->own) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (!ngx_http_strata_precondition(r)) {
         ngx_http_clean_header(r);
         return NGX_HTTP_PRECONDITION_FAILED;
@@ -104,6 +108,27 @@ ngx_http_strata_serve(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     }
 
     return ngx_http_strata_send(r, ctx);
+}
+
+
+/*
+ * nginx takes a weak tag in If-Range for a match if it is the same, but a part
+ * must be of the same bytes (RFC 9110, 13.1.5).
+ */
+
+static ngx_inline void
+ngx_http_strata_ranges(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    ngx_table_elt_t  *h;
+
+    h = r->headers_in.if_range;
+
+    if (r->headers_out.status == NGX_HTTP_OK && ctx->body == NULL
+        && (h == NULL || h->value.len < 2 || h->value.data[1] != '/'))
+    {
+        r->allow_ranges = 1;
+        r->single_range = 1;
+    }
 }
 
 
@@ -121,10 +146,7 @@ ngx_http_strata_serve_header(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     {
         r->headers_out.content_length_n = strata_store_body_size(&ctx->hold);
 
-        if (r->headers_out.status == NGX_HTTP_OK && ctx->body == NULL) {
-            r->allow_ranges = 1;
-            r->single_range = 1;
-        }
+        ngx_http_strata_ranges(r, ctx);
     }
 
     /* RFC 9110, 13.1: a POST is never answered with 304 */
@@ -189,11 +211,8 @@ ngx_http_strata_serve_pipe(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     r->headers_out.content_length_n = f->length;
 
-    if (f->length >= 0 && r->headers_out.status == NGX_HTTP_OK
-        && ctx->body == NULL)
-    {
-        r->allow_ranges = 1;
-        r->single_range = 1;
+    if (f->length >= 0) {
+        ngx_http_strata_ranges(r, ctx);
     }
 
     rc = ngx_http_send_header(r);

@@ -454,6 +454,11 @@ ngx_http_strata_led(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     ngx_http_strata_fetch_states(f, r);
 
+    if (f->own && ngx_http_strata_keep_own(ctx, f->own) != NGX_OK) {
+        ngx_http_strata_fetch_leave(ctx);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (f->pipe && !f->spilled) {
         ctx->reason = f->reason;
         ctx->stored = NGX_HTTP_STRATA_STORE_SKIP;

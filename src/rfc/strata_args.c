@@ -4,6 +4,7 @@
  */
 
 #include "strata_args.h"
+#include "../base/strata_str.h"
 
 
 /* One parameter of a query, with its '=' and value. */
@@ -254,4 +255,41 @@ strata_args_filter(strata_str_t args, const strata_args_policy_t *p,
     kept.len = out - buf;
 
     return ps.dropped ? kept : args;
+}
+
+
+uint8_t
+strata_args_byte(const uint8_t **p, const uint8_t *end)
+{
+    size_t    i;
+    uint8_t   c, d;
+    unsigned  byte;
+
+    c = *(*p)++;
+
+    if (c == '+') {
+        return ' ';
+    }
+
+    if (c != '%' || end - *p < 2) {
+        return c;
+    }
+
+    for (i = 0, byte = 0; i < 2; i++) {
+        d = strata_lower((*p)[i]);
+
+        if (d >= '0' && d <= '9') {
+            byte = byte << 4 | (d - '0');
+
+        } else if (d >= 'a' && d <= 'f') {
+            byte = byte << 4 | (d - 'a' + 10);
+
+        } else {
+            return c;
+        }
+    }
+
+    *p += 2;
+
+    return (uint8_t) byte;
 }

@@ -39,5 +39,11 @@ typedef struct {
 strata_str_t strata_key_args(strata_str_t args, const strata_args_policy_t *p,
     uint8_t *buf);
 
+/*
+ * The next byte of a name or value as application/x-www-form-urlencoded means
+ * it; p is before end.
+ */
+uint8_t strata_args_byte(const uint8_t **p, const uint8_t *end);
+
 
 #endif /* STRATA_ARGS_H */

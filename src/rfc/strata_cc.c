@@ -283,10 +283,13 @@ strata_cc_set_list(strata_cc_t *cc, const strata_cc_directive_t *d,
         strata_list_start(&list, v->text);
 
         if (strata_list_next(&list, &first)) {
+            /* of two lists one would be lost: as without a list */
+
+            cc->flags |= cc->flags & (d->flag << 1) ? d->flag : d->flag << 1;
+
             fields = d->flag == STRATA_CC_PRIVATE ? &cc->private_fields
                                                   : &cc->no_cache_fields;
             *fields = v->text;
-            cc->flags |= d->flag << 1;
             return;
         }
     }

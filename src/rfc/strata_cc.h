@@ -11,7 +11,7 @@
  *
  * What restricts is read leniently, what permits strictly: "no-store; x" is a
  * no-store, "public; x" and "public=1" are nothing.  A no-cache or private
- * whose list is empty or cannot be read is one without a list.
+ * whose list is empty or cannot be read, or with two lists, is one without.
  */
 
 #ifndef STRATA_CC_H
@@ -45,7 +45,7 @@ typedef struct {
     int64_t       stale_if_error;
     int64_t       max_stale;       /* request */
     int64_t       min_fresh;       /* request; the largest wins */
-    strata_str_t  no_cache_fields; /* the last list seen, unquoted */
+    strata_str_t  no_cache_fields; /* unquoted; of two, no list counts */
     strata_str_t  private_fields;
 } strata_cc_t;
 

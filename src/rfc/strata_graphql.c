@@ -4,6 +4,7 @@
  */
 
 #include "strata_graphql.h"
+#include "strata_args.h"
 #include "strata_json.h"
 #include "../base/strata_str.h"
 
@@ -643,34 +644,15 @@ strata_graphql_arg(strata_graphql_args_t *a, uint8_t *buf)
 static strata_str_t
 strata_graphql_decode(const uint8_t *p, size_t len, uint8_t *buf)
 {
-    size_t         i, k;
-    uint8_t        d, *to;
-    unsigned       byte;
-    strata_str_t   s;
+    uint8_t        *to;
+    strata_str_t    s;
+    const uint8_t  *end;
 
     to = buf;
+    end = p + len;
 
-    for (i = 0; i < len; i++) {
-        byte = p[i] == '+' ? ' ' : p[i];
-
-        if (p[i] == '%' && len - i > 2) {
-            for (k = 1, byte = 0; k < 3; k++) {
-                d = strata_lower(p[i + k]);
-                byte = byte << 4
-                       | (d >= '0' && d <= '9' ? (unsigned) (d - '0')
-                          : d >= 'a' && d <= 'f' ? (unsigned) (d - 'a' + 10)
-                          : 0x100);
-            }
-
-            if (byte > 0xff) {
-                byte = '%';
-
-            } else {
-                i += 2;
-            }
-        }
-
-        *to++ = (uint8_t) byte;
+    while (p < end) {
+        *to++ = strata_args_byte(&p, end);
     }
 
     s.data = buf;

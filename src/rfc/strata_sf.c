@@ -132,11 +132,13 @@ strata_sf_inner_list(strata_sf_t *sf, strata_sf_item_t *item)
 
     item->type = STRATA_SF_INNER_LIST;
     item->integer = 0;
+    item->text.data = sf->pos + 1;
 
     for (sf->pos++; ; ) {
         strata_sf_blanks(sf, false);
 
         if (strata_sf_at(sf, ')')) {
+            item->text.len = sf->pos - item->text.data;
             sf->pos++;
             return STRATA_OK;
         }
@@ -151,6 +153,16 @@ strata_sf_inner_list(strata_sf_t *sf, strata_sf_item_t *item)
             return STRATA_ERROR;
         }
     }
+}
+
+
+bool
+strata_sf_inner_next(strata_sf_t *sf, strata_sf_item_t *item)
+{
+    strata_sf_blanks(sf, false);
+
+    return sf->pos < sf->end && strata_sf_bare(sf, item) == STRATA_OK
+           && strata_sf_params(sf) == STRATA_OK;
 }
 
 

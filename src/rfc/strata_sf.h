@@ -5,7 +5,7 @@
 
 /*
  * Dictionaries of structured fields (RFC 8941, 4.2.2), read member by member.
- * Values of inner lists and all parameters are checked and skipped.
+ * All parameters are checked and skipped.
  */
 
 #ifndef STRATA_SF_H
@@ -22,7 +22,7 @@ typedef enum {
     STRATA_SF_STRING,              /* text: without quotes, not unescaped */
     STRATA_SF_TOKEN,               /* text */
     STRATA_SF_BYTES,               /* text: without colons, not decoded */
-    STRATA_SF_INNER_LIST
+    STRATA_SF_INNER_LIST           /* text: without parentheses */
 } strata_sf_e;
 
 typedef struct {
@@ -43,6 +43,12 @@ void strata_sf_start(strata_sf_t *sf, strata_str_t value);
  * dictionary, so none of it counts.
  */
 int strata_sf_next(strata_sf_t *sf, strata_str_t *key, strata_sf_item_t *item);
+
+/*
+ * The items of an inner list that strata_sf_next() gave, after
+ * strata_sf_start() of its text.  False: no more.
+ */
+bool strata_sf_inner_next(strata_sf_t *sf, strata_sf_item_t *item);
 
 
 #endif /* STRATA_SF_H */

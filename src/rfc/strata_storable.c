@@ -27,6 +27,7 @@ static strata_reason_e strata_storable_status(const strata_storable_t *s);
 static strata_reason_e strata_storable_shared(const strata_storable_t *s);
 static bool strata_storable_no_cache(const strata_cc_t *cc);
 static bool strata_storable_private(const strata_cc_t *cc);
+static bool strata_storable_without(strata_str_t names);
 static bool strata_storable_understood(uint16_t status);
 static strata_reason_e strata_storable_lifetime(strata_storable_t *s);
 static int64_t strata_storable_valid(const strata_policy_t *p,
@@ -119,7 +120,8 @@ strata_storable_status(const strata_storable_t *s)
         return STRATA_REASON_PARTIAL;
     }
 
-    if (status < 200 || status > 599 || status == 304) {
+    /* 304 and 416 are about a condition, a range: which we do not store */
+    if (status < 200 || status > 599 || status == 304 || status == 416) {
         return STRATA_REASON_STATUS;
     }
 
@@ -181,21 +183,112 @@ strata_storable_shared(const strata_storable_t *s)
 }
 
 
-/*
- * RFC 9111, 5.2.2.4 and 5.2.2.7 allow to store the rest of a response whose
- * no-cache or private names fields.  Here both count for the whole of it.
- */
 static bool
 strata_storable_no_cache(const strata_cc_t *cc)
 {
-    return cc->flags & (STRATA_CC_NO_CACHE|STRATA_CC_NO_CACHE_FIELDS);
+    return (cc->flags & STRATA_CC_NO_CACHE)
+           || ((cc->flags & STRATA_CC_NO_CACHE_FIELDS)
+               && !strata_storable_without(cc->no_cache_fields));
 }
 
 
 static bool
 strata_storable_private(const strata_cc_t *cc)
 {
-    return cc->flags & (STRATA_CC_PRIVATE|STRATA_CC_PRIVATE_FIELDS);
+    return (cc->flags & STRATA_CC_PRIVATE)
+           || ((cc->flags & STRATA_CC_PRIVATE_FIELDS)
+               && !strata_storable_without(cc->private_fields));
+}
+
+
+/* Is a response without these fields still one? */
+static bool
+strata_storable_without(strata_str_t names)
+{
+    size_t         i;
+    strata_str_t   name;
+    strata_list_t  list;
+
+    static const strata_str_t  needed[] = {
+        strata_string("age"),
+        strata_string("date"),
+        strata_string("etag"),
+        strata_string("vary"),
+        strata_string("expires"),
+        strata_string("location"),
+        strata_string("content-type"),
+        strata_string("cache-control"),
+        strata_string("content-range"),
+        strata_string("last-modified"),
+        strata_string("content-length"),
+        strata_string("content-encoding"),
+        strata_string("transfer-encoding")
+    };
+
+    strata_list_start(&list, names);
+    list.bare = true;
+
+    while (strata_list_next(&list, &name)) {
+        if (!strata_str_all(name, STRATA_STR_TOKEN)) {
+            return false;
+        }
+
+        for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+            if (strata_str_caseeq(name, needed[i])) {
+                return false;
+            }
+        }
+    }
+
+    return true;
+}
+
+
+void
+strata_storable_omitted(const strata_answer_t *a, const strata_policy_t *p,
+    strata_omitted_t *o)
+{
+    strata_said_t       said;
+    const strata_cc_t  *cc;
+
+    strata_said_read(a, p, &said);
+    cc = strata_fresh_ruling(&said);
+
+    memset(o, 0, sizeof(*o));
+
+    if (!strata_storable_no_cache(cc)
+        && (cc->flags & STRATA_CC_NO_CACHE_FIELDS))
+    {
+        o->no_cache = cc->no_cache_fields;
+    }
+
+    if (!strata_storable_private(cc)
+        && (cc->flags & STRATA_CC_PRIVATE_FIELDS))
+    {
+        o->private = cc->private_fields;
+    }
+}
+
+
+bool
+strata_omitted_has(const strata_omitted_t *o, strata_str_t name)
+{
+    size_t         i;
+    strata_str_t   member;
+    strata_list_t  list;
+
+    for (i = 0; i < 2; i++) {
+        strata_list_start(&list, i ? o->private : o->no_cache);
+        list.bare = true;
+
+        while (strata_list_next(&list, &member)) {
+            if (strata_str_caseeq(member, name)) {
+                return true;
+            }
+        }
+    }
+
+    return false;
 }
 
 

@@ -117,9 +117,9 @@ typedef struct {
  *   CDN-Cache-Control, Surrogate-Control, Cache-Control, Expires, or in the
  *   operator's order.  X-Accel-Expires gives a lifetime only: a no-store,
  *   private or no-cache beside it counts.
- * - An explicit lifetime lets any status from 200 to 599 be stored, but 206
- *   and 304.  strata_valid counts if there is none, in its order; "any" is no
- *   5xx.
+ * - An explicit lifetime lets any status from 200 to 599 be stored, but 206,
+ *   304 and 416.  strata_valid counts if there is none, in its order; "any" is
+ *   no 5xx.
  * - valid_min lengthens only lifetimes above 0: 0 is a refusal.
  * - What is stale on arrival is stored if stale-while-revalidate or
  *   stale-if-error still lets it be served, or with keep_unfresh and a
@@ -131,13 +131,28 @@ typedef struct {
  *   validators are of no use: a conditional POST is not a question.
  * - With authorization and without identity_off nothing is stored, even if
  *   public; where the key holds the credentials, the caller does not set it.
- * - no-cache="field" and private="field" count as no-cache and private.
+ * - Of no-cache="field" and private="field" all else is stored, see
+ *   strata_storable_omitted().  If one of them is what the rest is read by
+ *   (Content-Type, ETag, Date and the like) they count as no-cache and private.
  *
  * Vary and the bytes of the fields are not judged here.
  */
 strata_reason_e strata_storable(const strata_answer_t *a,
     const strata_asked_t *q, const strata_policy_t *p, int64_t now,
     uint32_t random, strata_meta_t *meta);
+
+/*
+ * The fields that are only for who asked (RFC 9111, 5.2.2.4 and 5.2.2.7): the
+ * lists of no-cache and private, if strata_storable() lets the rest be stored.
+ */
+typedef struct {
+    strata_str_t           no_cache;
+    strata_str_t           private;
+} strata_omitted_t;
+
+void strata_storable_omitted(const strata_answer_t *a,
+    const strata_policy_t *p, strata_omitted_t *o);
+bool strata_omitted_has(const strata_omitted_t *o, strata_str_t name);
 
 
 #endif /* STRATA_STORABLE_H */

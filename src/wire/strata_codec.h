@@ -9,10 +9,10 @@
  * layout and what may change in it.
  *
  * Who can write to Redis can write anything, checksum included.  So what
- * decode() lets through is legal in every field, belongs to the key that was
- * asked for, and would have been written like that by encode(); both ask the
- * same strata_record_check().  Nothing is copied: a decoded record points
- * into the bytes it came from.
+ * strata_record_decode() lets through is legal in every field, belongs to the
+ * key that was asked for, and is what strata_record_size() would let be
+ * written: both ask strata_record_check().  Nothing is copied: a decoded record
+ * points into the bytes it came from.
  */
 
 #ifndef STRATA_CODEC_H
@@ -90,8 +90,8 @@ typedef struct {
 } strata_record_field_t;
 
 /*
- * A record taken apart; some 8 KB, so have one per worker.  To write one, zero
- * it and fill in what its kind has.
+ * A record taken apart; some 8 KB, so have one per worker.  To write one, call
+ * strata_record_init() and fill in what its kind has.
  */
 typedef struct {
     strata_record_kind_e     kind;
@@ -120,12 +120,10 @@ typedef struct {
     strata_str_t             line;
     strata_str_t             date;
     size_t                   fields_n;
-    strata_record_field_t    fields[STRATA_FIELDS_MAX];
 
     /* sections: len 0, n 0, false: not there */
     strata_str_t             namespace;
     size_t                   tags_n;
-    strata_str_t             tags[STRATA_RECORD_TAGS_MAX];
     bool                     has_position;
     uint64_t                 position;
     uint8_t                  incarnation[STRATA_RECORD_ID_SIZE];
@@ -141,6 +139,9 @@ typedef struct {
     uint32_t                 parts_n;
     uint32_t                 part_size;
     uint8_t                  parts_id[STRATA_RECORD_ID_SIZE];
+
+    strata_record_field_t    fields[STRATA_FIELDS_MAX];
+    strata_str_t             tags[STRATA_RECORD_TAGS_MAX];
 } strata_record_t;
 
 /* What is looked for.  Primary key: variant.len 0, rule_id 0. */
@@ -157,6 +158,12 @@ typedef struct {
     uint32_t                 crc;       /* of the bytes stored */
 } strata_record_part_t;
 
+
+/* Nothing but its kind; the arrays stay as they are. */
+void strata_record_init(strata_record_t *rec, strata_record_kind_e kind);
+
+/* Is every field of rec legal?  STRATA_RECORD_GOOD, or why not. */
+strata_record_reason_e strata_record_check(const strata_record_t *rec);
 
 /* The length rec will have; 0: it can't be written, rec->reason says why. */
 size_t strata_record_size(strata_record_t *rec);

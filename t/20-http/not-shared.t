@@ -9,7 +9,7 @@ from strata import *
 
 CASES = {
     "private":      (Reply(b"p", cc="private, max-age=60"), "private"),
-    "private-field": (Reply(b"p", cc='max-age=60, private="x-a"'), None),
+    "private-field": (Reply(b"p", cc='max-age=60, private="x-a, etag"'), "private"),
     "no-store":     (Reply(b"p", cc="no-store"), "no-store"),
     "no-store-age": (Reply(b"p", cc="max-age=60, no-store"), "no-store"),
     "NO-STORE":     (Reply(b"p", cc="NO-STORE"), "no-store"),

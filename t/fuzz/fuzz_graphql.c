@@ -5,7 +5,8 @@
 
 /*
  * with: src/rfc/strata_graphql.c src/rfc/strata_json.c
- *       src/rfc/strata_json_text.c src/base/strata_str.c
+ *       src/rfc/strata_json_text.c src/rfc/strata_args.c
+ *       src/base/strata_str.c
  */
 
 /*

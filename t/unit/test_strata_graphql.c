@@ -4,7 +4,7 @@
  */
 
 /*
- * with: src/rfc/strata_json.c src/rfc/strata_json_text.c
+ * with: src/rfc/strata_json.c src/rfc/strata_json_text.c src/rfc/strata_args.c
  *       src/base/strata_str.c
  */
 

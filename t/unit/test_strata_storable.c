@@ -94,7 +94,23 @@ static const store_row_t  stores[] = {
     { "9111 5.2.2.7", 200, "Cache-Control: private, max-age=60", PLAIN, PRIV,
       0, 0 },
     { "9111 5.2.2.7", 200, "Cache-Control: private=\"x\", max-age=60", PLAIN,
+      STORE, 60, 0 },
+    { "9111 5.2.2.7", 200, "Cache-Control: private=\"x\", private, max-age=60",
+      PLAIN, PRIV, 0, 0 },
+    { "9111 5.2.2.7", 200, "Cache-Control: private=\"x\", private=\"y\", "
+      "max-age=60", PLAIN, PRIV, 0, 0 },
+    { "9111 5.2.2.7", 200, "Cache-Control: private=\"x, ETag\", max-age=60",
+      PLAIN, PRIV, 0, 0 },
+    { "9111 5.2.2.7", 200, "Cache-Control: private=\"x y\", max-age=60", PLAIN,
       PRIV, 0, 0 },
+    { "9111 5.2.2.7", 200, "Cache-Control: private=\"\", max-age=60", PLAIN,
+      PRIV, 0, 0 },
+    { "9111 5.2.2.4", 200, "Cache-Control: no-cache=\"x\", max-age=60", PLAIN,
+      STORE, 60, 0 },
+    { "9111 5.2.2.4", 200, "Cache-Control: no-cache=\"vary\", max-age=60",
+      PLAIN, NOCACHE, 0, 0 },
+    { "9213 2.1", 200, "CDN-Cache-Control: max-age=60, private=\"x\"", PLAIN,
+      STORE, 60, 0 },
     { "9111 5.2.2.7", 200, "Cache-Control: private, public, max-age=60", PLAIN,
       PRIV, 0, 0 },
     { "9111 5.2.2.4", 200, "Cache-Control: no-cache, max-age=60", PLAIN,
@@ -108,7 +124,7 @@ static const store_row_t  stores[] = {
     { "9111 5.2.2.4", 200, "Cache-Control: no-cache\nETag: \"x\"", KEEP, STORE,
       0, NC|VAL },
     { "9111 5.2.2.4", 200, "Cache-Control: no-cache=\"set-cookie\", max-age=60"
-      "\nETag: \"x\"", KEEP, STORE, 60, NC|VAL },
+      "\nETag: \"x\"", KEEP, STORE, 60, VAL },
     { "9111 5.2.2.4", 500, "Cache-Control: no-cache\nETag: \"x\"", KEEP,
       NOCACHE, 0, 0 },
     { "9111 5.4", 200, "Pragma: no-cache\nCache-Control: max-age=60", PLAIN,
@@ -450,6 +466,35 @@ test_stores(void)
 
 
 static void
+test_omitted(void)
+{
+    strata_answer_t   a;
+    strata_field_t    fields[16];
+    strata_policy_t   p;
+    strata_omitted_t  o;
+
+    memset(&p, 0, sizeof(p));
+
+    answer_of("Cache-Control: max-age=60, private=\"X-A,x-b\", no-cache=x-c",
+              &a, fields);
+    strata_storable_omitted(&a, &p, &o);
+    ok(strata_omitted_has(&o, str("x-a")) && strata_omitted_has(&o, str("X-B"))
+       && strata_omitted_has(&o, str("X-C")), "9111 5.2.2.7: the listed ones");
+    ok(!strata_omitted_has(&o, str("x")) && !strata_omitted_has(&o, str("")),
+       "and no other");
+
+    answer_of("Cache-Control: max-age=60, no-cache=\"X-A, ETag\"", &a, fields);
+    strata_storable_omitted(&a, &p, &o);
+    ok(!strata_omitted_has(&o, str("x-a")), "9111 5.2.2.4: as without a list");
+
+    answer_of("Cache-Control: private=\"x-a\"\nCDN-Cache-Control: max-age=60",
+              &a, fields);
+    strata_storable_omitted(&a, &p, &o);
+    ok(!strata_omitted_has(&o, str("x-a")), "9213: of what rules");
+}
+
+
+static void
 test_windows(void)
 {
     size_t               i;
@@ -598,6 +643,7 @@ int
 main(void)
 {
     test_stores();
+    test_omitted();
     test_windows();
     test_born();
     test_keep();
