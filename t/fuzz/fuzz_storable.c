@@ -167,6 +167,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     strata_field_t   fields[FIELDS_MAX];
     strata_policy_t  p;
 
+    memset(&q, 0, sizeof(q));
     policy_of(&in, &p, valid);
     bits = take_byte(&in);
     q.authorization = bits & 1;
