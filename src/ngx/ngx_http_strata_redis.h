@@ -146,6 +146,7 @@ typedef struct {
     ngx_uint_t                breaker;      /* 0 closed, 1 open, 2 half-open */
     size_t                    queued_bytes;
     ngx_uint_t                loads;        /* scripts, after NOSCRIPT */
+    ngx_uint_t                redirects;    /* after MOVED, ASK */
 } ngx_http_strata_redis_stat_t;
 
 void ngx_http_strata_redis_stat(ngx_http_strata_redis_t *redis,

@@ -646,6 +646,7 @@ ngx_http_strata_redis_stat(ngx_http_strata_redis_t *redis,
     ngx_memzero(stat, sizeof(ngx_http_strata_redis_stat_t));
 
     stat->loads = redis->loads;
+    stat->redirects = redis->redirects;
 
     for (q = ngx_queue_head(&redis->nodes);
          q != ngx_queue_sentinel(&redis->nodes);
