@@ -84,6 +84,7 @@ ngx_http_strata_breaker_open(ngx_http_strata_node_t *node, const char *what,
     node->breaker = NGX_HTTP_STRATA_OPEN;
 
     ngx_http_strata_breaker_rest(node);
+    ngx_http_strata_node_changed(node);
 }
 
 
@@ -114,6 +115,8 @@ ngx_http_strata_breaker_close(ngx_http_strata_node_t *node)
     if (node->pause.timer_set) {
         ngx_del_timer(&node->pause);
     }
+
+    ngx_http_strata_node_changed(node);
 }
 
 

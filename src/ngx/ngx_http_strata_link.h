@@ -144,6 +144,7 @@ struct ngx_http_strata_node_s {
 
     unsigned                       named:1; /* the host is no address */
     unsigned                       sentinel:1;
+    unsigned                       up:1;    /* as the mode was told */
     unsigned                       known:1; /* was up before */
     unsigned                       down:1;  /* ... is down, and that was said */
     unsigned                       logged:1;
@@ -234,6 +235,9 @@ void ngx_http_strata_breaker_bad(ngx_http_strata_node_t *node, const char *what,
 void ngx_http_strata_breaker_pong(ngx_http_strata_link_t *link);
 void ngx_http_strata_breaker_timer_handler(ngx_event_t *ev);
 void ngx_http_strata_breaker_close(ngx_http_strata_node_t *node);
+
+/* Tells the mode, if node_down() is not what it was. */
+void ngx_http_strata_node_changed(ngx_http_strata_node_t *node);
 
 /* The ready link that owes least, or NULL. */
 ngx_http_strata_link_t *ngx_http_strata_node_best(

@@ -432,8 +432,27 @@ ngx_http_strata_node_up(ngx_http_strata_link_t *link)
         ngx_add_timer(&node->connect, 0);
     }
 
-    if (node->ready_n == 1 && redis->route->changed != NULL) {
-        redis->route->changed(node);
+    ngx_http_strata_node_changed(node);
+}
+
+
+void
+ngx_http_strata_node_changed(ngx_http_strata_node_t *node)
+{
+    ngx_uint_t                      up;
+    const ngx_http_strata_route_t  *route;
+
+    route = node->redis->route;
+    up = !ngx_http_strata_node_down(node);
+
+    if (up == node->up || node->closing) {
+        return;
+    }
+
+    node->up = up;
+
+    if (route->changed != NULL) {
+        route->changed(node);
     }
 }
 
@@ -461,6 +480,8 @@ ngx_http_strata_node_down_link(ngx_http_strata_link_t *link,
     if (node->closing) {
         return;
     }
+
+    ngx_http_strata_node_changed(node);
 
     if (link->why == NGX_HTTP_STRATA_WHY_QUIT) {
         node->why = link->why;
@@ -493,10 +514,6 @@ ngx_http_strata_node_down_link(ngx_http_strata_link_t *link,
     ngx_http_strata_node_log_down(node, link);
 
     ngx_http_strata_node_give_up(node, NGX_ERROR);
-
-    if (was_ready && redis->route->changed != NULL) {
-        redis->route->changed(node);
-    }
 }
 
 

@@ -360,6 +360,9 @@ ngx_http_strata_turn_send(ngx_http_strata_turn_t *turn,
     turn->asking = asking;
     turn->gone = NULL;
 
+    /* each server has scripts of its own */
+    turn->mended &= node == turn->node;
+
     return ngx_http_strata_node_place(node, turn);
 }
 

@@ -8,7 +8,8 @@ A Redis Cluster on one machine: three primaries, each with a replica.
     cluster.move(slot, to)             one slot with all its keys, in the right steps
     with cluster.moving(slot, to): ... the slot stays between two servers meanwhile
     cluster.kill(i)                    its replica takes over: cluster.took_over(i)
-    cluster.failover(i)                replica i takes over from a primary that lives
+    cluster.failover(i)                replica i takes over from a primary that lives;
+                                       in_step(i) is the replica of server i
 
 Every server's own files are in a directory that goes with the cluster.
 """
@@ -39,7 +40,7 @@ class Cluster:
         common = ["--cluster-enabled", "yes", "--cluster-node-timeout", NODE_TIMEOUT_MS,
                   "--cluster-replica-validity-factor", "0",
                   "--repl-diskless-sync-delay", "0", *options]
-        self.servers = []
+        self.servers, self._leader = [], None
         try:
             for _ in range(PRIMARIES * (1 + replicas)):
                 self.servers.append(Server(common, cluster=True, **kw))
@@ -122,6 +123,18 @@ class Cluster:
                 return self._index(int(word[1].split(b"@")[0].rsplit(b":", 1)[1]))
         raise RuntimeError(f"server {i} has no replica")
 
+    def in_step(self, i):
+        """Waits until server i has a replica that has all it has; which one."""
+        def there():
+            with contextlib.suppress(RuntimeError):
+                k = self.replica(i)
+                info = self.servers[k].info("INFO", "replication")
+                return info.get("master_link_status") == "up" and [k]
+        found = tap.wait_until(there, 10, 0.05)
+        if not found:
+            raise RuntimeError(f"server {i} has no replica in step")
+        return found[0]
+
     def _index(self, port):
         return next(i for i, s in enumerate(self.servers)
                     if port in (s.port, s.tls_port))
@@ -141,6 +154,7 @@ class Cluster:
         """Meanwhile the slot is migrating; keys go over one by one with migrate()."""
         i = self.primary(slot)
         source, target = self.servers[i], self.servers[to]
+        self._newest(to)
         target("CLUSTER", "SETSLOT", slot, "IMPORTING", source("CLUSTER", "MYID"))
         source("CLUSTER", "SETSLOT", slot, "MIGRATING", target("CLUSTER", "MYID"))
         yield
@@ -149,6 +163,24 @@ class Cluster:
         owner = target("CLUSTER", "MYID")
         for k in (to, i, *(p for p in self.primaries() if p not in (to, i))):
             self.servers[k]("CLUSTER", "SETSLOT", slot, "NODE", owner)
+
+    def _newest(self, i):
+        """
+        What server i says of slots outdoes what others say, and all know it.  Without
+        that a server that loses a slot and gets another one within a few milliseconds
+        can leave Redis in two minds for ever.
+        """
+        me = self.servers[i]("CLUSTER", "MYID")
+        if self._leader == me or self.servers[i]("CLUSTER", "BUMPEPOCH").startswith(b"STILL"):
+            return
+        self._leader = me
+        self._all(lambda s: len({self._epoch(x, me) for x in self.servers
+                                 if x.running()}) == 1)
+
+    @staticmethod
+    def _epoch(server, node):
+        return next(int(x.split()[6]) for x in server("CLUSTER", "NODES").splitlines()
+                    if x.startswith(node))
 
     def migrate(self, slot, i, to, n=10):
         """Moves some keys of the slot; how many."""
@@ -165,15 +197,22 @@ class Cluster:
     def kill(self, i):
         self.servers[i].kill()
 
+    def has_none(self, i):
+        """Do all others say that server i has no slot?"""
+        dead = (self.servers[i].port, self.servers[i].tls_port)
+        return all(r[2][1] not in dead for k, s in enumerate(self.servers)
+                   if k != i and s.running() for r in s("CLUSTER", "SLOTS"))
+
     def took_over(self, i, seconds=20):
         """Waits until server i, which died, has no slot; all others agree."""
-        dead = (self.servers[i].port, self.servers[i].tls_port)
-        self._all(lambda s: all(r[2][1] not in dead for r in s("CLUSTER", "SLOTS")),
-                  seconds)
+        self._leader = None
+        if not tap.wait_until(lambda: self.has_none(i), seconds, 0.02):
+            raise RuntimeError("no replica took over")
         self.settle(seconds)
 
     def failover(self, i):
         """Replica i becomes a primary, in agreement with the old one."""
+        self._leader = None
         self.servers[i]("CLUSTER", "FAILOVER")
         tap.wait_until(lambda: self.servers[i]("ROLE")[0] == b"master", 10)
         self.settle()

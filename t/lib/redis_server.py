@@ -28,6 +28,9 @@ from origin import free_port
 
 BINARY = os.environ.get("STRATA_REDIS", "redis-server")
 
+# in memory: a server of a cluster waits for the disk at each change of the cluster
+TMP = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
 
 class Client:
     """Commands on one connection, one at a time."""
@@ -80,7 +83,7 @@ class Server:
         tls        a Certificates: TLS only, the plain port is off
         sentinel   a configuration; this is a sentinel then
         """
-        self.dir = tempfile.mkdtemp(prefix="strata-redis-")
+        self.dir = tempfile.mkdtemp(prefix="strata-redis-", dir=TMP)
         self.port = port or free_port()
         self.tls_port = self.port if tls else None
         self.tls, self.password = tls, password
