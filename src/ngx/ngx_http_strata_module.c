@@ -401,7 +401,6 @@ ngx_http_strata_init_process(ngx_cycle_t *cycle)
         (void) ngx_http_strata_vm_init(smcf->lua, cycle->log);
     }
 
-    return ngx_http_strata_zones_attach(cycle);
     if (ngx_http_strata_zones_attach(cycle) != NGX_OK) {
         return NGX_ERROR;
     }
