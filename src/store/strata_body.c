@@ -12,6 +12,7 @@
 
 #include "strata_chunk.h"
 #include "strata_entry.h"
+#include "strata_label.h"
 
 
 static inline strata_shard_t *
@@ -68,7 +69,17 @@ strata_body_bytes(const strata_hold_t *hold, uint64_t off, size_t len,
 size_t
 strata_store_head_len(const strata_hold_t *hold)
 {
-    return strata_body_entry(hold)->head_len;
+    uint32_t         n;
+    strata_entry_t  *e;
+
+    e = strata_body_entry(hold);
+    n = e->head_len;
+
+    if (e->status & STRATA_STATUS_TAGGED) {
+        n -= strata_label_len(strata_body_shard(hold), e);
+    }
+
+    return n;
 }
 
 
@@ -79,7 +90,8 @@ strata_store_head(const strata_hold_t *hold, uint8_t *buf)
 
     e = strata_body_entry(hold);
 
-    return strata_body_bytes(hold, e->key_len, e->head_len, buf);
+    return strata_body_bytes(hold, e->key_len, strata_store_head_len(hold),
+                             buf);
 }
 
 

@@ -166,24 +166,65 @@ strata_store_reserve(strata_store_t *st, const strata_key_t *key,
     const strata_meta_t *meta, strata_str_t head, uint64_t body_len,
     int64_t now, strata_fill_t *f)
 {
+    static const strata_label_t  none;
+
+    return strata_store_reserve_as(st, key, meta, &none, head, body_len, now,
+                                   f);
+}
+
+
+/* Fields of a new entry that are not counted by anybody. */
+static void
+strata_fill_describe(strata_fill_t *f, const strata_key_t *key,
+    const strata_meta_t *meta, const strata_label_t *label, size_t head_len)
+{
+    strata_entry_t  *e;
+
+    e = strata_fill_entry(f);
+
+    e->key_len = (uint16_t) key->text.len;
+    e->head_len = (uint32_t) head_len;
+    e->status = meta->status;
+
+    if (label->tag_n) {
+        e->status |= STRATA_STATUS_TAGGED;
+    }
+
+    atomic_store_explicit(&e->position, label->position, memory_order_relaxed);
+    atomic_store_explicit(&e->checked, label->position, memory_order_relaxed);
+
+    strata_store_freshen(&f->hold, meta);
+}
+
+
+int
+strata_store_reserve_as(strata_store_t *st, const strata_key_t *key,
+    const strata_meta_t *meta, const strata_label_t *label, strata_str_t head,
+    uint64_t body_len, int64_t now, strata_fill_t *f)
+{
     int              rc;
+    size_t           tags;
     uint32_t         chunk;
-    uint64_t         total, n;
+    uint64_t         total, count, n;
     strata_entry_t  *e;
     strata_shard_t  *sh;
 
     memset(f, 0, sizeof(*f));
     strata_entry_settle(st);
 
-    total = key->text.len + head.len;
+    count = label->tag_n;
+    tags = (size_t) count * sizeof(uint64_t);
+    total = key->text.len + head.len + (count ? tags + sizeof(count) : 0);
 
-    if (key->text.len > UINT16_MAX || total > st->max_object
+    if (key->text.len > UINT16_MAX || count > STRATA_LABEL_TAGS
+        || head.len > UINT32_MAX / 2 || total > st->max_object
         || (body_len != STRATA_LEN_UNKNOWN
             && body_len > st->max_object - total))
     {
         return STRATA_DECLINED;
     }
 
+    f->written = total;
     total += (body_len != STRATA_LEN_UNKNOWN) ? body_len : 0;
 
     rc = strata_fill_open(f, st, key, meta->flags & STRATA_META_NEGATIVE,
@@ -196,10 +237,7 @@ strata_store_reserve(strata_store_t *st, const strata_key_t *key,
     e = strata_fill_entry(f);
     sh = strata_fill_shard(f);
 
-    e->key_len = (uint16_t) key->text.len;
-    e->head_len = (uint32_t) head.len;
-    e->status = meta->status;
-    strata_store_freshen(&f->hold, meta);
+    strata_fill_describe(f, key, meta, label, f->written - key->text.len);
 
     n = strata_chunk_count(strata_max(total, 1));
     rc = strata_fill_grow(f, n, n, now);
@@ -221,8 +259,14 @@ strata_store_reserve(strata_store_t *st, const strata_key_t *key,
                        key->text.len);
     strata_chunk_write(sh, &chunk, &f->tail_used, head.data, head.len);
 
+    if (count) {
+        strata_chunk_write(sh, &chunk, &f->tail_used,
+                           (const uint8_t *) label->tags, tags);
+        strata_chunk_write(sh, &chunk, &f->tail_used,
+                           (const uint8_t *) &count, sizeof(count));
+    }
+
     f->tail = chunk + 1;
-    f->written = key->text.len + head.len;
 
     return STRATA_OK;
 }

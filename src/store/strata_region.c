@@ -5,6 +5,7 @@
 
 #include "strata_region.h"
 #include "strata_flight.h"
+#include "strata_invlog.h"
 #include "strata_shard.h"
 
 
@@ -51,6 +52,15 @@ strata_region_plan_zone(strata_plan_t *p)
 
     p->uses_off = off;
     off += (uint64_t) p->uses_n * 4;
+
+    p->tags_off = off;
+    off += (uint64_t) p->tag_n * sizeof(strata_tag_t);
+
+    p->patterns_off = off;
+    off += (uint64_t) p->pattern_n * sizeof(strata_pattern_t);
+
+    p->tag_buckets_off = off;
+    off += (uint64_t) p->tag_n * 4;
 
     p->shards_off = strata_round(off, STRATA_PAGE);
 }
@@ -146,6 +156,10 @@ strata_region_plan(uint64_t size, uint32_t entries, strata_plan_t *p)
                                      STRATA_FLIGHTS_MAX);
     p->pass_n = strata_region_pow2(size / 4096, 256, 65536);
     p->uses_n = strata_region_pow2(size / 2048, 512, 131072);
+    p->tag_n = strata_region_pow2(size / 32768, STRATA_TAGS_MIN,
+                                  STRATA_TAGS_MOST);
+    p->pattern_n = strata_region_pow2(size / 262144, STRATA_PATTERNS_MIN,
+                                      STRATA_PATTERNS_MOST);
 
     strata_region_plan_zone(p);
 
@@ -190,6 +204,8 @@ strata_store_format(void *base, size_t size, const strata_store_conf_t *cf)
 
     memset(&st, 0, sizeof(st));
     strata_region_map(&st, base);
+
+    strata_invlog_format(&st);
 
     for (i = 0; i < plan.shard_n; i++) {
         memset(st.shards[i].head, 0, plan.chunks_off);
@@ -274,6 +290,11 @@ strata_region_map(strata_store_t *st, void *base)
     st->mail = (_Atomic uint64_t *) ((uint8_t *) base + plan->mail_off);
     st->pass = (_Atomic uint64_t *) ((uint8_t *) base + plan->pass_off);
     st->uses = (_Atomic uint32_t *) ((uint8_t *) base + plan->uses_off);
+    st->tags = (strata_tag_t *) ((uint8_t *) base + plan->tags_off);
+    st->tag_buckets = (_Atomic uint32_t *) ((uint8_t *) base
+                                            + plan->tag_buckets_off);
+    st->patterns = (strata_pattern_t *) ((uint8_t *) base
+                                         + plan->patterns_off);
 
     st->max_chunks = plan->chunk_n / STRATA_OBJECT_SHARE;
     strata_region_limits(st, &st->zone->conf);

@@ -6,8 +6,9 @@
 /*
  * Layout of the shared region, and the private view a process has of it.
  *
- *   zone     head (plan, seats, totals), metrics of each seat, mail of each
- *            seat, pass table, uses table
+ *   zone     head (plan, seats, totals, log), metrics of each seat, mail of
+ *            each seat, pass table, uses table, tags and their buckets,
+ *            patterns
  *   shard    head (lock, queues, cursors), entries, buckets, ghosts, chunk
  *            bitmap, chunk links, flights, flight buckets, chunks; 1 to 16
  *
@@ -15,6 +16,7 @@
  * flights count within their shard; STRATA_NONE ends every list.  Tables
  * never move, so that a stale index still points at some record of its kind.
  *
+ * Log, tags and patterns are written under the log's lock (strata_invlog.c).
  * Everything that lives in a shard is written under the shard's lock, apart
  * from fields declared _Atomic and what belongs to the owner of an entry that
  * is WRITING or FILLING.
@@ -27,6 +29,7 @@
 #include <stdatomic.h>
 
 #include "strata_store.h"
+#include "../base/strata_glob.h"
 #include "../base/strata_lock.h"
 
 
@@ -48,6 +51,11 @@
 #define STRATA_COUNT_MAX      65535     /* holds of one process on an entry */
 #define STRATA_DEFER_MAX      64
 #define STRATA_PURGE_MARKS    1024
+#define STRATA_TAGS_MIN       64        /* in the table of the zone */
+#define STRATA_TAGS_MOST      65536
+#define STRATA_PATTERNS_MIN   32
+#define STRATA_PATTERNS_MOST  256
+#define STRATA_PATTERN_WORDS  (STRATA_GLOB_MAX / 8)
 
 
 /* states of an entry; see strata_store.h */
@@ -61,6 +69,9 @@
 #define STRATA_MARK_LINKED    0x01      /* in its bucket */
 #define STRATA_MARK_CROWD     0x02      /* in the shard's crowd */
 #define STRATA_MARK_NEGATIVE  0x04      /* in the share of negative entries */
+
+
+#define STRATA_STATUS_TAGGED  0x8000    /* see strata_label.c */
 
 
 /*
@@ -88,8 +99,8 @@ typedef struct {
     uint32_t          first;            /* chunk */
     uint32_t          chunk_n;
     uint16_t          key_len;
-    uint16_t          status;
-    uint32_t          head_len;
+    uint16_t          status;           /* and STRATA_STATUS_TAGGED */
+    uint32_t          head_len;         /* with its tags */
     _Atomic uint64_t  body_len;         /* UINT64_MAX: not known yet */
     _Atomic uint64_t  checked;          /* log position it was judged at */
 
@@ -172,6 +183,53 @@ typedef struct {
 } strata_seat_t;
 
 
+/*
+ * What is known of a tag: the last event of each kind.  hash 0: free.  Written
+ * under the log's lock, read without it: see seq of strata_log_t.
+ */
+typedef struct {
+    _Atomic uint64_t  hash;
+    _Atomic uint64_t  hard;             /* position, 0: none */
+    _Atomic uint64_t  soft;
+    _Atomic uint32_t  next;             /* in the bucket */
+    uint32_t          older;            /* by the later of hard and soft */
+    uint32_t          younger;          /* also links the free ones */
+    uint32_t          spare;
+} strata_tag_t;
+
+/* An event that is no tag's.  position 0: none; text is padded with zeros. */
+typedef struct {
+    _Atomic uint64_t  position;
+    _Atomic uint64_t  what;             /* len << 16 | soft << 8 | kind */
+    _Atomic uint64_t  space;            /* hash of its namespace, 0: any */
+    _Atomic uint64_t  text[STRATA_PATTERN_WORDS];
+} strata_pattern_t;
+
+/* The invalidation log, as far as this node has it; see strata_invlog.c. */
+typedef struct {
+    _Alignas(STRATA_CACHE_LINE)
+    _Atomic uint64_t  position;         /* of the last event, applied */
+    _Atomic uint64_t  floor;            /* who was judged before it is gone */
+    _Atomic uint64_t  soft_floor;       /* ... is stale */
+    _Atomic int64_t   lease_until;      /* ms, monotonic */
+    _Atomic uint64_t  tag_last;         /* position of the last event of any */
+    _Atomic uint64_t  pattern_last;
+    _Atomic uint32_t  seq;              /* odd: tables are being changed */
+    _Atomic uint32_t  tailer;           /* seat + 1 */
+
+    _Alignas(STRATA_CACHE_LINE)
+    strata_lock_t     lock;
+    _Atomic uint32_t  tag_used;
+    uint32_t          tag_free;
+    uint32_t          tag_oldest;
+    uint32_t          tag_youngest;
+    _Atomic uint32_t  pattern_at;       /* the next one to be written */
+    _Atomic uint64_t  incarnation;      /* of the log, and its sequence ... */
+    _Atomic uint64_t  base;             /* ... is position - base */
+    _Atomic uint64_t  forgotten;        /* events, for want of room */
+} strata_log_t;
+
+
 /* Sizes and offsets, all a function of size, entries and struct sizes. */
 typedef struct {
     uint64_t  size;
@@ -186,6 +244,8 @@ typedef struct {
     uint32_t  flight_n;
     uint32_t  pass_n;                   /* per zone */
     uint32_t  uses_n;
+    uint32_t  tag_n;
+    uint32_t  pattern_n;
     uint32_t  mail_n;                   /* words per seat */
     uint32_t  metric_size;              /* bytes per seat */
 
@@ -193,6 +253,9 @@ typedef struct {
     uint64_t  mail_off;
     uint64_t  pass_off;
     uint64_t  uses_off;
+    uint64_t  tags_off;
+    uint64_t  tag_buckets_off;
+    uint64_t  patterns_off;
     uint64_t  shards_off;
     uint64_t  shard_size;
 
@@ -212,6 +275,7 @@ typedef struct {
     strata_plan_t        plan;
     strata_store_conf_t  conf;
     _Alignas(STRATA_CACHE_LINE) strata_seat_t  seats[STRATA_SEATS];
+    strata_log_t         log;
     _Atomic uint64_t     totals[STRATA_METRIC_N];   /* of seats gone */
     _Atomic uint32_t     purges[STRATA_PURGE_MARKS];
 } strata_zone_t;
@@ -221,6 +285,8 @@ _Static_assert(sizeof(strata_entry_t) == 128, "entry");
 _Static_assert(offsetof(strata_entry_t, filled) == 64, "entry: hit part");
 _Static_assert(sizeof(strata_flight_slot_t) == 64, "flight");
 _Static_assert(sizeof(strata_seat_t) == 64, "seat");
+_Static_assert(sizeof(strata_tag_t) == 40, "tag");
+_Static_assert(offsetof(strata_log_t, lock) == 64, "log: part of a hit");
 _Static_assert(STRATA_SHARDS_MAX * STRATA_FLIGHTS_MAX < 65535, "flight u16");
 _Static_assert(sizeof(strata_shard_head_t) <= 1024, "shard head");
 
@@ -262,6 +328,9 @@ struct strata_store_s {
     _Atomic uint64_t      *mail;
     _Atomic uint64_t      *pass;
     _Atomic uint32_t      *uses;
+    strata_tag_t          *tags;
+    _Atomic uint32_t      *tag_buckets;
+    strata_pattern_t      *patterns;
     uint32_t              *watched;     /* two generations per slot */
     uint64_t               rings;       /* seats to wake */
     uint32_t               max_chunks;  /* of an object */

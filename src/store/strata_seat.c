@@ -11,7 +11,9 @@
  *
  *   1. become its healer by compare-and-set
  *   2. look at who sits there again: else the seat's next owner is healed
- *   3. for each shard: take its lock, from the dead one if need be, and then
+ *   3. take the log's lock from the dead one, if it has it, and repair the
+ *      tables of the log
+ *      for each shard: take its lock, from the dead one if need be, and then
  *      repair the shard; clear the seat's pins and claims, end what it was
  *      writing or filling, orphan its flights
  *   4. add its counters to the totals
@@ -26,6 +28,7 @@
 #include "strata_entry.h"
 #include "strata_flight.h"
 #include "strata_index.h"
+#include "strata_invlog.h"
 #include "strata_shard.h"
 
 #include <poll.h>
@@ -140,6 +143,8 @@ strata_seat_clear(strata_store_t *st, uint32_t seat)
     uint32_t  i;
 
     rc = STRATA_OK;
+
+    strata_invlog_clear(st, seat);
 
     for (i = 0; i <= st->shard_mask; i++) {
 

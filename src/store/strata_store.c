@@ -263,7 +263,7 @@ strata_store_meta(const strata_hold_t *hold, strata_meta_t *meta)
     meta->error_ms = atomic_load_explicit(&e->error_ms, memory_order_relaxed);
     meta->keep_ms = atomic_load_explicit(&e->keep_ms, memory_order_relaxed);
     meta->flags = atomic_load_explicit(&e->flags, memory_order_relaxed);
-    meta->status = e->status;
+    meta->status = e->status & (uint16_t) ~STRATA_STATUS_TAGGED;
     meta->spare = 0;
 }
 

@@ -243,6 +243,24 @@ int strata_store_reserve(strata_store_t *st, const strata_key_t *key,
     int64_t now, strata_fill_t *f);
 
 /*
+ * What the invalidation log (strata_invlog.h) has to know of an entry: the
+ * position before the origin was asked, and hashes of its tags and of its
+ * namespace, at most STRATA_LABEL_TAGS.  They take 8 bytes each behind the
+ * head, and 8 more if there are any.
+ */
+#define STRATA_LABEL_TAGS  129     /* a namespace and 128 tags */
+
+typedef struct {
+    uint64_t         position;
+    const uint64_t  *tags;
+    uint32_t         tag_n;
+} strata_label_t;
+
+int strata_store_reserve_as(strata_store_t *st, const strata_key_t *key,
+    const strata_meta_t *meta, const strata_label_t *label, strata_str_t head,
+    uint64_t body_len, int64_t now, strata_fill_t *f);
+
+/*
  * Adds body bytes.  If the entry is FILLING its readers may see them on return
  * and the seats that watch its flight are woken.  STRATA_DECLINED: longer than
  * declared, over max_object, or the zone is full; the caller then abandons.

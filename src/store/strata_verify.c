@@ -14,6 +14,7 @@
 #include "strata_flight.h"
 #include "strata_index.h"
 #include "strata_shard.h"
+#include "strata_tag.h"
 
 #include <stdlib.h>
 
@@ -479,6 +480,128 @@ strata_verify_shard(strata_verify_t *v)
 }
 
 
+/* Each tag is in its bucket once, and in the order of last events. */
+static void
+strata_verify_tags(strata_verify_t *v, strata_store_t *st)
+{
+    uint32_t       i, n, b, steps, prev;
+    uint64_t       last;
+    strata_log_t  *log;
+
+    log = &st->zone->log;
+    n = 0;
+
+    for (b = 0; b < st->zone->plan.tag_n; b++) {
+        i = st->tag_buckets[b];
+
+        for (steps = 0; i != STRATA_NONE && steps < STRATA_TAG_CHAIN;
+             steps++)
+        {
+            n++;
+
+            if (i >= st->zone->plan.tag_n || st->tags[i].hash == 0
+                || strata_tag_bucket(st, st->tags[i].hash)
+                   != &st->tag_buckets[b])
+            {
+                strata_verify_say(v, "log: bucket broken at tag ", i);
+                return;
+            }
+
+            i = st->tags[i].next;
+        }
+
+        if (i != STRATA_NONE) {
+            strata_verify_say(v, "log: too long: bucket of tags ", b);
+        }
+    }
+
+    if (n != log->tag_used) {
+        strata_verify_say(v, "log: tags in buckets, the count differs: ", n);
+    }
+
+    prev = STRATA_NONE;
+    last = 0;
+
+    for (i = log->tag_oldest, n = 0;
+         i < st->zone->plan.tag_n && n <= log->tag_used;
+         i = st->tags[i].younger)
+    {
+        n++;
+
+        if (st->tags[i].older != prev || strata_tag_last(&st->tags[i]) < last)
+        {
+            strata_verify_say(v, "log: out of order: tag ", i);
+        }
+
+        prev = i;
+        last = strata_tag_last(&st->tags[i]);
+    }
+
+    if (n != log->tag_used || prev != log->tag_youngest
+        || last > log->tag_last)
+    {
+        strata_verify_say(v, "log: tags in order, the count differs: ", n);
+    }
+
+    for (i = log->tag_free;
+         i < st->zone->plan.tag_n && n <= st->zone->plan.tag_n;
+         i = st->tags[i].younger)
+    {
+        n++;
+
+        if (st->tags[i].hash) {
+            strata_verify_say(v, "log: free, but in use: tag ", i);
+        }
+    }
+
+    if (n != st->zone->plan.tag_n) {
+        strata_verify_say(v, "log: tags leaked: ", st->zone->plan.tag_n - n);
+    }
+}
+
+
+/* Patterns stand in the order of their events, up to the cursor. */
+static void
+strata_verify_log(strata_verify_t *v, strata_store_t *st)
+{
+    uint32_t       i, n, at;
+    uint64_t       last;
+    strata_log_t  *log;
+
+    log = &st->zone->log;
+
+    if (strata_lock_owner(&log->lock) || (log->seq & 1)) {
+        strata_verify_say(v, "log: locked by seat ",
+                          strata_lock_owner(&log->lock) - 1);
+        return;
+    }
+
+    strata_verify_tags(v, st);
+
+    n = st->zone->plan.pattern_n;
+    last = 0;
+
+    for (i = 0; i < n; i++) {
+        at = (log->pattern_at + i) & (n - 1);
+
+        if (st->patterns[at].position < last) {
+            strata_verify_say(v, "log: out of order: pattern ", at);
+        }
+
+        last = st->patterns[at].position;
+    }
+
+    if (last > log->pattern_last) {
+        strata_verify_say(v, "log: later than known: pattern ", at);
+    }
+
+    if (log->tailer && !(v->living >> (log->tailer - 1) & 1)) {
+        strata_verify_say(v, "log: applied by nobody: seat ",
+                          log->tailer - 1);
+    }
+}
+
+
 int
 strata_store_verify(strata_store_t *st,
     void (*say)(void *data, const char *text), void *data)
@@ -504,6 +627,9 @@ strata_store_verify(strata_store_t *st,
             v.living |= UINT64_C(1) << i;
         }
     }
+
+    v.sh = &st->shards[0];
+    strata_verify_log(&v, st);
 
     for (i = 0; i <= st->shard_mask; i++) {
         v.sh = &st->shards[i];

@@ -2,17 +2,18 @@
  * Copyright (C) Strata contributors
  * SPDX-License-Identifier: BSD-2-Clause
  */
-/* with: src/base/strata_hash.c src/base/strata_lock.c
+/* with: src/base/strata_glob.c src/base/strata_hash.c src/base/strata_lock.c
  *       src/base/strata_metric.c src/store/strata_body.c
  *       src/store/strata_chunk.c src/store/strata_entry.c
  *       src/store/strata_evict.c src/store/strata_fill.c
  *       src/store/strata_flight.c src/store/strata_flight_list.c
  *       src/store/strata_ghost.c src/store/strata_index.c
+ *       src/store/strata_invlog.c src/store/strata_label.c
  *       src/store/strata_lru.c src/store/strata_mail.c
  *       src/store/strata_pass.c src/store/strata_region.c
  *       src/store/strata_seat.c src/store/strata_shard.c
- *       src/store/strata_store.c src/store/strata_verify.c
- *       src/store/strata_walk.c */
+ *       src/store/strata_store.c src/store/strata_tag.c
+ *       src/store/strata_verify.c src/store/strata_walk.c */
 
 #include "store/strata_gd2.c"
 #include "store/strata_index.h"

@@ -2,7 +2,8 @@
  * Copyright (C) Strata contributors
  * SPDX-License-Identifier: BSD-2-Clause
  */
-/* with: */
+/* with: src/base/strata_glob.c src/store/strata_invlog.c
+ *       src/store/strata_label.c src/store/strata_tag.c */
 
 /*
  * Death at every fault point: a child does everything the store can do and

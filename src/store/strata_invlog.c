@@ -1,0 +1,679 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ *   bytes                written by               a death leaves
+ *
+ *   position             lock; last of an event   the event undone: nobody
+ *                                                 was answered
+ *   floor, soft_floor    lock; they only rise     too much invalidated
+ *   tags                 lock, see strata_tag.c   tables to repair
+ *   patterns             lock; position to 0,     a free slot
+ *                        what, text, position
+ *   seq                  lock; odd: being         odd until healed: nobody can
+ *                        changed                  tell, which is a miss
+ *   base, incarnation    lock, in this order,     another incarnation than the
+ *                        after the floor          log's: restart again
+ *   lease_until          anybody, one word        a lease that runs out
+ *   tailer               by compare-and-set       a role that healing clears
+ *
+ * An event: lock, seq odd, tables, seq even, position, unlock.  So whoever sees
+ * a position finds all events up to it in the tables, perhaps later ones; they
+ * then apply a little early.
+ *
+ * A judge reads seq (even), the position, the tables, and seq again; if it
+ * changed he starts over, a bounded number of times.  Stores to the tables are
+ * release and loads acquire, so who sees one word of a change sees seq change.
+ */
+
+#include "strata_invlog.h"
+#include "strata_tag.h"
+
+#include <sched.h>
+
+
+#define STRATA_LOG_TRIES  (STRATA_LOCK_PAUSES + STRATA_LOCK_YIELDS)
+
+
+typedef struct {
+    uint64_t         since;
+    const uint64_t  *tags;
+    uint32_t         tag_n;
+    uint64_t         key;
+    strata_str_t     text;
+    bool             soft;         /* found so far */
+} strata_judge_t;
+
+
+static inline uint64_t
+strata_log_load(const _Atomic uint64_t *p)
+{
+    return atomic_load_explicit(p, memory_order_acquire);
+}
+
+
+static inline void
+strata_log_set(_Atomic uint64_t *p, uint64_t n)
+{
+    atomic_store_explicit(p, n, memory_order_release);
+}
+
+
+uint64_t
+strata_tag_hash(const strata_store_t *st, uint8_t kind, strata_str_t text)
+{
+    strata_seed_t    seed;
+    strata_digest_t  d;
+
+    seed = st->zone->conf.seed;
+    seed.k0 ^= (uint64_t) kind << 56 | kind;
+
+    d = strata_hash(&seed, text.data, text.len);
+
+    return d.lo ? d.lo : 1;
+}
+
+
+uint64_t
+strata_invlog_position(const strata_store_t *st)
+{
+    return strata_log_load(&st->zone->log.position);
+}
+
+
+static int
+strata_invlog_lock(strata_store_t *st)
+{
+    if (strata_lock_acquire(&st->zone->log.lock, st->seat + 1) != STRATA_OK) {
+        strata_count(st, STRATA_METRIC_lock_busy, 1);
+        return STRATA_BUSY;
+    }
+
+    STRATA_FAULT("log_lock");
+
+    return STRATA_OK;
+}
+
+
+static void
+strata_invlog_unlock(strata_store_t *st)
+{
+    STRATA_FAULT("log_unlock");
+
+    strata_lock_release(&st->zone->log.lock);
+}
+
+
+/* The tables change from here on; partner: strata_invlog_judge(). */
+static void
+strata_invlog_begin(strata_log_t *log)
+{
+    uint32_t  seq;
+
+    seq = atomic_load_explicit(&log->seq, memory_order_relaxed);
+    atomic_store_explicit(&log->seq, seq | 1, memory_order_seq_cst);
+
+    STRATA_FAULT("log_begin");
+}
+
+
+static void
+strata_invlog_end(strata_log_t *log)
+{
+    uint32_t  seq;
+
+    STRATA_FAULT("log_end");
+
+    seq = atomic_load_explicit(&log->seq, memory_order_relaxed);
+    atomic_store_explicit(&log->seq, (seq | 1) + 1, memory_order_release);
+}
+
+
+static void
+strata_invlog_raise(_Atomic uint64_t *floor, uint64_t position)
+{
+    strata_log_set(floor, strata_max(strata_log_load(floor), position));
+}
+
+
+/* patterns */
+
+static inline uint64_t
+strata_pattern_what(const strata_log_event_t *ev)
+{
+    return (uint64_t) ev->text.len << 16 | (uint64_t) ev->soft << 8
+           | (uint64_t) ev->kind;
+}
+
+
+/* Into the ring; the oldest, if it is full, raises its floor first. */
+static void
+strata_pattern_put_locked(strata_store_t *st, const strata_log_event_t *ev,
+    uint64_t position)
+{
+    size_t             i, n;
+    uint32_t           at;
+    uint64_t           was, words[STRATA_PATTERN_WORDS];
+    strata_log_t      *log;
+    strata_pattern_t  *p;
+
+    log = &st->zone->log;
+    at = atomic_load_explicit(&log->pattern_at, memory_order_relaxed);
+    p = &st->patterns[at];
+    was = strata_log_load(&p->position);
+
+    if (was) {
+        strata_invlog_raise((strata_log_load(&p->what) >> 8 & 1)
+                            ? &log->soft_floor : &log->floor, was);
+        strata_log_set(&log->forgotten, strata_log_load(&log->forgotten) + 1);
+    }
+
+    STRATA_FAULT("pattern_floor");
+    strata_log_set(&p->position, 0);
+    STRATA_FAULT("pattern_free");
+
+    memset(words, 0, sizeof(words));
+    memcpy(words, ev->text.data, ev->text.len);
+    n = (ev->text.len + 7) / 8;
+
+    for (i = 0; i < n; i++) {
+        strata_log_set(&p->text[i], words[i]);
+    }
+
+    strata_log_set(&p->space, ev->hash);
+    strata_log_set(&p->what, strata_pattern_what(ev));
+
+    STRATA_FAULT("pattern_text");
+    strata_log_set(&p->position, position);
+    STRATA_FAULT("pattern_put");
+
+    atomic_store_explicit(&log->pattern_at,
+                          (at + 1) & (st->zone->plan.pattern_n - 1),
+                          memory_order_release);
+    strata_log_set(&log->pattern_last, position);
+}
+
+
+/* The next one to be written stands after the latest. */
+static void
+strata_pattern_repair_locked(strata_store_t *st)
+{
+    uint32_t       i, at;
+    uint64_t       position, last;
+    strata_log_t  *log;
+
+    log = &st->zone->log;
+    at = 0;
+    last = 0;
+
+    for (i = 0; i < st->zone->plan.pattern_n; i++) {
+        position = strata_log_load(&st->patterns[i].position);
+
+        if (position > last) {
+            last = position;
+            at = (i + 1) & (st->zone->plan.pattern_n - 1);
+        }
+    }
+
+    atomic_store_explicit(&log->pattern_at, at, memory_order_release);
+    strata_invlog_raise(&log->pattern_last, last);
+}
+
+
+/* Does the pattern speak of this entry?  Called again if it changed. */
+static bool
+strata_pattern_hits(const strata_pattern_t *p, const strata_judge_t *j,
+    uint64_t what)
+{
+    bool          prefix;
+    size_t        i, len;
+    uint32_t      t;
+    uint64_t      space, words[STRATA_PATTERN_WORDS];
+    strata_str_t  text;
+
+    space = strata_log_load(&p->space);
+
+    for (t = 0; space && t < j->tag_n && j->tags[t] != space; t++) {
+        /* void */
+    }
+
+    len = strata_min(what >> 16, STRATA_GLOB_MAX);
+    prefix = (what & 0xff) == STRATA_LOG_PREFIX;
+
+    if ((space && t == j->tag_n) || (prefix && len > j->text.len)) {
+        return false;
+    }
+
+    for (i = 0; i < (len + 7) / 8; i++) {
+        words[i] = strata_log_load(&p->text[i]);
+    }
+
+    if (prefix) {
+        return len == 0 || memcmp(words, j->text.data, len) == 0;
+    }
+
+    text.data = (const uint8_t *) words;
+    text.len = len;
+
+    return strata_glob_match(text, j->text) != STRATA_DECLINED;
+}
+
+
+/* From the latest back to the first that was there when it was judged. */
+static int
+strata_pattern_judge(const strata_store_t *st, strata_judge_t *j)
+{
+    uint32_t                 i, n, at;
+    uint64_t                 what;
+    const strata_pattern_t  *p;
+
+    n = st->zone->plan.pattern_n;
+    at = atomic_load_explicit(&st->zone->log.pattern_at,
+                              memory_order_acquire);
+
+    for (i = 0; i < n; i++) {
+        at = (at - 1) & (n - 1);
+        p = &st->patterns[at];
+
+        if (strata_log_load(&p->position) <= j->since) {
+            break;
+        }
+
+        what = strata_log_load(&p->what);
+
+        if (((what >> 8 & 1) && j->soft) || !strata_pattern_hits(p, j, what)) {
+            continue;
+        }
+
+        if (!(what >> 8 & 1)) {
+            return STRATA_DECLINED;
+        }
+
+        j->soft = true;
+    }
+
+    return STRATA_OK;
+}
+
+
+static int
+strata_tag_judge(const strata_store_t *st, strata_judge_t *j)
+{
+    uint32_t  i;
+    uint64_t  hash, hard, soft;
+
+    for (i = 0; i <= j->tag_n; i++) {
+        hash = (i < j->tag_n) ? j->tags[i] : j->key;
+
+        if (hash == 0) {
+            continue;
+        }
+
+        if (strata_tag_find(st, hash, &hard, &soft) != STRATA_OK) {
+            return STRATA_BUSY;
+        }
+
+        if (hard > j->since) {
+            return STRATA_DECLINED;
+        }
+
+        j->soft |= soft > j->since;
+    }
+
+    return STRATA_OK;
+}
+
+
+/* One look at the tables; good only if seq did not change. */
+static int
+strata_invlog_look(const strata_store_t *st, strata_judge_t *j)
+{
+    int                  rc;
+    const strata_log_t  *log;
+
+    log = &st->zone->log;
+
+    if (strata_log_load(&log->floor) > j->since) {
+        return STRATA_DECLINED;
+    }
+
+    j->soft = strata_log_load(&log->soft_floor) > j->since;
+    rc = STRATA_OK;
+
+    STRATA_FAULT("log_judge");
+
+    if (strata_log_load(&log->tag_last) > j->since) {
+        rc = strata_tag_judge(st, j);
+    }
+
+    if (rc == STRATA_OK && strata_log_load(&log->pattern_last) > j->since) {
+        rc = strata_pattern_judge(st, j);
+    }
+
+    return rc != STRATA_OK ? rc : j->soft ? STRATA_AGAIN : STRATA_OK;
+}
+
+
+int
+strata_invlog_judge(const strata_store_t *st, uint64_t since,
+    const uint64_t *tags, uint32_t tag_n, uint64_t key, strata_str_t text,
+    uint64_t *upto)
+{
+    int                  rc;
+    uint32_t             seq, tries;
+    strata_judge_t       j;
+    const strata_log_t  *log;
+
+    log = &st->zone->log;
+
+    j.since = since;
+    j.tags = tags;
+    j.tag_n = tag_n;
+    j.key = key;
+    j.text = text;
+
+    for (tries = 0; tries < STRATA_LOG_TRIES; tries++) {
+        seq = atomic_load_explicit(&log->seq, memory_order_acquire);
+
+        if (!(seq & 1)) {
+            *upto = strata_log_load(&log->position);
+            rc = strata_invlog_look(st, &j);
+
+            /* partner: strata_invlog_begin(); all loads above are acquire */
+
+            if (atomic_load_explicit(&log->seq, memory_order_relaxed) == seq
+                && rc != STRATA_BUSY)
+            {
+                return rc;
+            }
+        }
+
+        if (tries >= STRATA_LOCK_PAUSES) {
+            (void) sched_yield();
+        }
+    }
+
+    return STRATA_BUSY;
+}
+
+
+/* events */
+
+static bool
+strata_invlog_ok(const strata_log_event_t *ev)
+{
+    switch (ev->kind) {
+
+    case STRATA_LOG_NOTHING:
+    case STRATA_LOG_ALL:
+        return true;
+
+    case STRATA_LOG_TAG:
+        return ev->hash != 0;
+
+    case STRATA_LOG_PREFIX:
+        return ev->text.len <= STRATA_GLOB_MAX;
+
+    case STRATA_LOG_GLOB:
+        return strata_glob_ok(ev->text);
+
+    default:
+        return false;
+    }
+}
+
+
+static void
+strata_invlog_event_locked(strata_store_t *st, const strata_log_event_t *ev,
+    uint64_t position)
+{
+    strata_log_t  *log;
+
+    log = &st->zone->log;
+
+    if (ev->kind != STRATA_LOG_NOTHING) {
+        strata_invlog_begin(log);
+
+        switch (ev->kind) {
+
+        case STRATA_LOG_TAG:
+            strata_tag_put_locked(st, ev->hash, position, ev->soft);
+            break;
+
+        case STRATA_LOG_ALL:
+            strata_invlog_raise(ev->soft ? &log->soft_floor : &log->floor,
+                                position);
+            break;
+
+        default:
+            strata_pattern_put_locked(st, ev, position);
+        }
+
+        strata_invlog_end(log);
+    }
+
+    STRATA_FAULT("log_position");
+
+    /* release: who sees the position sees the tables */
+
+    strata_log_set(&log->position, position);
+}
+
+
+int
+strata_invlog_append(strata_store_t *st, const strata_log_event_t *ev,
+    uint64_t *position)
+{
+    if (!strata_invlog_ok(ev)) {
+        return STRATA_ERROR;
+    }
+
+    if (strata_invlog_lock(st) != STRATA_OK) {
+        return STRATA_BUSY;
+    }
+
+    *position = strata_log_load(&st->zone->log.position) + 1;
+    strata_invlog_event_locked(st, ev, *position);
+    strata_invlog_unlock(st);
+
+    return STRATA_OK;
+}
+
+
+int
+strata_invlog_apply(strata_store_t *st, const strata_log_event_t *ev,
+    uint64_t position)
+{
+    int       rc;
+    uint64_t  last;
+
+    if (!strata_invlog_ok(ev)) {
+        return STRATA_ERROR;
+    }
+
+    if (strata_invlog_lock(st) != STRATA_OK) {
+        return STRATA_BUSY;
+    }
+
+    last = strata_log_load(&st->zone->log.position);
+    rc = STRATA_OK;
+
+    if (position <= last) {
+        rc = STRATA_DONE;
+
+    } else if (position != last + 1) {
+        rc = STRATA_DECLINED;
+
+    } else {
+        strata_invlog_event_locked(st, ev, position);
+    }
+
+    strata_invlog_unlock(st);
+
+    return rc;
+}
+
+
+int
+strata_invlog_restart(strata_store_t *st, uint64_t incarnation,
+    uint64_t sequence)
+{
+    uint64_t       position;
+    strata_log_t  *log;
+
+    log = &st->zone->log;
+
+    if (strata_invlog_lock(st) != STRATA_OK) {
+        return STRATA_BUSY;
+    }
+
+    position = strata_log_load(&log->position) + 1;
+
+    strata_invlog_begin(log);
+
+    strata_invlog_raise(&log->floor, position);
+    STRATA_FAULT("log_restart");
+    strata_log_set(&log->base, position - sequence);
+    strata_log_set(&log->incarnation, incarnation);
+
+    strata_invlog_end(log);
+
+    strata_log_set(&log->position, position);
+    strata_invlog_unlock(st);
+
+    return STRATA_OK;
+}
+
+
+/* lease and role */
+
+void
+strata_invlog_confirm(strata_store_t *st, uint64_t position, int64_t sent_at,
+    uint32_t lease_ms)
+{
+    int64_t           was, until;
+    _Atomic int64_t  *p;
+
+    if (strata_invlog_position(st) < position) {
+        return;
+    }
+
+    p = &st->zone->log.lease_until;
+    until = sent_at + (int64_t) lease_ms;
+    was = atomic_load_explicit(p, memory_order_relaxed);
+
+    while ((was == INT64_MAX || was < until)
+           && !atomic_compare_exchange_weak_explicit(p, &was, until,
+                                                     memory_order_relaxed,
+                                                     memory_order_relaxed))
+    {
+        /* void */
+    }
+}
+
+
+void
+strata_invlog_isolate(strata_store_t *st)
+{
+    atomic_store_explicit(&st->zone->log.lease_until, 0, memory_order_relaxed);
+}
+
+
+bool
+strata_invlog_leased(const strata_store_t *st, int64_t now)
+{
+    return now < atomic_load_explicit(&st->zone->log.lease_until,
+                                      memory_order_relaxed);
+}
+
+
+bool
+strata_invlog_tail(strata_store_t *st)
+{
+    uint32_t  who;
+
+    who = 0;
+
+    return atomic_compare_exchange_strong_explicit(&st->zone->log.tailer, &who,
+                                                   st->seat + 1,
+                                                   memory_order_acq_rel,
+                                                   memory_order_relaxed)
+           || who == st->seat + 1;
+}
+
+
+static void
+strata_invlog_untail_seat(strata_store_t *st, uint32_t seat)
+{
+    uint32_t  who;
+
+    who = seat + 1;
+
+    (void) atomic_compare_exchange_strong_explicit(&st->zone->log.tailer, &who,
+                                                   0, memory_order_acq_rel,
+                                                   memory_order_relaxed);
+}
+
+
+void
+strata_invlog_untail(strata_store_t *st)
+{
+    strata_invlog_untail_seat(st, st->seat);
+}
+
+
+void
+strata_invlog_stat(const strata_store_t *st, strata_invlog_stat_t *stat)
+{
+    const strata_log_t  *log;
+
+    log = &st->zone->log;
+
+    stat->position = strata_log_load(&log->position);
+    stat->floor = strata_log_load(&log->floor);
+    stat->soft_floor = strata_log_load(&log->soft_floor);
+    stat->incarnation = strata_log_load(&log->incarnation);
+    stat->sequence = stat->position - strata_log_load(&log->base);
+    stat->forgotten = strata_log_load(&log->forgotten);
+    stat->tags = atomic_load_explicit(&log->tag_used, memory_order_relaxed);
+    stat->tags_total = st->zone->plan.tag_n;
+    stat->lease_until = atomic_load_explicit(&log->lease_until,
+                                             memory_order_relaxed);
+}
+
+
+/* The region is zero. */
+void
+strata_invlog_format(strata_store_t *st)
+{
+    atomic_store_explicit(&st->zone->log.lease_until, INT64_MAX,
+                          memory_order_relaxed);
+    strata_tag_format(st);
+}
+
+
+void
+strata_invlog_clear(strata_store_t *st, uint32_t seat)
+{
+    strata_log_t  *log;
+
+    log = &st->zone->log;
+
+    if (strata_lock_takeover(&log->lock, seat + 1, st->seat + 1)) {
+        STRATA_FAULT("log_takeover");
+
+        strata_invlog_begin(log);
+        strata_tag_repair_locked(st);
+        strata_pattern_repair_locked(st);
+        strata_invlog_end(log);
+
+        STRATA_FAULT("log_repaired");
+
+        strata_lock_release(&log->lock);
+        strata_count(st, STRATA_METRIC_repairs, 1);
+    }
+
+    strata_invlog_untail_seat(st, seat);
+}

@@ -1,0 +1,360 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+/* with: src/base/strata_glob.c src/base/strata_hash.c src/base/strata_lock.c
+ *       src/base/strata_metric.c src/store/strata_body.c
+ *       src/store/strata_chunk.c src/store/strata_entry.c
+ *       src/store/strata_evict.c src/store/strata_fill.c
+ *       src/store/strata_flight.c src/store/strata_flight_list.c
+ *       src/store/strata_gd2.c src/store/strata_ghost.c
+ *       src/store/strata_index.c src/store/strata_label.c
+ *       src/store/strata_lru.c src/store/strata_mail.c
+ *       src/store/strata_pass.c src/store/strata_region.c
+ *       src/store/strata_seat.c src/store/strata_shard.c
+ *       src/store/strata_store.c src/store/strata_tag.c
+ *       src/store/strata_verify.c src/store/strata_walk.c */
+
+#include "store/strata_invlog.c"
+#include "strata_test_store.h"
+
+
+#define MB  (1024 * 1024)
+
+
+static strata_store_t  *st;
+
+
+static void
+setup(void)
+{
+    st = strata_store_attach(test_region(MB, NULL), 0, 1, NULL, NULL);
+}
+
+
+static void
+end(const char *name)
+{
+    is(strata_store_verify(st, test_say, NULL), 0, "%s: verify", name);
+    strata_store_detach(st);
+}
+
+
+static strata_str_t
+str(const char *s)
+{
+    strata_str_t  r;
+
+    r.data = (const uint8_t *) s;
+    r.len = strlen(s);
+
+    return r;
+}
+
+
+static uint64_t
+tag(const char *s)
+{
+    return strata_tag_hash(st, STRATA_TAG_TAG, str(s));
+}
+
+
+static uint64_t
+space(const char *s)
+{
+    return strata_tag_hash(st, STRATA_TAG_NAMESPACE, str(s));
+}
+
+
+/* The position, or 0. */
+static uint64_t
+event(strata_log_kind_e kind, bool soft, uint64_t hash, const char *text)
+{
+    uint64_t            position;
+    strata_log_event_t  ev;
+
+    ev.kind = kind;
+    ev.soft = soft;
+    ev.hash = hash;
+    ev.text = str(text);
+
+    return strata_invlog_append(st, &ev, &position) == STRATA_OK
+           ? position : 0;
+}
+
+
+/* Of an entry with tag "a", in namespace "n", whose key is "k". */
+static int
+judge(uint64_t since, const char *text)
+{
+    uint64_t  tags[3], upto;
+
+    tags[0] = space("n");
+    tags[1] = tag("a");
+    tags[2] = tag("b");
+
+    return strata_invlog_judge(st, since, tags, 3,
+                               strata_tag_hash(st, STRATA_TAG_KEY, str("k")),
+                               str(text), &upto);
+}
+
+
+static void
+test_hash(void)
+{
+    setup();
+    ok(tag("a") != tag("b"), "of the text");
+    ok(tag("a") != space("a"), "of the kind");
+    ok(tag("a") == tag("a"), "and of nothing else");
+    end("hash");
+}
+
+
+static void
+test_events(void)
+{
+    static const struct {
+        const char         *name;
+        strata_log_kind_e   kind;
+        char                hash;  /* a tag of it, n its namespace, k its key,
+                                      x a tag of others, N another namespace */
+        const char         *text;
+        int                 hits;
+    } rows[] = {
+        { "its tag",                STRATA_LOG_TAG,    'a', "", 1 },
+        { "its other tag",          STRATA_LOG_TAG,    'b', "", 1 },
+        { "another tag",            STRATA_LOG_TAG,    'x', "", 0 },
+        { "its namespace",          STRATA_LOG_TAG,    'n', "", 1 },
+        { "another namespace",      STRATA_LOG_TAG,    'N', "", 0 },
+        { "its key",                STRATA_LOG_TAG,    'k', "", 1 },
+        { "everything",             STRATA_LOG_ALL,    0,   "", 1 },
+        { "nothing",                STRATA_LOG_NOTHING, 0,  "", 0 },
+        { "prefix",                 STRATA_LOG_PREFIX, 0,   "GET|h|/p/", 1 },
+        { "prefix: all of it",      STRATA_LOG_PREFIX, 0,   "GET|h|/p/1", 1 },
+        { "prefix: longer",         STRATA_LOG_PREFIX, 0,   "GET|h|/p/11", 0 },
+        { "prefix: another",        STRATA_LOG_PREFIX, 0,   "GET|h|/q", 0 },
+        { "prefix: empty",          STRATA_LOG_PREFIX, 0,   "", 1 },
+        { "prefix is no glob",      STRATA_LOG_PREFIX, 0,   "GET*", 0 },
+        { "prefix, namespace",      STRATA_LOG_PREFIX, 'n', "GET", 1 },
+        { "prefix, another's",      STRATA_LOG_PREFIX, 'N', "GET", 0 },
+        { "glob",                   STRATA_LOG_GLOB,   0,   "*/p/?", 1 },
+        { "glob: another",          STRATA_LOG_GLOB,   0,   "*/p", 0 },
+        { "glob, namespace",        STRATA_LOG_GLOB,   'n', "*", 1 },
+        { "glob, another's",        STRATA_LOG_GLOB,   'N', "*", 0 },
+    };
+    int       soft;
+    size_t    i;
+    uint64_t  hash, position;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (soft = 0; soft < 2; soft++) {
+            setup();
+
+            hash = rows[i].hash == 0 ? 0
+                   : rows[i].hash == 'n' ? space("n")
+                   : rows[i].hash == 'N' ? space("N")
+                   : rows[i].hash == 'k' ? strata_tag_hash(st, STRATA_TAG_KEY,
+                                                           str("k"))
+                   : tag((char[]) { rows[i].hash, 0 });
+
+            (void) event(STRATA_LOG_NOTHING, false, 0, "");
+            position = event(rows[i].kind, soft, hash, rows[i].text);
+
+            is(position, 2, "%s, %s", rows[i].name, soft ? "soft" : "hard");
+            is(judge(1, "GET|h|/p/1"), rows[i].hits == 0 ? STRATA_OK
+                                       : soft ? STRATA_AGAIN : STRATA_DECLINED,
+               "fetched before it");
+            is(judge(2, "GET|h|/p/1"), STRATA_OK, "fetched after it");
+
+            is(strata_store_verify(st, test_say, NULL), 0, "verify");
+            strata_store_detach(st);
+        }
+    }
+}
+
+
+static void
+test_bad(void)
+{
+    char  text[300];
+
+    setup();
+    memset(text, 'a', sizeof(text));
+    text[STRATA_GLOB_MAX + 1] = '\0';
+
+    is(event(STRATA_LOG_TAG, false, 0, ""), 0, "a tag without a hash");
+    is(event(STRATA_LOG_GLOB, false, 0, ""), 0, "an empty glob");
+    is(event(STRATA_LOG_GLOB, false, 0, "a["), 0, "an open set");
+    is(event(STRATA_LOG_GLOB, false, 0, text), 0, "a glob too long");
+    is(event(STRATA_LOG_PREFIX, false, 0, text), 0, "a prefix too long");
+    is(event((strata_log_kind_e) 9, false, 0, ""), 0, "no such event");
+    is(strata_invlog_position(st), 0, "none has a position");
+
+    text[STRATA_GLOB_MAX] = '\0';
+    is(event(STRATA_LOG_PREFIX, false, 0, text), 1, "the longest prefix");
+    is(judge(0, text), STRATA_DECLINED, "found");
+    text[STRATA_GLOB_MAX - 1] = 'b';
+    is(judge(0, text), STRATA_OK, "to its last byte");
+    end("bad");
+}
+
+
+/* Patterns that are forgotten raise the floor of their kind. */
+static void
+test_patterns(void)
+{
+    uint32_t  i, n;
+
+    setup();
+    n = st->zone->plan.pattern_n;
+
+    is(event(STRATA_LOG_PREFIX, true, 0, "soft"), 1, "soft");
+    is(event(STRATA_LOG_PREFIX, false, 0, "hard"), 2, "hard");
+
+    for (i = 0; i < n - 2; i++) {
+        (void) event(STRATA_LOG_GLOB, false, 0, "zzz*");
+    }
+
+    is(judge(0, "key"), STRATA_OK, "full: nothing forgotten");
+    is(judge(0, "soft"), STRATA_AGAIN, "the first is there");
+    is(judge(0, "hard"), STRATA_DECLINED, "the second, too");
+    is(judge(1, "hard"), STRATA_DECLINED, "whoever was there before it");
+    is(judge(2, "hard"), STRATA_OK, "and nobody else");
+
+    (void) event(STRATA_LOG_GLOB, false, 0, "yyy*");
+    is(judge(0, "key"), STRATA_AGAIN, "a soft one forgotten: stale");
+    is(judge(1, "key"), STRATA_OK, "who was judged after it is not");
+
+    (void) event(STRATA_LOG_GLOB, true, 0, "xxx*");
+    is(judge(1, "key"), STRATA_DECLINED, "a hard one forgotten: gone");
+    is(judge(2, "key"), STRATA_OK, "who was judged after it is not");
+    is(judge(2, "xxx"), STRATA_AGAIN, "the last is there");
+    is(st->zone->log.forgotten, 2, "counted");
+
+    end("patterns");
+}
+
+
+static void
+test_shared(void)
+{
+    uint64_t              upto;
+    strata_log_event_t    ev;
+    strata_invlog_stat_t  stat;
+
+    setup();
+    memset(&ev, 0, sizeof(ev));
+    ev.kind = STRATA_LOG_TAG;
+    ev.hash = tag("a");
+
+    is(strata_invlog_apply(st, &ev, 2), STRATA_DECLINED, "one is missing");
+    is(strata_invlog_apply(st, &ev, 1), STRATA_OK, "the next");
+    is(strata_invlog_apply(st, &ev, 1), STRATA_DONE, "applied before");
+    is(strata_invlog_position(st), 1, "position");
+
+    is(strata_invlog_restart(st, 99, 500), STRATA_OK, "restart");
+    strata_invlog_stat(st, &stat);
+    is(stat.position, 2, "a position of its own");
+    is(stat.sequence, 500, "and the sequence of the log");
+    is(stat.incarnation, 99, "incarnation");
+    is(strata_invlog_judge(st, 1, NULL, 0, 0, str("any"), &upto),
+       STRATA_DECLINED, "what was there is gone");
+    is(strata_invlog_judge(st, 2, NULL, 0, 0, str("any"), &upto),
+       STRATA_OK, "what comes is not");
+
+    is(strata_invlog_apply(st, &ev, 3), STRATA_OK, "the next event");
+    strata_invlog_stat(st, &stat);
+    is(stat.sequence, 501, "is the next in the log");
+
+    is(strata_invlog_restart(st, 100, 7), STRATA_OK, "a log that went back");
+    strata_invlog_stat(st, &stat);
+    is(stat.sequence, 7, "its sequence");
+    is(stat.position, 4, "positions don't");
+    is(strata_invlog_apply(st, &ev, 5), STRATA_OK, "and it goes on");
+
+    end("shared");
+}
+
+
+static void
+test_lease(void)
+{
+    strata_store_t  *b;
+
+    setup();
+    ok(strata_invlog_leased(st, INT64_MAX - 1), "alone: for ever");
+
+    strata_invlog_isolate(st);
+    ok(!strata_invlog_leased(st, 0), "isolated");
+    (void) event(STRATA_LOG_ALL, false, 0, "");
+    strata_invlog_confirm(st, 2, 1000, 2000);
+    ok(!strata_invlog_leased(st, 1500), "confirmed where we are not yet");
+    strata_invlog_confirm(st, 1, 1000, 2000);
+    ok(strata_invlog_leased(st, 2999), "confirmed");
+    ok(!strata_invlog_leased(st, 3000), "from when it was sent");
+    strata_invlog_confirm(st, 1, 500, 2000);
+    ok(strata_invlog_leased(st, 2999), "an earlier one takes nothing away");
+
+    b = strata_store_attach(st->zone, 1, 2, NULL, NULL);
+    ok(strata_invlog_tail(st), "one applies");
+    ok(strata_invlog_tail(st), "and goes on");
+    ok(!strata_invlog_tail(b), "the other does not");
+    strata_invlog_untail(b);
+    ok(!strata_invlog_tail(b), "it can't take the role away");
+    strata_invlog_untail(st);
+    ok(strata_invlog_tail(b), "then the other does");
+    strata_store_detach(b);
+    ok(strata_invlog_tail(st), "who detaches gives it up");
+    strata_invlog_untail(st);
+
+    end("lease");
+}
+
+
+/* Somebody is at it: nobody can tell; and he died: healing. */
+static void
+test_busy(void)
+{
+    uint64_t            upto, position;
+    strata_log_event_t  ev;
+
+    setup();
+    (void) event(STRATA_LOG_TAG, false, tag("a"), "");
+    memset(&ev, 0, sizeof(ev));
+
+    st->zone->log.lock.word = 6;
+    st->zone->log.seq++;
+    st->zone->log.tailer = 6;
+
+    is(strata_invlog_append(st, &ev, &position), STRATA_BUSY, "append");
+    is(strata_invlog_apply(st, &ev, 2), STRATA_BUSY, "apply");
+    is(strata_invlog_restart(st, 1, 1), STRATA_BUSY, "restart");
+    is(strata_invlog_judge(st, 0, NULL, 0, 0, str(""), &upto), STRATA_BUSY,
+       "judge");
+    ok(strata_store_verify(st, NULL, NULL) > 0, "verify sees it");
+
+    strata_invlog_clear(st, 4);
+    is(strata_invlog_append(st, &ev, &position), STRATA_BUSY,
+       "another's death");
+    strata_invlog_clear(st, 5);
+    is(strata_invlog_append(st, &ev, &position), STRATA_OK, "healed");
+    is(judge(0, ""), STRATA_DECLINED, "what was known still is");
+    is(st->zone->log.tailer, 0, "the role is free");
+
+    end("busy");
+}
+
+
+int
+main(void)
+{
+    test_hash();
+    test_events();
+    test_bad();
+    test_patterns();
+    test_shared();
+    test_lease();
+    test_busy();
+
+    return test_done();
+}
