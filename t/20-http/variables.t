@@ -24,9 +24,13 @@ with scenario() as t:
     r = ng.request("/a", "POST", body=b"")
     is_(r.cache, "PASS", "pass")
     is_(r.get("V-L1"), None, "no look-up, no time")
-    wait_until(lambda: len(open(f"{ng.dir}/access.log").readlines()) >= 3)
-    lines = [x.strip().split("|", 5) for x in open(f"{ng.dir}/access.log")
-             if "/-" not in x and "|PASS|" in x or "|HIT|" in x or "|MISS|" in x]
+
+    def logged():
+        return [x.strip().split("|", 5) for x in open(f"{ng.dir}/access.log")
+                if "/-" not in x and "|PASS|" in x or "|HIT|" in x or "|MISS|" in x]
+
+    wait_until(lambda: len(logged()) >= 3)
+    lines = logged()
     is_([x[1] for x in lines[:3]], ["MISS", "HIT", "PASS"], "access log: status")
     is_([x[2] for x in lines[:2]], ["origin", "l1"], "access log: tier")
     is_(lines[0][4], "STORED", "access log: store status of the miss")
