@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_strata_key.h"
+#include "ngx_http_strata_lua.h"
 #include "ngx_http_strata_list.h"
 
 
@@ -44,7 +45,7 @@ ngx_http_strata_purge_handler(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ngx_int_t   rc;
     ngx_uint_t  mode;
 
-    if (ctx->conf->purge == NULL) {
+    if (ctx->conf->purge == NULL && ctx->conf->purge_by_lua == NULL) {
         return NGX_HTTP_FORBIDDEN;
     }
 
@@ -56,7 +57,7 @@ ngx_http_strata_purge_handler(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (rc != NGX_DECLINED) {
+    if (rc != NGX_DECLINED && ctx->conf->purge != NULL) {
         return NGX_HTTP_FORBIDDEN;
     }
 
@@ -70,6 +71,18 @@ ngx_http_strata_purge_handler(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     if (rc != NGX_OK) {
         return rc;
+    }
+
+    if (ctx->conf->purge_by_lua != NULL) {
+        rc = ngx_http_strata_lua_purge(r, ctx->conf->purge_by_lua, &mode);
+
+        if (rc == NGX_ERROR) {
+            ngx_http_strata_count(ctx->zone, lua_errors);
+        }
+
+        if (rc != NGX_OK) {
+            return NGX_HTTP_FORBIDDEN;
+        }
     }
 
     rc = ngx_http_discard_request_body(r);

@@ -133,6 +133,8 @@ typedef struct {
     ngx_uint_t                 in_key;      /* with strata_key_headers */
     uint64_t                   scope;       /* of the server block */
     ngx_http_strata_script_t  *key_by_lua;
+    ngx_http_strata_script_t  *store_by_lua;
+    ngx_http_strata_script_t  *purge_by_lua;
 
     ngx_array_t               *valid;       /* of strata_valid_t */
     ngx_msec_t                 valid_min;

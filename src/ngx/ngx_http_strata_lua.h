@@ -173,6 +173,21 @@ ngx_int_t ngx_http_strata_lua_read(ngx_http_request_t *r,
     ngx_http_strata_read_e what, const char *name, size_t name_len,
     ngx_str_t *value);
 
+/* ngx_http_strata_lua_res.c */
+
+/* A response before the store hook, and what the hook says of it. */
+typedef struct {
+    ngx_http_request_t  *request;    /* whose headers_out it is */
+    uint16_t          status;
+    int64_t           ttl_ms;        /* -1: as the directives say */
+    int64_t           grace_ms;      /* -1: as above */
+    ngx_array_t      *tags;          /* of ngx_str_t; NULL: none given */
+    unsigned          store:1;
+} ngx_http_strata_lua_res_t;
+
+/* Leaves "res" on top of the stack. */
+void ngx_http_strata_lua_res_create(lua_State *L);
+
 /* ngx_http_strata_lua_memo.c */
 void ngx_http_strata_memo_start(void);
 void ngx_http_strata_memo_read(ngx_http_strata_read_e what, const char *name,
@@ -188,6 +203,16 @@ void ngx_http_strata_lua_impure(void);
 /* ngx_http_strata_lua_hook.c */
 ngx_int_t ngx_http_strata_lua_key(ngx_http_request_t *r,
     ngx_http_strata_script_t *script, strata_key_builder_t *b);
+
+
+/* NGX_OK: res has its answer.  NGX_ERROR: it failed. */
+ngx_int_t ngx_http_strata_lua_store(ngx_http_request_t *r,
+    ngx_http_strata_script_t *script, uint16_t status,
+    ngx_http_strata_lua_res_t *res);
+
+/* NGX_OK, *mode may have changed; NGX_DECLINED: not allowed; NGX_ERROR. */
+ngx_int_t ngx_http_strata_lua_purge(ngx_http_request_t *r,
+    ngx_http_strata_script_t *script, ngx_uint_t *mode);
 
 
 /* lua/, embedded by config */

@@ -169,3 +169,88 @@ ngx_http_strata_lua_part(lua_State *L, strata_key_builder_t *b)
 
     return NGX_OK;
 }
+
+
+ngx_int_t
+ngx_http_strata_lua_store(ngx_http_request_t *r,
+    ngx_http_strata_script_t *script, uint16_t status,
+    ngx_http_strata_lua_res_t *res)
+{
+    ngx_memzero(res, sizeof(ngx_http_strata_lua_res_t));
+
+    res->request = r;
+    res->status = status;
+    res->ttl_ms = -1;
+    res->grace_ms = -1;
+    res->store = 1;
+
+    if (ngx_http_strata_vm_call(script, r, res, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_strata_vm_leave(script);
+
+    return NGX_OK;
+}
+
+
+/* The script returns a mode, true or nothing to go on, false to refuse. */
+
+ngx_int_t
+ngx_http_strata_lua_purge(ngx_http_request_t *r,
+    ngx_http_strata_script_t *script, ngx_uint_t *mode)
+{
+    ngx_int_t    rc;
+    lua_State   *L;
+    const char  *word;
+
+    if (ngx_http_strata_vm_call(script, r, NULL, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    L = ngx_http_strata_vm.state;
+    rc = NGX_ERROR;
+
+    switch (lua_type(L, -1)) {
+
+    case LUA_TNIL:
+        rc = NGX_OK;
+        break;
+
+    case LUA_TBOOLEAN:
+        rc = lua_toboolean(L, -1) ? NGX_OK : NGX_DECLINED;
+        break;
+
+    case LUA_TSTRING:
+        word = lua_tostring(L, -1);
+
+        if (strcmp(word, "delete") == 0) {
+            *mode = NGX_HTTP_STRATA_PURGE_DELETE;
+            rc = NGX_OK;
+
+        } else if (strcmp(word, "invalidate") == 0) {
+            *mode = NGX_HTTP_STRATA_PURGE_INVALIDATE;
+            rc = NGX_OK;
+
+        } else if (strcmp(word, "revalidate") == 0) {
+            *mode = NGX_HTTP_STRATA_PURGE_REVALIDATE;
+            rc = NGX_OK;
+        }
+
+        break;
+
+    default:
+        break;
+    }
+
+    ngx_http_strata_vm_leave(script);
+
+    if (rc == NGX_ERROR) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "strata lua: %V at %s returned neither a boolean nor "
+                      "a mode of a purge", &script->directive,
+                      script->chunk.data + 1);
+    }
+
+    return rc;
+}

@@ -158,6 +158,9 @@ ngx_http_strata_vm_setup(lua_State *L)
     ngx_http_strata_lua_req_create(L);
     lua_setfield(L, -2, "req");
 
+    ngx_http_strata_lua_res_create(L);
+    lua_setfield(L, -2, "res");
+
     vm->sandbox = luaL_ref(L, LUA_REGISTRYINDEX);
 
     return 0;

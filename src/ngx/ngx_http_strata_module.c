@@ -226,6 +226,11 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_purge", NGX_CONF_1MORE,
                         ngx_http_strata_set_predicates, purge, NULL),
 
+    ngx_http_strata_block("strata_purge_by_lua_block", purge_by_lua),
+
+    ngx_http_strata_loc("strata_purge_by_lua_file", NGX_CONF_TAKE1,
+                        ngx_http_strata_lua_file, purge_by_lua, NULL),
+
     ngx_http_strata_loc("strata_purge_mode", NGX_CONF_TAKE1,
                         ngx_http_strata_set_enum, purge_mode,
                         ngx_http_strata_purge_modes),
@@ -254,6 +259,11 @@ ngx_command_t  ngx_http_strata_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
+
+    ngx_http_strata_block("strata_store_by_lua_block", store_by_lua),
+
+    ngx_http_strata_loc("strata_store_by_lua_file", NGX_CONF_TAKE1,
+                        ngx_http_strata_lua_file, store_by_lua, NULL),
 
     ngx_http_strata_loc("strata_types", NGX_CONF_1MORE,
                         ngx_http_strata_set_types, types, NULL),

@@ -10,6 +10,7 @@
  */
 
 #include "ngx_http_strata.h"
+#include "ngx_http_strata_lua.h"
 #include "ngx_http_strata_list.h"
 #include "../rfc/strata_hdr.h"
 
@@ -83,6 +84,44 @@ ngx_http_strata_origin_read(ngx_http_request_t *r, ngx_http_strata_origin_t *o)
 }
 
 
+/*
+ * The store hook.  NGX_DECLINED: it says not to store; NGX_ERROR: it failed,
+ * and who knows what it would have said.
+ */
+
+static ngx_int_t
+ngx_http_strata_origin_hook(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, ngx_http_strata_origin_t *o,
+    strata_policy_t *policy)
+{
+    ngx_http_strata_lua_res_t  res;
+
+    if (ngx_http_strata_lua_store(r, conf->store_by_lua, o->answer.status,
+                                  &res)
+        != NGX_OK)
+    {
+        ngx_http_strata_count(conf->zone, lua_errors);
+        return NGX_ERROR;
+    }
+
+    if (!res.store) {
+        return NGX_DECLINED;
+    }
+
+    if (res.ttl_ms >= 0) {
+        policy->hooked = 1;
+        policy->hook_ms = res.ttl_ms;
+    }
+
+    if (res.grace_ms >= 0) {
+        policy->grace_ms = res.grace_ms;
+        policy->grace_error_only = 0;
+    }
+
+    return NGX_OK;
+}
+
+
 strata_reason_e
 ngx_http_strata_origin_judge(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf, ngx_http_strata_origin_t *o,
@@ -90,6 +129,7 @@ ngx_http_strata_origin_judge(ngx_http_request_t *r,
 {
     ngx_int_t        rc;
     strata_asked_t   asked;
+    strata_policy_t  policy;
     strata_reason_e  reason;
 
     ngx_memzero(&asked, sizeof(strata_asked_t));
@@ -97,8 +137,16 @@ ngx_http_strata_origin_judge(ngx_http_request_t *r,
     asked.authorization = credentials;
     asked.post = (r->method == NGX_HTTP_POST);
 
-    reason = strata_storable(&o->answer, &asked, &conf->policy,
-                             ngx_current_msec, ngx_random(), meta);
+    policy = conf->policy;
+
+    if (conf->store_by_lua != NULL
+        && ngx_http_strata_origin_hook(r, conf, o, &policy) != NGX_OK)
+    {
+        return STRATA_REASON_HOOK;
+    }
+
+    reason = strata_storable(&o->answer, &asked, &policy, ngx_current_msec,
+                             ngx_random(), meta);
 
     if (reason != STRATA_REASON_NONE) {
         return reason;

@@ -315,6 +315,14 @@ strata_storable_lifetime(strata_storable_t *s)
 
     p = s->policy;
     status = s->answer->status;
+
+    if (p->hooked) {
+        s->source = STRATA_LIFETIME_VALID;
+        s->lifetime_ms = strata_min(p->hook_ms, STRATA_SAID_MS_MAX);
+
+        return (p->hook_ms > 0) ? STRATA_REASON_NONE : STRATA_REASON_HOOK;
+    }
+
     s->source = strata_fresh_explicit(&s->said, &s->lifetime_ms);
 
     heuristic = !s->asked->post

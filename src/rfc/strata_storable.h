@@ -78,6 +78,8 @@ typedef struct {
     const strata_control_t *controls;        /* strata_control_headers */
     size_t                 controls_n;       /* 0: strata_controls_default */
     uint32_t               ignore;           /* STRATA_IGNORE_* */
+    bool                   hooked;           /* a script gave the lifetime */
+    int64_t                hook_ms;          /* this one; 0: do not store */
     int64_t                grace_ms;         /* operator's stale window */
     bool                   grace_error_only; /* not while a refresh runs:
                                                 strata_use_stale without
