@@ -172,6 +172,7 @@ struct ngx_http_strata_ctx_s {
     unsigned                     head_passed:1; /* a HEAD for the origin */
     unsigned                     purging:1;    /* a PURGE: not a client's */
     unsigned                     spilled:1;    /* entry read, now the pipe */
+    unsigned                     refused:1;    /* 412: nginx answers */
     unsigned                     rejoined:4;
 };
 
