@@ -7,7 +7,8 @@ from strata import *
 import re
 
 WORDS = re.findall(r'^STRATA_REASON\(\w+,\s*"([^"]+)"', (ROOT / "src/base/strata_reason.def").read_text(), re.M)
-ELSEWHERE = {"no-seat": "t/30-l1/no-seat.t"}      # takes 65 workers
+ELSEWHERE = {"no-seat": "t/30-l1/no-seat.t",      # takes 65 workers
+             "hook": "t/70-lua/key.t"}            # takes Lua
 BIG = 60_000
 met = set()
 
