@@ -396,6 +396,8 @@ void ngx_http_strata_fetch_leave(ngx_http_strata_ctx_t *ctx);
 void ngx_http_strata_fetch_shutdown(void);
 void ngx_http_strata_fetch_states(ngx_http_strata_fetch_t *f,
     ngx_http_request_t *r);
+void ngx_http_strata_fetch_fields(ngx_http_strata_fetch_t *f,
+    ngx_http_request_t *r);
 ngx_http_strata_fetch_t *ngx_http_strata_fetch_of(ngx_http_request_t *r);
 ngx_int_t ngx_http_strata_fetch_entered(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f);

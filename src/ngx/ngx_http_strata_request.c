@@ -453,6 +453,7 @@ ngx_http_strata_led(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ctx->leader = 1;
 
     ngx_http_strata_fetch_states(f, r);
+    ngx_http_strata_fetch_fields(f, r);
 
     if (f->own && ngx_http_strata_keep_own(ctx, f->own) != NGX_OK) {
         ngx_http_strata_fetch_leave(ctx);
