@@ -172,6 +172,7 @@ struct ngx_http_strata_ctx_s {
     unsigned                     head_passed:1; /* a HEAD for the origin */
     unsigned                     purging:1;    /* a PURGE: not a client's */
     unsigned                     spilled:1;    /* entry read, now the pipe */
+    unsigned                     refused:1;    /* 412: nginx answers */
     unsigned                     rejoined:4;
 };
 
@@ -394,6 +395,8 @@ void ngx_http_strata_fetch_resume(ngx_http_strata_fetch_t *f);
 void ngx_http_strata_fetch_leave(ngx_http_strata_ctx_t *ctx);
 void ngx_http_strata_fetch_shutdown(void);
 void ngx_http_strata_fetch_states(ngx_http_strata_fetch_t *f,
+    ngx_http_request_t *r);
+void ngx_http_strata_fetch_fields(ngx_http_strata_fetch_t *f,
     ngx_http_request_t *r);
 ngx_http_strata_fetch_t *ngx_http_strata_fetch_of(ngx_http_request_t *r);
 ngx_int_t ngx_http_strata_fetch_entered(ngx_http_request_t *r,

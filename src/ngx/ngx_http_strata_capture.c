@@ -392,7 +392,9 @@ ngx_http_strata_capture_append(ngx_http_strata_fetch_t *f, ngx_buf_t *b)
             return NGX_ERROR;
         }
 
-        f->reason = STRATA_REASON_ZONE_FULL;
+        f->reason = strata_store_fits(f->zone->store,
+                                      f->fill.written + data.len)
+                    ? STRATA_REASON_ZONE_FULL : STRATA_REASON_SIZE;
         return NGX_DECLINED;
     }
 

@@ -96,6 +96,8 @@ typedef struct {
     ngx_array_t                redis;       /* ngx_http_strata_redis_t * */
     ngx_uint_t                 used;        /* some location has strata_cache */
     ngx_uint_t                 timed;       /* $strata_l1_time is asked for */
+    ngx_array_t                upstream;    /* of ngx_uint_t: the indexes of
+                                               $upstream_http_... in use */
     ngx_http_strata_lua_conf_t  *lua;
 } ngx_http_strata_main_conf_t;
 

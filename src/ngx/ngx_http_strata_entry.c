@@ -179,8 +179,11 @@ ngx_http_strata_capture_store(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 
     if (rc != STRATA_OK) {
         f->storing = 0;
+        len = f->key.text.len + head.len + ngx_max(f->length, 0);
+
         f->reason = (rc == STRATA_BUSY) ? STRATA_REASON_LOCK_BUSY
-                                        : STRATA_REASON_ZONE_FULL;
+                    : strata_store_fits(f->zone->store, len)
+                    ? STRATA_REASON_ZONE_FULL : STRATA_REASON_SIZE;
         ngx_http_strata_count(f->zone, store_fails);
         return NGX_OK;
     }

@@ -422,6 +422,43 @@ ngx_http_strata_fetch_states(ngx_http_strata_fetch_t *f, ngx_http_request_t *r)
 }
 
 
+/*
+ * $upstream_http_name and $upstream_cookie_name of the request whose fetch it
+ * is, as far as the configuration has them: its own upstream is none.
+ */
+
+void
+ngx_http_strata_fetch_fields(ngx_http_strata_fetch_t *f, ngx_http_request_t *r)
+{
+    u_char                       *p;
+    ngx_uint_t                    i, *index;
+    ngx_http_variable_value_t    *v;
+    ngx_http_strata_main_conf_t  *smcf;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_strata_module);
+    index = smcf->upstream.elts;
+
+    for (i = 0; i < smcf->upstream.nelts; i++) {
+        v = ngx_http_get_flushed_variable(f->clone, index[i]);
+
+        if (v == NULL || v->not_found) {
+            continue;
+        }
+
+        p = ngx_pnalloc(r->pool, v->len + 1);
+        if (p == NULL) {
+            return;
+        }
+
+        ngx_memcpy(p, v->data, v->len);
+
+        r->variables[index[i]] = *v;
+        r->variables[index[i]].data = p;
+        r->variables[index[i]].no_cacheable = 0;
+    }
+}
+
+
 /* The flight is over; nobody is left behind without a verdict. */
 
 static void

@@ -6,7 +6,7 @@
 /*
  * Header and body filters.  What a fetch produces is captured and goes nowhere
  * else; every other response passes, with Cache-Status if it took the ordinary
- * path.
+ * path or is a page of nginx's own.
  */
 
 #include "ngx_http_strata.h"
@@ -58,10 +58,14 @@ ngx_http_strata_header_filter(ngx_http_request_t *r)
         if (ctx->conf->hide_surrogate) {
             ngx_http_strata_filter_surrogate(r);
         }
+    }
 
-        if (ngx_http_strata_add_status(r, ctx) != NGX_OK) {
-            return NGX_ERROR;
-        }
+    if (ctx != NULL
+        && (ctx->state == NGX_HTTP_STRATA_PASS
+            || ctx->state == NGX_HTTP_STRATA_FAIL || ctx->refused)
+        && ngx_http_strata_add_status(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     return ngx_http_next_header_filter(r);

@@ -14,6 +14,8 @@
 
 static ngx_int_t ngx_http_strata_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_strata_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_strata_used_variables(ngx_conf_t *cf,
+    ngx_http_strata_main_conf_t *smcf, ngx_http_core_main_conf_t *cmcf);
 static ngx_int_t ngx_http_strata_init_process(ngx_cycle_t *cycle);
 static void ngx_http_strata_exit_process(ngx_cycle_t *cycle);
 
@@ -345,7 +347,6 @@ ngx_http_strata_postconfiguration(ngx_conf_t *cf)
 {
     ngx_uint_t                    n;
     ngx_http_handler_pt          *h;
-    ngx_http_variable_t          *v;
     ngx_http_core_main_conf_t    *cmcf;
     ngx_http_strata_main_conf_t  *smcf;
 
@@ -357,17 +358,8 @@ ngx_http_strata_postconfiguration(ngx_conf_t *cf)
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
-    /* a clock on every hit is only for those who want to know */
-
-    v = cmcf->variables.elts;
-
-    for (n = 0; n < cmcf->variables.nelts; n++) {
-        if (v[n].name.len == sizeof("strata_l1_time") - 1
-            && ngx_strncmp(v[n].name.data, "strata_l1_time", v[n].name.len)
-               == 0)
-        {
-            smcf->timed = 1;
-        }
+    if (ngx_http_strata_used_variables(cf, smcf, cmcf) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     /*
@@ -388,6 +380,56 @@ ngx_http_strata_postconfiguration(ngx_conf_t *cf)
     h[0] = ngx_http_strata_handler;
 
     return ngx_http_strata_filter_init(cf);
+}
+
+
+/*
+ * A clock on every hit, and copies of the origin's fields on every miss, are
+ * only for those who want to know.
+ */
+
+static ngx_int_t
+ngx_http_strata_used_variables(ngx_conf_t *cf,
+    ngx_http_strata_main_conf_t *smcf, ngx_http_core_main_conf_t *cmcf)
+{
+    ngx_uint_t           n, *index;
+    ngx_http_variable_t *v;
+
+    static ngx_str_t  timed = ngx_string("strata_l1_time");
+    static ngx_str_t  header = ngx_string("upstream_http_");
+    static ngx_str_t  cookie = ngx_string("upstream_cookie_");
+
+    if (ngx_array_init(&smcf->upstream, cf->pool, 4, sizeof(ngx_uint_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    v = cmcf->variables.elts;
+
+    for (n = 0; n < cmcf->variables.nelts; n++) {
+
+        if (v[n].name.len == timed.len
+            && ngx_strncmp(v[n].name.data, timed.data, timed.len) == 0)
+        {
+            smcf->timed = 1;
+        }
+
+        if ((v[n].name.len > header.len
+             && ngx_strncmp(v[n].name.data, header.data, header.len) == 0)
+            || (v[n].name.len > cookie.len
+                && ngx_strncmp(v[n].name.data, cookie.data, cookie.len) == 0))
+        {
+            index = ngx_array_push(&smcf->upstream);
+            if (index == NULL) {
+                return NGX_ERROR;
+            }
+
+            *index = n;
+        }
+    }
+
+    return NGX_OK;
 }
 
 

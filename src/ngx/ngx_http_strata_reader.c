@@ -98,6 +98,7 @@ ngx_http_strata_serve(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     if (!ngx_http_strata_precondition(r)) {
         ngx_http_clean_header(r);
+        ctx->refused = 1;
         return NGX_HTTP_PRECONDITION_FAILED;
     }
 

@@ -217,7 +217,7 @@ ngx_http_strata_only_cached(ngx_http_strata_ctx_t *ctx)
 {
     ctx->status = NGX_HTTP_STRATA_MISS;
     ctx->reason = STRATA_REASON_REQUEST;
-    ctx->fwd = STRATA_FWD_NONE;
+    ctx->fwd = STRATA_FWD_NOWHERE;
 
     ngx_http_strata_count_reason(ctx->zone, ctx->reason);
     ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_FAIL);
@@ -453,6 +453,7 @@ ngx_http_strata_led(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ctx->leader = 1;
 
     ngx_http_strata_fetch_states(f, r);
+    ngx_http_strata_fetch_fields(f, r);
 
     if (f->own && ngx_http_strata_keep_own(ctx, f->own) != NGX_OK) {
         ngx_http_strata_fetch_leave(ctx);

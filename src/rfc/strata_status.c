@@ -37,11 +37,12 @@ static const strata_str_t  strata_status_fwd[] = {
     strata_string("; fwd=miss"),
     strata_string("; fwd=request"),
     strata_string("; fwd=stale"),
-    strata_string("; fwd=partial")
+    strata_string("; fwd=partial"),
+    strata_string("")
 };
 
 _Static_assert(sizeof(strata_status_fwd) / sizeof(strata_status_fwd[0])
-               == STRATA_FWD_PARTIAL + 1, "a word for each strata_fwd_e");
+               == STRATA_FWD_NOWHERE + 1, "a word for each strata_fwd_e");
 
 static const strata_str_t  strata_status_nothing = strata_string("");
 static const strata_str_t  strata_status_fwd_status =
@@ -72,7 +73,9 @@ strata_status_format(const strata_status_t *s, uint8_t *buf, size_t size)
     ok = ok && strata_status_put(&o, &strata_status_fwd[s->fwd],
                                  strata_status_nothing);
 
-    if (s->fwd != STRATA_FWD_NONE && s->fwd_status) {
+    if (s->fwd != STRATA_FWD_NONE && s->fwd != STRATA_FWD_NOWHERE
+        && s->fwd_status)
+    {
         ok = ok && strata_status_integer(&o, &strata_status_fwd_status,
                                          s->fwd_status);
     }

@@ -24,7 +24,8 @@ typedef enum {
     STRATA_FWD_MISS,
     STRATA_FWD_REQUEST,
     STRATA_FWD_STALE,
-    STRATA_FWD_PARTIAL
+    STRATA_FWD_PARTIAL,
+    STRATA_FWD_NOWHERE             /* nor a hit: refused here */
 } strata_fwd_e;
 
 typedef struct {

@@ -272,6 +272,13 @@ strata_store_reserve_as(strata_store_t *st, const strata_key_t *key,
 }
 
 
+bool
+strata_store_fits(const strata_store_t *st, uint64_t size)
+{
+    return size <= st->max_object;
+}
+
+
 /* Room for len more bytes of a body whose length is not known. */
 static int
 strata_fill_room(strata_fill_t *f, size_t len, int64_t now)

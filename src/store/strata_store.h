@@ -242,6 +242,9 @@ int strata_store_reserve(strata_store_t *st, const strata_key_t *key,
     const strata_meta_t *meta, strata_str_t head, uint64_t body_len,
     int64_t now, strata_fill_t *f);
 
+/* Has the zone room for an entry of so many bytes, key and head included? */
+bool strata_store_fits(const strata_store_t *st, uint64_t size);
+
 /*
  * What the invalidation log (strata_invlog.h) has to know of an entry: the
  * position before the origin was asked, and hashes of its tags and of its

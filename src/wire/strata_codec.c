@@ -100,14 +100,8 @@ strata_record_write(const strata_record_t *rec, uint8_t *buf)
     p = strata_le_put_u32(p, 0);             /* strata_record_seal() */
     p = strata_le_put_u32(p, (uint32_t) rec->key.len);
 
-    if (rec->kind == STRATA_RECORD_TOMBSTONE) {
-        p = strata_le_put(p, rec->id, STRATA_RECORD_ID_SIZE);
-
-    } else {
-        p = strata_le_put_u64(p, rec->rule_id);
-        p = strata_le_put_u64(p, 0);
-    }
-
+    p = strata_le_put_u64(p, rec->rule_id);
+    p = strata_le_put_u64(p, 0);
     p = strata_le_put_u32(p, (uint32_t) (rec->variant.len + rec->rule.len));
     p = strata_le_put_u32(p, (uint32_t) strata_record_sections_len(rec));
 

@@ -4,9 +4,9 @@
  */
 
 /*
- * Records: what L2 keeps under the key of a URL, as bytes and back.  An entry,
- * a Vary rule, or the tombstone of a purge.  docs/wire-format.md has the
- * layout and what may change in it.
+ * Records: what L2 keeps under the key of a URL, as bytes and back.  An entry
+ * or a Vary rule.  docs/wire-format.md has the layout and what may change in
+ * it.
  *
  * Who can write to Redis can write anything, checksum included.  So what
  * strata_record_decode() lets through is legal in every field, belongs to the
@@ -41,8 +41,7 @@
 
 typedef enum {
     STRATA_RECORD_ENTRY = 1,
-    STRATA_RECORD_RULE = 2,
-    STRATA_RECORD_TOMBSTONE = 3
+    STRATA_RECORD_RULE = 2
 } strata_record_kind_e;
 
 typedef enum {
@@ -63,7 +62,7 @@ typedef enum {
     STRATA_RECORD_EXPIRES = 8,
     STRATA_RECORD_ETAG = 9,
     STRATA_RECORD_CACHE_CONTROL = 10,  /* any number; the others once */
-    STRATA_RECORD_HIDDEN = 11,     /* any number, behind all others */
+    STRATA_RECORD_HIDDEN = 11,     /* not replayed; behind all others */
     STRATA_RECORD_FIELD_KINDS
 } strata_record_field_e;
 
@@ -98,7 +97,6 @@ typedef struct {
     strata_record_reason_e   reason;    /* after STRATA_ERROR, or size 0 */
     strata_str_t             key;       /* text of the primary key */
 
-    uint8_t                  id[STRATA_RECORD_ID_SIZE];  /* TOMBSTONE: random */
     uint64_t                 rule_id;   /* RULE; ENTRY of a variant, else 0 */
     strata_str_t             rule;      /* RULE: as strata_vary_rule() */
 

@@ -57,37 +57,16 @@ strata_record_check(const strata_record_t *rec)
         return STRATA_RECORD_BAD_SECTION;
     }
 
-    switch (rec->kind) {
-
-    case STRATA_RECORD_ENTRY:
+    if (rec->kind == STRATA_RECORD_ENTRY) {
         return strata_record_check_entry(rec);
+    }
 
-    case STRATA_RECORD_RULE:
-
-        if (rec->rule_id == 0) {
-            return STRATA_RECORD_BAD_META;
-        }
-
-        if (!strata_record_rule_ok(rec->rule)) {
-            return STRATA_RECORD_BAD_RULE;
-        }
-
-        break;
-
-    case STRATA_RECORD_TOMBSTONE:
-
-        if (strata_record_zero(rec->id)) {
-            return STRATA_RECORD_BAD_META;
-        }
-
-        if (rec->rule.len) {
-            return STRATA_RECORD_BAD_RULE;
-        }
-
-        break;
-
-    default:
+    if (rec->kind != STRATA_RECORD_RULE || rec->rule_id == 0) {
         return STRATA_RECORD_BAD_META;
+    }
+
+    if (!strata_record_rule_ok(rec->rule)) {
+        return STRATA_RECORD_BAD_RULE;
     }
 
     return rec->body.len ? STRATA_RECORD_BAD_BODY : STRATA_RECORD_GOOD;
@@ -207,6 +186,15 @@ strata_record_field_ok(const strata_record_field_t *f, unsigned *seen)
         || !strata_field_value_ok(f->field.value)
         || !strata_field_stored(f->field.name))
     {
+        return false;
+    }
+
+    if (f->kind == STRATA_RECORD_HIDDEN) {
+        *seen |= 1u << f->kind;
+        return true;
+    }
+
+    if (*seen & 1u << STRATA_RECORD_HIDDEN) {
         return false;
     }
 

@@ -9,7 +9,7 @@
  *
  *   0   magic u32 | version u8 | kind u8 | 0 u16
  *   8   length of all u32 | key_len u32
- *   16  TOMBSTONE: id, 16 bytes; else rule_id u64 | 0 u64
+ *   16  rule_id u64 | 0 u64
  *   32  text_len u32 | sections_len u32
  *
  *   40  of an ENTRY only: age_ms u64 | fresh_ms i64 | kept_ms u64

@@ -51,7 +51,7 @@ strata_record_decode(strata_record_t *rec, strata_str_t bytes,
     const uint8_t  *p;
 
     p = bytes.data;
-    strata_record_init(rec, STRATA_RECORD_TOMBSTONE);
+    strata_record_init(rec, STRATA_RECORD_ENTRY);
 
     if (bytes.len < STRATA_RECORD_HEAD_SIZE + STRATA_RECORD_CRC_SIZE
         || bytes.len > STRATA_RECORD_MAX)
@@ -119,8 +119,7 @@ strata_record_read(strata_record_t *rec, strata_str_t in)
     lens.text_len = strata_le_u32(p + 32);
     lens.sections_len = strata_le_u32(p + 36);
 
-    if (rec->kind < STRATA_RECORD_ENTRY || rec->kind > STRATA_RECORD_TOMBSTONE)
-    {
+    if (rec->kind != STRATA_RECORD_ENTRY && rec->kind != STRATA_RECORD_RULE) {
         return strata_record_bad(rec, STRATA_RECORD_BAD_META);
     }
 
@@ -130,15 +129,10 @@ strata_record_read(strata_record_t *rec, strata_str_t in)
         return strata_record_bad(rec, STRATA_RECORD_BAD_LENGTH);
     }
 
-    if (rec->kind == STRATA_RECORD_TOMBSTONE) {
-        memcpy(rec->id, p + 16, STRATA_RECORD_ID_SIZE);
+    rec->rule_id = strata_le_u64(p + 16);
 
-    } else {
-        rec->rule_id = strata_le_u64(p + 16);
-
-        if (strata_le_u64(p + 24) != 0) {
-            return strata_record_bad(rec, STRATA_RECORD_BAD_META);
-        }
+    if (strata_le_u64(p + 24) != 0) {
+        return strata_record_bad(rec, STRATA_RECORD_BAD_META);
     }
 
     if (!strata_le_take(&in, rec->kind == STRATA_RECORD_ENTRY
@@ -346,9 +340,9 @@ strata_record_wanted(const strata_record_t *rec,
         return false;
     }
 
-    if (rec->kind != STRATA_RECORD_ENTRY) {
+    if (rec->kind == STRATA_RECORD_RULE) {
 
-        /* under the key of a variant there is nothing else */
+        /* under the key of a variant there is none */
 
         return want->variant.len == 0;
     }

@@ -171,6 +171,8 @@ make_full(strata_record_t *rec)
     add(rec, STRATA_RECORD_CONTENT_RANGE, "Content-Range", "bytes */1024");
     add(rec, STRATA_RECORD_WWW_AUTHENTICATE, "WWW-Authenticate", "Basic");
     add(rec, STRATA_RECORD_EXPIRES, "Expires", "0");
+    add(rec, STRATA_RECORD_HIDDEN, "X-Accel-Expires", "60");
+    add(rec, STRATA_RECORD_HIDDEN, "CDN-Cache-Control", "max-age=60");
 
     rec->namespace = str("tenant-7");
     rec->tags_n = 3;
@@ -235,16 +237,6 @@ make_rule(strata_record_t *rec)
 }
 
 
-static void
-make_tombstone(strata_record_t *rec)
-{
-    strata_record_init(rec, STRATA_RECORD_TOMBSTONE);
-
-    rec->key = str("r\5https\13example.com\14/articles/42");
-    memcpy(rec->id, id, sizeof(rec->id));
-}
-
-
 static const golden_t  golden[] = {
     { "v1-plain", make_plain },
     { "v1-empty", make_empty },
@@ -252,8 +244,7 @@ static const golden_t  golden[] = {
     { "v1-full", make_full },
     { "v1-packed", make_packed },
     { "v1-parts", make_parts },
-    { "v1-rule", make_rule },
-    { "v1-tombstone", make_tombstone }
+    { "v1-rule", make_rule }
 };
 
 
@@ -533,7 +524,7 @@ static const forged_t  forged[] = {
     { "version 0", 4, 1, 0, STRATA_RECORD_BAD_VERSION },
     { "version 2", 4, 1, 2, STRATA_RECORD_BAD_VERSION },
     { "kind 0", 5, 1, 0, STRATA_RECORD_BAD_META },
-    { "kind 4", 5, 1, 4, STRATA_RECORD_BAD_META },
+    { "kind 3", 5, 1, 3, STRATA_RECORD_BAD_META },
     { "a bit of 6", 6, 2, 1, STRATA_RECORD_BAD_LENGTH },
     { "shorter than it is", 8, 4, 300, STRATA_RECORD_BAD_LENGTH },
     { "longer than it is", 8, 4, UINT32_MAX, STRATA_RECORD_BAD_LENGTH },
@@ -559,7 +550,7 @@ static const forged_t  forged[] = {
     { "a date of 65535", 96, 2, 65535, STRATA_RECORD_BAD_LENGTH },
     { "129 fields", 98, 2, 129, STRATA_RECORD_BAD_META },
     { "65535 fields", 98, 2, 65535, STRATA_RECORD_BAD_META },
-    { "15 fields", 98, 2, 15, STRATA_RECORD_BAD_LENGTH },
+    { "17 fields", 98, 2, 17, STRATA_RECORD_BAD_LENGTH },
     { "packed, not shorter", 100, 1, 1, STRATA_RECORD_BAD_BODY },
     { "packed by 2", 100, 1, 2, STRATA_RECORD_BAD_BODY },
     { "a bit of 101", 101, 1, 1, STRATA_RECORD_BAD_META },
@@ -767,6 +758,9 @@ static const field_row_t  fields[] = {
     { "ETags", "\"a\"", STRATA_RECORD_ETAG, false },
     { "X-A", "a", STRATA_RECORD_LOCATION, false },
     { "Location", "/", STRATA_RECORD_REFRESH, false },
+    { "X-A", "a", STRATA_RECORD_HIDDEN, true },
+    { "Content-Length", "5", STRATA_RECORD_HIDDEN, false },
+    { "X-A", "a\nb", STRATA_RECORD_HIDDEN, false },
     { "X-A", "a", STRATA_RECORD_FIELD_KINDS, false },
     { "X-A", "a", 255, false }
 };
@@ -777,6 +771,7 @@ test_fields(void)
 {
     int                   c;
     size_t                i, wrong;
+    unsigned              kinds;
     char                  value[] = "some value of a field";
     strata_str_t          s;
     const field_row_t    *r;
@@ -798,6 +793,18 @@ test_fields(void)
     make_plain(&rec);
     add(&rec, STRATA_RECORD_ETAG, "ETag", "\"b\"");
     is(strata_record_size(&rec), 0, "one ETag");
+
+    make_full(&rec);
+    add(&rec, STRATA_RECORD_PLAIN, "X-A", "a");
+    is(strata_record_size(&rec), 0, "none behind the hidden ones");
+
+    make_full(&rec);
+
+    for (i = 0, kinds = 0; i < rec.fields_n; i++) {
+        kinds |= 1u << rec.fields[i].kind;
+    }
+
+    is(kinds, (1u << STRATA_RECORD_FIELD_KINDS) - 1, "the full has each kind");
 
     make_plain(&rec);
     rec.fields_n = 0;
@@ -999,11 +1006,6 @@ test_refused(void)
     make_rule(&rec);
     refused(rec.body = str("a"), BODY, "a rule with a body");
 
-    make_tombstone(&rec);
-    refused(rec.rule = str("a"), RULE, "a tombstone with a rule");
-    make_tombstone(&rec);
-    refused(memcpy(rec.id, zero, sizeof(zero)), META, "a tombstone without id");
-
     make_plain(&rec);
     refused(rec.rule = str("a"), RULE, "an entry with a rule");
     make_plain(&rec);
@@ -1067,8 +1069,8 @@ section(uint8_t *p, unsigned type, const char *text, size_t len)
 
 
 /*
- * A tombstone, as it has nothing behind its sections: reads them, and sees how
- * they end.
+ * A rule, as it has nothing behind its sections: reads them, and sees how they
+ * end.
  */
 static int
 with_sections(const uint8_t *sections, size_t len, strata_record_t *got)
@@ -1079,7 +1081,9 @@ with_sections(const uint8_t *sections, size_t len, strata_record_t *got)
 
     static strata_record_t  rec;
 
-    make_tombstone(&rec);
+    make_rule(&rec);
+    rec.namespace.len = 0;
+    rec.has_position = false;
     want = want_of(&rec);
     n = encode(&rec).len - STRATA_RECORD_CRC_SIZE;
 

@@ -60,7 +60,6 @@ same_record(const strata_record_t *a, const strata_record_t *b)
     size_t  i;
 
     if (a->kind != b->kind || !same_slice(a->key, b->key)
-        || memcmp(a->id, b->id, sizeof(a->id)) != 0
         || a->rule_id != b->rule_id || !same_slice(a->rule, b->rule)
         || !same_slice(a->variant, b->variant)
         || !same_slice(a->namespace, b->namespace) || a->tags_n != b->tags_n
@@ -240,11 +239,8 @@ plain_record(const strata_record_t *r, strata_str_t in,
                && same_slice(r->variant, want->variant) && plain_entry(r);
 
     case STRATA_RECORD_RULE:
-        return want->variant.len == 0 && r->rule.len && r->rule_id
-               && plain_value(r->rule) && r->body.len == 0;
-
-    case STRATA_RECORD_TOMBSTONE:
-        return want->variant.len == 0 && r->rule.len == 0 && r->body.len == 0;
+        return want->variant.len == 0 && r->variant.len == 0 && r->rule.len
+               && r->rule_id && plain_value(r->rule) && r->body.len == 0;
 
     default:
         return false;
