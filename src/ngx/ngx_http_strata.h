@@ -45,6 +45,7 @@ typedef struct ngx_http_strata_fetch_s   ngx_http_strata_fetch_t;
 typedef struct ngx_http_strata_flight_s  ngx_http_strata_flight_t;
 typedef struct ngx_http_strata_pipe_s    ngx_http_strata_pipe_t;
 typedef struct ngx_http_strata_body_s    ngx_http_strata_body_t;
+typedef struct ngx_http_strata_search_s  ngx_http_strata_search_t;
 
 
 /*
@@ -112,6 +113,7 @@ struct ngx_http_strata_ctx_s {
     uint64_t                     scope;     /* see ngx_http_strata_key.c */
     strata_str_t                 args;      /* of the query, what is keyed */
     ngx_http_strata_body_t      *body;      /* what is keyed; NULL: nothing */
+    ngx_http_strata_search_t    *search;    /* No-Vary-Search; NULL: not yet */
     strata_str_t                 rule;      /* Vary rule under primary */
     uint64_t                     rule_id;
     int64_t                      purged_at; /* of the rule: stale up to here */
@@ -361,7 +363,9 @@ struct ngx_http_strata_fetch_s {
     ngx_event_t                  event;     /* start, resume, close */
     ngx_queue_t                  queue;     /* of all fetches of this worker */
     ngx_msec_t                   started_at;
-    uint32_t                     purges;    /* of the key, when it started */
+    strata_digest_t              guard;     /* what a purge of it marks */
+    uint32_t                     purges;    /* of the guard, when it started */
+    ngx_http_strata_search_t    *search;    /* NULL: no No-Vary-Search */
     uint16_t                     status;    /* of the origin; 0: none yet */
 
     unsigned                     holding_stale:1;

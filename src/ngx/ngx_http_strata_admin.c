@@ -14,6 +14,8 @@
 
 static ngx_int_t ngx_http_strata_purge(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, ngx_uint_t mode);
+static int ngx_http_strata_purge_url(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, ngx_uint_t mode);
 static int ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
     const strata_key_t *primary, ngx_uint_t mode);
 static ngx_int_t ngx_http_strata_purge_mode(ngx_http_request_t *r,
@@ -155,17 +157,14 @@ static ngx_int_t
 ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ngx_uint_t mode)
 {
-    int              rc, bodies;
+    int              rc;
     size_t           size;
     ngx_buf_t       *b;
     ngx_chain_t      out;
 
-    rc = ngx_http_strata_purge_key(ctx->zone, &ctx->primary, mode);
+    rc = ngx_http_strata_purge_url(r, ctx, mode);
 
-    bodies = ctx->conf->body.on ? ngx_http_strata_body_purge(ctx)
-                                : STRATA_DECLINED;
-
-    if (rc == STRATA_BUSY || bodies == STRATA_BUSY) {
+    if (rc == STRATA_BUSY) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
@@ -174,8 +173,6 @@ ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     if (rc == STRATA_OK && mode == NGX_HTTP_STRATA_PURGE_REVALIDATE) {
         ngx_http_strata_purge_refresh(r, ctx);
     }
-
-    rc = (bodies == STRATA_OK) ? bodies : rc;
 
     size = sizeof("{\"purged\":1,\"mode\":\"revalidate\"}") + 2;
 
@@ -197,6 +194,46 @@ ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ngx_http_finalize_request(r, rc);
 
     return NGX_DONE;
+}
+
+
+/*
+ * All that is stored of the request's URL: under its key, for bodies sent to
+ * it, and what No-Vary-Search lets it reach.  As below.
+ */
+
+static int
+ngx_http_strata_purge_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+    ngx_uint_t mode)
+{
+    int           rc[3];
+    ngx_uint_t    i;
+    strata_key_t  form;
+
+    rc[1] = STRATA_DECLINED;
+    rc[2] = STRATA_DECLINED;
+
+    if (ctx->conf->no_vary_search
+        && ngx_http_strata_search_purge(r, ctx, &form) == NGX_OK)
+    {
+        rc[1] = ngx_http_strata_purge_key(ctx->zone, &form, mode);
+    }
+
+    if (ctx->conf->body.on) {
+        rc[2] = ngx_http_strata_body_purge(ctx);
+    }
+
+    rc[0] = ngx_http_strata_purge_key(ctx->zone, &ctx->primary, mode);
+
+    for (i = 1; i < 3; i++) {
+        if (rc[i] == STRATA_BUSY
+            || (rc[i] == STRATA_OK && rc[0] == STRATA_DECLINED))
+        {
+            rc[0] = rc[i];
+        }
+    }
+
+    return rc[0];
 }
 
 
@@ -246,11 +283,8 @@ ngx_http_strata_invalidate_written(ngx_http_request_t *r,
     ngx_table_elt_t         *h;
     ngx_http_strata_list_t   fields;
 
-    if (ngx_http_strata_purge_key(ctx->zone, &ctx->primary,
-                                  NGX_HTTP_STRATA_PURGE_DELETE)
-        == STRATA_BUSY
-        || (ctx->conf->body.on
-            && ngx_http_strata_body_purge(ctx) == STRATA_BUSY))
+    if (ngx_http_strata_purge_url(r, ctx, NGX_HTTP_STRATA_PURGE_DELETE)
+        == STRATA_BUSY)
     {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "strata: zone \"%V\" was busy, this URL was not "

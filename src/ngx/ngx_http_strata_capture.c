@@ -18,6 +18,7 @@
  */
 
 #include "ngx_http_strata_head.h"
+#include "ngx_http_strata_key.h"
 
 
 static ngx_uint_t ngx_http_strata_capture_error(ngx_http_strata_fetch_t *f,
@@ -98,6 +99,12 @@ ngx_http_strata_capture_header(ngx_http_request_t *r,
 
     if (reason == STRATA_REASON_NONE && !f->shared_error) {
         ngx_http_strata_capture_alone(f);
+    }
+
+    if (reason == STRATA_REASON_NONE && f->search
+        && ngx_http_strata_search_capture(f, &o) != NGX_OK)
+    {
+        reason = STRATA_REASON_KEY;
     }
 
     if (reason == STRATA_REASON_NONE) {

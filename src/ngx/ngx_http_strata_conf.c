@@ -82,6 +82,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->cookies = NGX_CONF_UNSET_PTR;
     conf->namespace = NGX_CONF_UNSET_PTR;
     conf->body.on = NGX_CONF_UNSET_UINT;
+    conf->no_vary_search = NGX_CONF_UNSET;
     conf->languages = NGX_CONF_UNSET_PTR;
     conf->vary = NGX_CONF_UNSET;
     conf->controls = NGX_CONF_UNSET_PTR;
@@ -256,6 +257,8 @@ ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *prev,
     ngx_conf_merge_ptr_value(conf->headers, prev->headers, NULL);
     ngx_conf_merge_ptr_value(conf->cookies, prev->cookies, NULL);
     ngx_conf_merge_ptr_value(conf->namespace, prev->namespace, NULL);
+
+    ngx_conf_merge_value(conf->no_vary_search, prev->no_vary_search, 0);
 
     if (conf->body.on == NGX_CONF_UNSET_UINT) {
         conf->body = prev->body;

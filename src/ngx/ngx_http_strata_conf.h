@@ -129,6 +129,7 @@ typedef struct {
     ngx_array_t               *cookies;     /* of ngx_str_t */
     ngx_http_strata_text_t    *namespace;
     ngx_http_strata_body_conf_t  body;
+    ngx_flag_t                 no_vary_search;
     ngx_uint_t                 in_strata_key; /* credentials it has */
     ngx_array_t               *key_fields;  /* $http_... in strata_key */
     ngx_array_t               *key_cookies; /* names of cookies it has */

@@ -80,7 +80,7 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         goto done;
     }
 
-    strata_fill_guard(&f->fill, &f->primary.digest, f->purges);
+    strata_fill_guard(&f->fill, &f->guard, f->purges);
 
     ngx_memzero(&cursor, sizeof(strata_cursor_t));
 
@@ -188,7 +188,7 @@ ngx_http_strata_capture_store(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         return NGX_OK;
     }
 
-    strata_fill_guard(&f->fill, &f->primary.digest, f->purges);
+    strata_fill_guard(&f->fill, &f->guard, f->purges);
 
     return ngx_http_strata_capture_publish(f);
 }
@@ -319,7 +319,7 @@ ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f, strata_str_t rule)
 
     return ngx_http_strata_rule_store(f->zone, &f->primary, rule,
                                       STRATA_VARIANTS_BYTES,
-                                      &f->primary.digest, f->purges,
+                                      &f->guard, f->purges,
                                       &f->rule_id);
 }
 

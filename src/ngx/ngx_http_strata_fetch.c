@@ -19,7 +19,7 @@
  * upstream's event pipe writes only to a request that is.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_key.h"
 
 
 static ngx_int_t ngx_http_strata_fetch_keys(ngx_http_strata_fetch_t *f,
@@ -81,7 +81,8 @@ ngx_http_strata_fetch_start(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     f->event.data = f;
     f->event.log = c->log;
 
-    f->purges = strata_purge_seen(f->zone->store, &ctx->primary.digest);
+    f->guard = *ngx_http_strata_search_guard(r, ctx);
+    f->purges = strata_purge_seen(f->zone->store, &f->guard);
     f->flight = fl;
 
     if (fl) {
@@ -100,6 +101,7 @@ ngx_http_strata_fetch_start(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ngx_http_strata_count(f->zone, fetching);
 
     if (ngx_http_strata_fetch_keys(f, ctx) != NGX_OK
+        || ngx_http_strata_search_detach(f, ctx) != NGX_OK
         || ngx_http_strata_detach_request(r, host, ctx) != NGX_OK
         || ngx_http_strata_fetch_stale(f, ctx, leader) != NGX_OK
         || ngx_http_strata_fetch_clone(f) != NGX_OK)

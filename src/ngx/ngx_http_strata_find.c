@@ -116,10 +116,21 @@ ngx_http_strata_find_entry(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
     int  rc;
 
+    if (ctx->search) {
+        ctx->primary = ctx->search->url;
+    }
+
     ctx->key = ctx->primary;
     ctx->rule.len = 0;
 
     rc = strata_store_lookup(ctx->zone->store, &ctx->primary, &ctx->hold);
+
+    if (rc == STRATA_DECLINED && ctx->conf->no_vary_search
+        && ngx_http_strata_search_find(r, ctx) == NGX_OK)
+    {
+        ctx->key = ctx->primary;
+        rc = strata_store_lookup(ctx->zone->store, &ctx->primary, &ctx->hold);
+    }
 
     if (rc == STRATA_DECLINED) {
         ctx->fwd = STRATA_FWD_URI_MISS;
@@ -205,7 +216,7 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         && ngx_http_strata_head_before(r->pool, &ctx->hold,
                                        ctx->purged_at,
                                        strata_purge_seen(ctx->zone->store,
-                                                   &ctx->primary.digest)))
+                                         ngx_http_strata_search_guard(r, ctx))))
     {
         /* a soft purge of the URL is kept with the rule, for all variants */
 

@@ -18,26 +18,13 @@
 #include "../rfc/strata_hdr.h"
 
 
-typedef struct {
-    size_t      len;               /* 0: nothing kept */
-    size_t      host_len;
-    size_t      header_len;
-    ngx_uint_t  tls;
-    u_char      host[256];
-    u_char      header[272];       /* and a port */
-    u_char      text[272];
-} ngx_http_strata_authority_t;
-
-
-static ngx_int_t ngx_http_strata_authority_set(ngx_http_strata_authority_t *a,
-    strata_str_t host, strata_str_t header, ngx_uint_t tls);
 static ngx_int_t ngx_http_strata_key_request(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
 static ngx_int_t ngx_http_strata_key_default(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
+static ngx_int_t ngx_http_strata_key_rest(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, strata_key_builder_t *b);
 static strata_str_t ngx_http_strata_key_scheme(ngx_http_request_t *r);
-static ngx_int_t ngx_http_strata_key_authority(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_key_path(ngx_http_request_t *r,
     strata_str_t *path);
 static ngx_int_t ngx_http_strata_key_query(ngx_http_request_t *r,
@@ -48,8 +35,6 @@ static ngx_int_t ngx_http_strata_key_value(ngx_http_request_t *r,
 
 static u_char  ngx_http_strata_key_buf[STRATA_KEY_MAX];
 static u_char  ngx_http_strata_variant_buf[STRATA_KEY_MAX];
-
-static ngx_http_strata_authority_t  ngx_http_strata_authority;
 
 static const strata_args_policy_t  ngx_http_strata_args_default = {
     .mode = STRATA_ARGS_ALL,
@@ -80,7 +65,7 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     if (conf->namespace != NULL
         && ngx_http_strata_key_namespace(r, conf, &b) != NGX_OK)
     {
-        return NGX_ERROR;
+        return NGX_DECLINED;
     }
 
     rc = ngx_http_strata_key_request(r, ctx, &b);
@@ -88,14 +73,8 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         return rc;
     }
 
-    if (conf->identity_value != NULL
-        && ngx_http_strata_key_value(r, conf->identity_value, &b) != NGX_OK)
-    {
+    if (ngx_http_strata_key_rest(r, conf, &b) != NGX_OK) {
         return NGX_DECLINED;
-    }
-
-    if (conf->headers || conf->cookies) {
-        ngx_http_strata_key_fields(r, conf, &b);
     }
 
     if (ctx->body) {
@@ -159,7 +138,9 @@ ngx_http_strata_key_request(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
         if (conf->key == NULL) {
             ctx->scope = ngx_http_strata_key_scope(r, conf, &r->uri);
-            return ngx_http_strata_key_default(r, ctx, b);
+            rc = ngx_http_strata_key_default(r, ctx, b);
+
+            return (rc == NGX_OK) ? ngx_http_strata_key_query(r, ctx, b) : rc;
         }
 
         value = conf->key->elts;
@@ -204,101 +185,99 @@ ngx_http_strata_key_default(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
     strata_key_part(b, part);
 
-    return ngx_http_strata_key_query(r, ctx, b);
+    return NGX_OK;
 }
 
 
-/*
- * The effective authority.  An absolute target's host wins over Host (RFC
- * 9112, 3.2.2); nginx has put it in headers_in.server, and a Host that names
- * another host then says nothing about the port either.  Most requests come
- * for the same host as the one before, so the last answer is kept.
- */
+/* After the URL: who asks, and what else of the request counts. */
 
 static ngx_int_t
-ngx_http_strata_key_authority(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+ngx_http_strata_key_rest(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, strata_key_builder_t *b)
 {
-    ngx_uint_t                    tls;
-    strata_str_t                  host, header;
-    ngx_http_strata_authority_t  *a;
-
-    host.data = r->headers_in.server.data;
-    host.len = r->headers_in.server.len;
-
-    if (host.len == 0) {
-        ctx->authority = host;
-        return NGX_OK;
-    }
-
-    header.data = NULL;
-    header.len = 0;
-
-    if (r->headers_in.host != NULL) {
-        header.data = r->headers_in.host->value.data;
-        header.len = r->headers_in.host->value.len;
-    }
-
-#if (NGX_HTTP_SSL)
-    tls = (r->connection->ssl != NULL);
-#else
-    tls = 0;
-#endif
-
-    a = &ngx_http_strata_authority;
-
-    if (a->len == 0 || tls != a->tls
-        || host.len != a->host_len || header.len != a->header_len
-        || ngx_memcmp(host.data, a->host, host.len) != 0
-        || ngx_memcmp(header.data, a->header, header.len) != 0)
+    if (conf->identity_value != NULL
+        && ngx_http_strata_key_value(r, conf->identity_value, b) != NGX_OK)
     {
-        if (ngx_http_strata_authority_set(a, host, header, tls) != NGX_OK) {
-            return NGX_DECLINED;
-        }
+        return NGX_ERROR;
     }
 
-    ctx->authority.data = a->text;
-    ctx->authority.len = a->len;
+    if (conf->headers || conf->cookies) {
+        ngx_http_strata_key_fields(r, conf, b);
+    }
 
     return NGX_OK;
 }
 
 
-static ngx_int_t
-ngx_http_strata_authority_set(ngx_http_strata_authority_t *a,
-    strata_str_t host, strata_str_t header, ngx_uint_t tls)
+/*
+ * The default key of the URL without its query, in the request's pool.  What
+ * was found out for the key of the whole URL stays as it is.
+ */
+
+ngx_int_t
+ngx_http_strata_key_path_only(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, strata_key_t *key)
 {
-    strata_str_t  port;
+    ngx_int_t             rc;
+    strata_str_t          authority, none;
+    strata_key_builder_t  b;
 
-    a->len = 0;
+    static u_char  buf[STRATA_KEY_MAX];
 
-    if (host.len > sizeof(a->host) || header.len > sizeof(a->header)) {
-        return NGX_DECLINED;
-    }
+    authority = ctx->authority;
+    none.data = NULL;
+    none.len = 0;
 
-    port = header;
+    strata_key_start(&b, buf, STRATA_KEY_MAX);
 
-    if (header.len < host.len
-        || ngx_strncasecmp((u_char *) header.data, (u_char *) host.data,
-                           host.len)
-           != 0)
+    if (ctx->conf->namespace != NULL
+        && ngx_http_strata_key_namespace(r, ctx->conf, &b) != NGX_OK)
     {
-        port.len = 0;
+        return NGX_ERROR;
     }
 
-    a->len = strata_key_authority(host, port, tls, a->text, sizeof(a->text));
+    rc = ngx_http_strata_key_default(r, ctx, &b);
 
-    if (a->len == 0) {
+    ctx->authority = authority;
+
+    if (rc != NGX_OK
+        || ngx_http_strata_key_rest(r, ctx->conf, &b) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    strata_key_named(&b, STRATA_KEY_SEARCH, none, NULL);
+
+    if (b.overflow) {
         return NGX_DECLINED;
     }
 
-    a->tls = tls;
-    a->host_len = host.len;
-    a->header_len = header.len;
-    ngx_memcpy(a->host, host.data, host.len);
+    key->text.data = buf;
+    key->text.len = b.pos - buf;
+    key->digest = strata_hash(strata_store_seed(ctx->zone->store), buf,
+                              key->text.len);
+    key->digest.lo ^= ctx->scope;
 
-    if (header.len) {
-        ngx_memcpy(a->header, header.data, header.len);
+    return ngx_http_strata_key_copy(r->pool, key, key);
+}
+
+
+ngx_int_t
+ngx_http_strata_key_copy(ngx_pool_t *pool, const strata_key_t *from,
+    strata_key_t *to)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(pool, from->text.len);
+    if (p == NULL) {
+        return NGX_ERROR;
     }
+
+    ngx_memcpy(p, from->text.data, from->text.len);
+
+    to->digest = from->digest;
+    to->text.len = from->text.len;
+    to->text.data = p;
 
     return NGX_OK;
 }
@@ -487,14 +466,9 @@ ngx_http_strata_key_of_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     strata_key_part(&b, strata_key_args(args, policy,
                                         ngx_http_strata_variant_buf));
 
-    if (ctx->conf->identity_value != NULL
-        && ngx_http_strata_key_value(r, ctx->conf->identity_value, &b)
-           != NGX_OK)
-    {
+    if (ngx_http_strata_key_rest(r, ctx->conf, &b) != NGX_OK) {
         return NGX_ERROR;
     }
-
-    ngx_http_strata_key_fields(r, ctx->conf, &b);
 
     if (b.overflow) {
         return NGX_DECLINED;
@@ -544,42 +518,29 @@ ngx_http_strata_key_scheme(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_strata_key_keep(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
-    u_char      *p;
-    ngx_uint_t   same;
+    ngx_uint_t  same;
 
-    if (ctx->authority.data == ngx_http_strata_authority.text) {
-        p = ngx_pnalloc(r->pool, ctx->authority.len);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memcpy(p, ctx->authority.data, ctx->authority.len);
-        ctx->authority.data = p;
+    if (ngx_http_strata_key_authority_keep(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     same = (ctx->key.text.data == ctx->primary.text.data);
 
-    if (ctx->primary.text.data == ngx_http_strata_key_buf) {
-        p = ngx_pnalloc(r->pool, ctx->primary.text.len);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memcpy(p, ctx->primary.text.data, ctx->primary.text.len);
-        ctx->primary.text.data = p;
+    if (ctx->primary.text.data == ngx_http_strata_key_buf
+        && ngx_http_strata_key_copy(r->pool, &ctx->primary, &ctx->primary)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     if (same) {
         ctx->key = ctx->primary;
 
-    } else if (ctx->key.text.data == ngx_http_strata_variant_buf) {
-        p = ngx_pnalloc(r->pool, ctx->key.text.len);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memcpy(p, ctx->key.text.data, ctx->key.text.len);
-        ctx->key.text.data = p;
+    } else if (ctx->key.text.data == ngx_http_strata_variant_buf
+               && ngx_http_strata_key_copy(r->pool, &ctx->key, &ctx->key)
+                  != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     return NGX_OK;

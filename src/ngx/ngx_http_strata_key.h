@@ -27,9 +27,20 @@ ngx_int_t ngx_http_strata_key_variant(ngx_http_request_t *r,
     const strata_seed_t *seed, strata_key_t *key);
 ngx_int_t ngx_http_strata_key_of_url(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_str_t url, strata_key_t *key);
+ngx_int_t ngx_http_strata_key_path_only(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, strata_key_t *key);
+ngx_int_t ngx_http_strata_key_copy(ngx_pool_t *pool, const strata_key_t *from,
+    strata_key_t *to);
 ngx_int_t ngx_http_strata_key_keep(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 strata_str_t ngx_http_strata_key_text(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+
+/* ngx_http_strata_key_host.c */
+
+ngx_int_t ngx_http_strata_key_authority(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+ngx_int_t ngx_http_strata_key_authority_keep(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 
 /* ngx_http_strata_key_scope.c */
@@ -95,6 +106,26 @@ ngx_int_t ngx_http_strata_body_key(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
 int ngx_http_strata_body_purge(ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_body_detach(ngx_http_request_t *host,
+    ngx_http_strata_ctx_t *ctx);
+
+/* ngx_http_strata_search.c: No-Vary-Search */
+
+struct ngx_http_strata_search_s {
+    strata_key_t  url;
+    strata_key_t  path;
+};
+
+ngx_http_strata_search_t *ngx_http_strata_search_open(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+const strata_digest_t *ngx_http_strata_search_guard(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+ngx_int_t ngx_http_strata_search_find(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+ngx_int_t ngx_http_strata_search_capture(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o);
+ngx_int_t ngx_http_strata_search_purge(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, strata_key_t *form);
+ngx_int_t ngx_http_strata_search_detach(ngx_http_strata_fetch_t *f,
     ngx_http_strata_ctx_t *ctx);
 
 /* ngx_http_strata_rule.c */

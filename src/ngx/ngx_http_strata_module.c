@@ -219,6 +219,9 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_no_cache", NGX_CONF_1MORE,
                         ngx_http_strata_set_predicates, no_cache, NULL),
 
+    ngx_http_strata_loc("strata_no_vary_search", NGX_CONF_FLAG,
+                        ngx_conf_set_flag_slot, no_vary_search, NULL),
+
     ngx_http_strata_loc("strata_pass_header", NGX_CONF_1MORE,
                         ngx_http_strata_set_names, pass_header, NULL),
 

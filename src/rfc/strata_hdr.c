@@ -32,11 +32,12 @@ strata_hdr_304(strata_str_t name)
 {
     /*
      * RFC 9111, 3.2: what says how the stored bytes are to be read stays.
-     * Vary, because the entry lies under the old one; Set-Cookie, because it
-     * would be given to others.
+     * Vary and No-Vary-Search, because the entry lies under the old ones;
+     * Set-Cookie, because it would be given to others.
      */
     static const strata_str_t  names[] = {
         strata_string("vary"),
+        strata_string("no-vary-search"),
         strata_string("set-cookie"),
         strata_string("content-type"),
         strata_string("content-range"),

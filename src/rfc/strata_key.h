@@ -39,6 +39,7 @@
 #define STRATA_KEY_NAMESPACE 'n'   /* the first part: the name alone */
 #define STRATA_KEY_HEADER    'h'   /* a line of a field, name in lower case */
 #define STRATA_KEY_COOKIE    'c'
+#define STRATA_KEY_SEARCH    's'   /* form of a query; of a rule: empty */
 #define STRATA_KEY_METHOD    'm'   /* of a request with a body */
 #define STRATA_KEY_RULE      'i'   /* id of the rule the key depends on */
 #define STRATA_KEY_BODY      'b'   /* its form, and its SHA-256 in hex */

@@ -78,7 +78,8 @@ static const rule_row_t  rules[] = {
     { "params", "params=?0, params" },
     { "params=(\"a\" \"b\")", "params=( \"b\"  \"a\" \"%61\" )" },
     { "params=(\"a\");q=1", "x=(1 2), params=(\"a\";z), y" },
-    { "key-order, params, except=(\"x\")", "params, key-order, except=(\"x\")" },
+    { "key-order, params, except=(\"x\")",
+      "params, key-order, except=(\"x\")" },
     { "key-order, params", "key-order\nparams" },
 
     /* as in the draft, and what is no dictionary */
@@ -216,7 +217,8 @@ main(void)
 
     for (i = 0; i < rows(queries); i++) {
         rule_of(queries[i].field, buf, &rule);
-        ok(rule.len && form(rule, queries[i].a, a) && form(rule, queries[i].b, b)
+        ok(rule.len && form(rule, queries[i].a, a)
+           && form(rule, queries[i].b, b)
            && (strcmp(a, b) == 0) == queries[i].equivalent,
            "%s: %s and %s", queries[i].field, queries[i].a, queries[i].b);
     }
