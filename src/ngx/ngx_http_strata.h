@@ -123,6 +123,7 @@ struct ngx_http_strata_ctx_s {
     strata_meta_t                meta;      /* of hold */
     strata_meta_t                stale_meta;
     strata_want_t               *want;      /* its directives; NULL: none */
+    ngx_str_t                    namespace; /* of a hook; data NULL: none */
     ngx_array_t                 *own;       /* of strata_field_t; NULL: none */
 
     /* waiting */
@@ -169,6 +170,7 @@ struct ngx_http_strata_ctx_s {
     unsigned                     bypass:1;     /* strata_bypass was true */
     unsigned                     no_store:1;   /* of the request, if heeded */
     unsigned                     only_if_cached:1;
+    unsigned                     hook_pass:1;  /* a hook says so, or failed */
     unsigned                     invalidate:1; /* an unsafe method */
     unsigned                     body_came:1;  /* has been read */
     unsigned                     head_passed:1; /* a HEAD for the origin */

@@ -74,6 +74,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
 
     conf->shm_zone = NGX_CONF_UNSET_PTR;
     conf->key = NGX_CONF_UNSET_PTR;
+    conf->fetch_by_lua = NGX_CONF_UNSET_PTR;
     conf->key_by_lua = NGX_CONF_UNSET_PTR;
     conf->store_by_lua = NGX_CONF_UNSET_PTR;
     conf->purge_by_lua = NGX_CONF_UNSET_PTR;
@@ -250,6 +251,7 @@ ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *prev,
     }
 
     ngx_conf_merge_ptr_value(conf->key, prev->key, NULL);
+    ngx_conf_merge_ptr_value(conf->fetch_by_lua, prev->fetch_by_lua, NULL);
     ngx_conf_merge_ptr_value(conf->key_by_lua, prev->key_by_lua, NULL);
     ngx_conf_merge_ptr_value(conf->store_by_lua, prev->store_by_lua, NULL);
     ngx_conf_merge_ptr_value(conf->purge_by_lua, prev->purge_by_lua, NULL);

@@ -135,6 +135,7 @@ typedef struct {
     ngx_array_t               *key_cookies; /* names of cookies it has */
     ngx_uint_t                 in_key;      /* with strata_key_headers */
     uint64_t                   scope;       /* of the server block */
+    ngx_http_strata_script_t  *fetch_by_lua;
     ngx_http_strata_script_t  *key_by_lua;
     ngx_http_strata_script_t  *store_by_lua;
     ngx_http_strata_script_t  *purge_by_lua;

@@ -62,8 +62,8 @@ ngx_http_strata_key_build(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ctx->args.data = r->args.data;
     ctx->args.len = r->args.len;
 
-    if (conf->namespace != NULL
-        && ngx_http_strata_key_namespace(r, conf, &b) != NGX_OK)
+    if ((conf->namespace != NULL || ctx->namespace.data != NULL)
+        && ngx_http_strata_key_namespace(r, ctx, &b) != NGX_OK)
     {
         return NGX_DECLINED;
     }
@@ -230,8 +230,8 @@ ngx_http_strata_key_path_only(ngx_http_request_t *r,
 
     strata_key_start(&b, buf, STRATA_KEY_MAX);
 
-    if (ctx->conf->namespace != NULL
-        && ngx_http_strata_key_namespace(r, ctx->conf, &b) != NGX_OK)
+    if ((ctx->conf->namespace != NULL || ctx->namespace.data != NULL)
+        && ngx_http_strata_key_namespace(r, ctx, &b) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -454,8 +454,8 @@ ngx_http_strata_key_of_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
     strata_key_start(&b, buf, STRATA_KEY_MAX);
 
-    if (ctx->conf->namespace != NULL
-        && ngx_http_strata_key_namespace(r, ctx->conf, &b) != NGX_OK)
+    if ((ctx->conf->namespace != NULL || ctx->namespace.data != NULL)
+        && ngx_http_strata_key_namespace(r, ctx, &b) != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -51,7 +51,7 @@ uint64_t ngx_http_strata_key_scope(ngx_http_request_t *r,
 /* ngx_http_strata_key_part.c */
 
 ngx_int_t ngx_http_strata_key_namespace(ngx_http_request_t *r,
-    ngx_http_strata_loc_conf_t *conf, strata_key_builder_t *b);
+    ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
 void ngx_http_strata_key_fields(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf, strata_key_builder_t *b);
 ngx_uint_t ngx_http_strata_key_has(ngx_http_strata_loc_conf_t *conf,

@@ -25,12 +25,16 @@ static void ngx_http_strata_key_cookie(ngx_http_request_t *r,
 
 ngx_int_t
 ngx_http_strata_key_namespace(ngx_http_request_t *r,
-    ngx_http_strata_loc_conf_t *conf, strata_key_builder_t *b)
+    ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b)
 {
     ngx_str_t     s;
     strata_str_t  name;
 
-    if (ngx_http_strata_text_value(r, conf->namespace, &s) != NGX_OK) {
+    s = ctx->namespace;
+
+    if (s.data == NULL
+        && ngx_http_strata_text_value(r, ctx->conf->namespace, &s) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

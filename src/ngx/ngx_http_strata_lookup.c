@@ -12,6 +12,7 @@
  */
 
 #include "ngx_http_strata_key.h"
+#include "ngx_http_strata_lua.h"
 #include "ngx_http_strata_list.h"
 
 
@@ -65,6 +66,13 @@ ngx_http_strata_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (conf->fetch_by_lua != NULL
+        && ngx_http_strata_lua_before(r, conf->fetch_by_lua, ctx) != NGX_OK)
+    {
+        ngx_http_strata_count(ctx->zone, lua_errors);
+        ctx->hook_pass = 1;
+    }
+
     if (r->method == NGX_HTTP_UNKNOWN
         && r->method_name.len == sizeof("PURGE") - 1
         && ngx_strncmp(r->method_name.data, "PURGE", sizeof("PURGE") - 1) == 0)
@@ -72,7 +80,7 @@ ngx_http_strata_handler(ngx_http_request_t *r)
         return ngx_http_strata_purge_handler(r, ctx);
     }
 
-    if (conf->request_control
+    if (conf->request_control && ctx->want == NULL
         && ngx_http_strata_field_want(r, ctx) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -121,6 +129,10 @@ ngx_http_strata_decide(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         /* nothing of it is kept, nor of what is kept used for it */
 
         reason = STRATA_REASON_REQUEST;
+    }
+
+    if (reason == STRATA_REASON_NONE && ctx->hook_pass) {
+        reason = STRATA_REASON_HOOK;
     }
 
     if (reason != STRATA_REASON_NONE) {

@@ -164,6 +164,12 @@ int ngx_http_strata_lua_natives(lua_State *L);
  */
 int ngx_http_strata_lua_freeze(lua_State *L);
 
+/*
+ * Leaves a userdata without content, in place of its __index, which is on top
+ * of the stack.  newindex NULL: it is read-only.
+ */
+void ngx_http_strata_lua_object(lua_State *L, lua_CFunction newindex);
+
 
 /* ngx_http_strata_lua_req.c: leaves "req" on top of the stack. */
 void ngx_http_strata_lua_req_create(lua_State *L);
@@ -188,6 +194,9 @@ typedef struct {
 /* Leaves "res" on top of the stack. */
 void ngx_http_strata_lua_res_create(lua_State *L);
 
+/* ngx_http_strata_lua_fetch.c: leaves "fetch" on top of the stack. */
+void ngx_http_strata_lua_fetch_create(lua_State *L);
+
 /* ngx_http_strata_lua_memo.c */
 void ngx_http_strata_memo_start(void);
 void ngx_http_strata_memo_read(ngx_http_strata_read_e what, const char *name,
@@ -204,6 +213,10 @@ void ngx_http_strata_lua_impure(void);
 ngx_int_t ngx_http_strata_lua_key(ngx_http_request_t *r,
     ngx_http_strata_script_t *script, strata_key_builder_t *b);
 
+
+/* Before the look-up.  NGX_OK: ctx is as the script wants it.  NGX_ERROR. */
+ngx_int_t ngx_http_strata_lua_before(ngx_http_request_t *r,
+    ngx_http_strata_script_t *script, ngx_http_strata_ctx_t *ctx);
 
 /* NGX_OK: res has its answer.  NGX_ERROR: it failed. */
 ngx_int_t ngx_http_strata_lua_store(ngx_http_request_t *r,

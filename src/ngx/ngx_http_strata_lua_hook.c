@@ -172,6 +172,20 @@ ngx_http_strata_lua_part(lua_State *L, strata_key_builder_t *b)
 
 
 ngx_int_t
+ngx_http_strata_lua_before(ngx_http_request_t *r,
+    ngx_http_strata_script_t *script, ngx_http_strata_ctx_t *ctx)
+{
+    if (ngx_http_strata_vm_call(script, r, ctx, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_strata_vm_leave(script);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_http_strata_lua_store(ngx_http_request_t *r,
     ngx_http_strata_script_t *script, uint16_t status,
     ngx_http_strata_lua_res_t *res)

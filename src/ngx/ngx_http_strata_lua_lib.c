@@ -510,7 +510,24 @@ ngx_http_strata_lib_few(lua_State *L)
 static int
 ngx_http_strata_lib_read_only(lua_State *L)
 {
-    return luaL_error(L, "attempt to change a read-only table");
+    return luaL_error(L, "attempt to change what is read-only");
+}
+
+
+void
+ngx_http_strata_lua_object(lua_State *L, lua_CFunction newindex)
+{
+    (void) lua_newuserdata(L, 1);
+    lua_insert(L, -2);
+
+    lua_createtable(L, 0, 3);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, newindex ? newindex : ngx_http_strata_lib_read_only);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_setmetatable(L, -2);
 }
 
 
@@ -518,19 +535,7 @@ int
 ngx_http_strata_lua_freeze(lua_State *L)
 {
     luaL_checktype(L, -1, LUA_TTABLE);
-
-    (void) lua_newuserdata(L, 1);
-
-    lua_createtable(L, 0, 3);
-    lua_pushvalue(L, -3);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, ngx_http_strata_lib_read_only);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, -2);
-
-    lua_remove(L, -2);
+    ngx_http_strata_lua_object(L, NULL);
 
     return 1;
 }

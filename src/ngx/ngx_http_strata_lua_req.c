@@ -14,7 +14,6 @@
 
 
 static int ngx_http_strata_lua_req_args(lua_State *L);
-static void ngx_http_strata_lua_req_object(lua_State *L, lua_CFunction index);
 
 
 static ngx_http_request_t *
@@ -382,37 +381,20 @@ ngx_http_strata_lua_req_args(lua_State *L)
 }
 
 
-/* A userdata that is only its __index, which is on top of the stack. */
-
-static void
-ngx_http_strata_lua_req_object(lua_State *L, lua_CFunction index)
-{
-    if (index) {
-        lua_pushcfunction(L, index);
-    }
-
-    (void) lua_newuserdata(L, 1);
-    lua_insert(L, -2);
-
-    lua_createtable(L, 0, 2);
-    lua_insert(L, -2);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, -2);
-}
-
-
 /* Leaves req on top of the stack. */
 
 void
 ngx_http_strata_lua_req_create(lua_State *L)
 {
-    ngx_http_strata_lua_req_object(L, ngx_http_strata_lua_header_index);
-    ngx_http_strata_lua_req_object(L, ngx_http_strata_lua_cookie_index);
-    ngx_http_strata_lua_req_object(L, ngx_http_strata_lua_var_index);
+    lua_pushcfunction(L, ngx_http_strata_lua_header_index);
+    ngx_http_strata_lua_object(L, NULL);
+
+    lua_pushcfunction(L, ngx_http_strata_lua_cookie_index);
+    ngx_http_strata_lua_object(L, NULL);
+
+    lua_pushcfunction(L, ngx_http_strata_lua_var_index);
+    ngx_http_strata_lua_object(L, NULL);
 
     lua_pushcclosure(L, ngx_http_strata_lua_req_index, 3);
-
-    ngx_http_strata_lua_req_object(L, NULL);
+    ngx_http_strata_lua_object(L, NULL);
 }

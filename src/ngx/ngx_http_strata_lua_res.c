@@ -373,32 +373,9 @@ ngx_http_strata_lua_res_set_header(lua_State *L)
 void
 ngx_http_strata_lua_res_create(lua_State *L)
 {
-    /* res.headers */
-
-    (void) lua_newuserdata(L, 1);
-
-    lua_createtable(L, 0, 3);
     lua_pushcfunction(L, ngx_http_strata_lua_res_header);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, ngx_http_strata_lua_res_set_header);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, -2);
+    ngx_http_strata_lua_object(L, ngx_http_strata_lua_res_set_header);
 
-    /* res */
-
-    (void) lua_newuserdata(L, 1);
-
-    lua_createtable(L, 0, 3);
-    lua_pushvalue(L, -3);
     lua_pushcclosure(L, ngx_http_strata_lua_res_index, 1);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, ngx_http_strata_lua_res_newindex);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, -2);
-
-    lua_remove(L, -2);
+    ngx_http_strata_lua_object(L, ngx_http_strata_lua_res_newindex);
 }

@@ -161,6 +161,9 @@ ngx_http_strata_vm_setup(lua_State *L)
     ngx_http_strata_lua_res_create(L);
     lua_setfield(L, -2, "res");
 
+    ngx_http_strata_lua_fetch_create(L);
+    lua_setfield(L, -2, "fetch");
+
     vm->sandbox = luaL_ref(L, LUA_REGISTRYINDEX);
 
     return 0;

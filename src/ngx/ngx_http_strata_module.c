@@ -138,6 +138,11 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_drop_headers", NGX_CONF_1MORE,
                         ngx_http_strata_set_drop_headers, drop, NULL),
 
+    ngx_http_strata_block("strata_fetch_by_lua_block", fetch_by_lua),
+
+    ngx_http_strata_loc("strata_fetch_by_lua_file", NGX_CONF_TAKE1,
+                        ngx_http_strata_lua_file, fetch_by_lua, NULL),
+
     ngx_http_strata_loc("strata_grace", NGX_CONF_TAKE1,
                         ngx_http_strata_set_msec, grace, NULL),
 
