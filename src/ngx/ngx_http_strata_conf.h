@@ -103,7 +103,7 @@ typedef struct {
 
 
 /* strata_key_body */
-#define NGX_HTTP_STRATA_BODY_MAX  (1024 * 1024)
+#define NGX_HTTP_STRATA_BODY_MAX  (256 * 1024)
 
 typedef struct {
     ngx_uint_t                 on;

@@ -9,9 +9,8 @@
  *   position             lock; last of an event   the event undone: nobody
  *                                                 was answered
  *   floor, soft_floor    lock; they only rise     too much invalidated
- *   tags                 lock, see strata_tag.c   tables to repair
- *   patterns             lock; position to 0,     a free slot
- *                        what, text, position
+ *   tags, patterns       lock; see strata_tag.c,  tables to repair
+ *                        strata_pattern.c
  *   seq                  lock; odd: being         odd until healed: nobody can
  *                        changed                  tell, which is a miss
  *   base, incarnation    lock, in this order,     another incarnation than the
@@ -29,36 +28,13 @@
  */
 
 #include "strata_invlog.h"
+#include "strata_pattern.h"
 #include "strata_tag.h"
 
 #include <sched.h>
 
 
 #define STRATA_LOG_TRIES  (STRATA_LOCK_PAUSES + STRATA_LOCK_YIELDS)
-
-
-typedef struct {
-    uint64_t         since;
-    const uint64_t  *tags;
-    uint32_t         tag_n;
-    uint64_t         key;
-    strata_str_t     text;
-    bool             soft;         /* found so far */
-} strata_judge_t;
-
-
-static inline uint64_t
-strata_log_load(const _Atomic uint64_t *p)
-{
-    return atomic_load_explicit(p, memory_order_acquire);
-}
-
-
-static inline void
-strata_log_set(_Atomic uint64_t *p, uint64_t n)
-{
-    atomic_store_explicit(p, n, memory_order_release);
-}
 
 
 uint64_t
@@ -128,173 +104,6 @@ strata_invlog_end(strata_log_t *log)
 
     seq = atomic_load_explicit(&log->seq, memory_order_relaxed);
     atomic_store_explicit(&log->seq, (seq | 1) + 1, memory_order_release);
-}
-
-
-static void
-strata_invlog_raise(_Atomic uint64_t *floor, uint64_t position)
-{
-    strata_log_set(floor, strata_max(strata_log_load(floor), position));
-}
-
-
-/* patterns */
-
-static inline uint64_t
-strata_pattern_what(const strata_log_event_t *ev)
-{
-    return (uint64_t) ev->text.len << 16 | (uint64_t) ev->soft << 8
-           | (uint64_t) ev->kind;
-}
-
-
-/* Into the ring; the oldest, if it is full, raises its floor first. */
-static void
-strata_pattern_put_locked(strata_store_t *st, const strata_log_event_t *ev,
-    uint64_t position)
-{
-    size_t             i, n;
-    uint32_t           at;
-    uint64_t           was, words[STRATA_PATTERN_WORDS];
-    strata_log_t      *log;
-    strata_pattern_t  *p;
-
-    log = &st->zone->log;
-    at = atomic_load_explicit(&log->pattern_at, memory_order_relaxed);
-    p = &st->patterns[at];
-    was = strata_log_load(&p->position);
-
-    if (was) {
-        strata_invlog_raise((strata_log_load(&p->what) >> 8 & 1)
-                            ? &log->soft_floor : &log->floor, was);
-        strata_log_set(&log->forgotten, strata_log_load(&log->forgotten) + 1);
-    }
-
-    STRATA_FAULT("pattern_floor");
-    strata_log_set(&p->position, 0);
-    STRATA_FAULT("pattern_free");
-
-    memset(words, 0, sizeof(words));
-    memcpy(words, ev->text.data, ev->text.len);
-    n = (ev->text.len + 7) / 8;
-
-    for (i = 0; i < n; i++) {
-        strata_log_set(&p->text[i], words[i]);
-    }
-
-    strata_log_set(&p->space, ev->hash);
-    strata_log_set(&p->what, strata_pattern_what(ev));
-
-    STRATA_FAULT("pattern_text");
-    strata_log_set(&p->position, position);
-    STRATA_FAULT("pattern_put");
-
-    atomic_store_explicit(&log->pattern_at,
-                          (at + 1) & (st->zone->plan.pattern_n - 1),
-                          memory_order_release);
-    strata_log_set(&log->pattern_last, position);
-}
-
-
-/* The next one to be written stands after the latest. */
-static void
-strata_pattern_repair_locked(strata_store_t *st)
-{
-    uint32_t       i, at;
-    uint64_t       position, last;
-    strata_log_t  *log;
-
-    log = &st->zone->log;
-    at = 0;
-    last = 0;
-
-    for (i = 0; i < st->zone->plan.pattern_n; i++) {
-        position = strata_log_load(&st->patterns[i].position);
-
-        if (position > last) {
-            last = position;
-            at = (i + 1) & (st->zone->plan.pattern_n - 1);
-        }
-    }
-
-    atomic_store_explicit(&log->pattern_at, at, memory_order_release);
-    strata_invlog_raise(&log->pattern_last, last);
-}
-
-
-/* Does the pattern speak of this entry?  Called again if it changed. */
-static bool
-strata_pattern_hits(const strata_pattern_t *p, const strata_judge_t *j,
-    uint64_t what)
-{
-    bool          prefix;
-    size_t        i, len;
-    uint32_t      t;
-    uint64_t      space, words[STRATA_PATTERN_WORDS];
-    strata_str_t  text;
-
-    space = strata_log_load(&p->space);
-
-    for (t = 0; space && t < j->tag_n && j->tags[t] != space; t++) {
-        /* void */
-    }
-
-    len = strata_min(what >> 16, STRATA_GLOB_MAX);
-    prefix = (what & 0xff) == STRATA_LOG_PREFIX;
-
-    if ((space && t == j->tag_n) || (prefix && len > j->text.len)) {
-        return false;
-    }
-
-    for (i = 0; i < (len + 7) / 8; i++) {
-        words[i] = strata_log_load(&p->text[i]);
-    }
-
-    if (prefix) {
-        return len == 0 || memcmp(words, j->text.data, len) == 0;
-    }
-
-    text.data = (const uint8_t *) words;
-    text.len = len;
-
-    return strata_glob_match(text, j->text) != STRATA_DECLINED;
-}
-
-
-/* From the latest back to the first that was there when it was judged. */
-static int
-strata_pattern_judge(const strata_store_t *st, strata_judge_t *j)
-{
-    uint32_t                 i, n, at;
-    uint64_t                 what;
-    const strata_pattern_t  *p;
-
-    n = st->zone->plan.pattern_n;
-    at = atomic_load_explicit(&st->zone->log.pattern_at,
-                              memory_order_acquire);
-
-    for (i = 0; i < n; i++) {
-        at = (at - 1) & (n - 1);
-        p = &st->patterns[at];
-
-        if (strata_log_load(&p->position) <= j->since) {
-            break;
-        }
-
-        what = strata_log_load(&p->what);
-
-        if (((what >> 8 & 1) && j->soft) || !strata_pattern_hits(p, j, what)) {
-            continue;
-        }
-
-        if (!(what >> 8 & 1)) {
-            return STRATA_DECLINED;
-        }
-
-        j->soft = true;
-    }
-
-    return STRATA_OK;
 }
 
 
@@ -413,6 +222,10 @@ strata_invlog_ok(const strata_log_event_t *ev)
     case STRATA_LOG_TAG:
         return ev->hash != 0;
 
+    case STRATA_LOG_TAGS_ALL:
+        return ev->text.len && ev->text.len % sizeof(uint64_t) == 0
+               && ev->text.len <= STRATA_GLOB_MAX;
+
     case STRATA_LOG_PREFIX:
         return ev->text.len <= STRATA_GLOB_MAX;
 
@@ -425,6 +238,21 @@ strata_invlog_ok(const strata_log_event_t *ev)
 }
 
 
+static bool
+strata_invlog_all_ok(const strata_log_event_t *ev, uint32_t n)
+{
+    uint32_t  i;
+
+    for (i = 0; i < n && i < STRATA_LOG_EVENTS; i++) {
+        if (!strata_invlog_ok(&ev[i])) {
+            return false;
+        }
+    }
+
+    return n && i == n;
+}
+
+
 static void
 strata_invlog_event_locked(strata_store_t *st, const strata_log_event_t *ev,
     uint64_t position)
@@ -433,26 +261,42 @@ strata_invlog_event_locked(strata_store_t *st, const strata_log_event_t *ev,
 
     log = &st->zone->log;
 
-    if (ev->kind != STRATA_LOG_NOTHING) {
-        strata_invlog_begin(log);
+    switch (ev->kind) {
 
-        switch (ev->kind) {
+    case STRATA_LOG_NOTHING:
+        break;
 
-        case STRATA_LOG_TAG:
-            strata_tag_put_locked(st, ev->hash, position, ev->soft);
-            break;
+    case STRATA_LOG_TAG:
+        strata_tag_put_locked(st, ev->hash, position, ev->soft);
+        break;
 
-        case STRATA_LOG_ALL:
-            strata_invlog_raise(ev->soft ? &log->soft_floor : &log->floor,
-                                position);
-            break;
+    case STRATA_LOG_ALL:
+        strata_log_raise(ev->soft ? &log->soft_floor : &log->floor,
+                            position);
+        break;
 
-        default:
-            strata_pattern_put_locked(st, ev, position);
-        }
-
-        strata_invlog_end(log);
+    default:
+        strata_pattern_put_locked(st, ev, position);
     }
+}
+
+
+static void
+strata_invlog_events_locked(strata_store_t *st, const strata_log_event_t *ev,
+    uint32_t n, uint64_t position)
+{
+    uint32_t       i;
+    strata_log_t  *log;
+
+    log = &st->zone->log;
+
+    strata_invlog_begin(log);
+
+    for (i = 0; i < n; i++) {
+        strata_invlog_event_locked(st, &ev[i], position);
+    }
+
+    strata_invlog_end(log);
 
     STRATA_FAULT("log_position");
 
@@ -464,9 +308,9 @@ strata_invlog_event_locked(strata_store_t *st, const strata_log_event_t *ev,
 
 int
 strata_invlog_append(strata_store_t *st, const strata_log_event_t *ev,
-    uint64_t *position)
+    uint32_t n, uint64_t *position)
 {
-    if (!strata_invlog_ok(ev)) {
+    if (!strata_invlog_all_ok(ev, n)) {
         return STRATA_ERROR;
     }
 
@@ -475,7 +319,7 @@ strata_invlog_append(strata_store_t *st, const strata_log_event_t *ev,
     }
 
     *position = strata_log_load(&st->zone->log.position) + 1;
-    strata_invlog_event_locked(st, ev, *position);
+    strata_invlog_events_locked(st, ev, n, *position);
     strata_invlog_unlock(st);
 
     return STRATA_OK;
@@ -484,12 +328,12 @@ strata_invlog_append(strata_store_t *st, const strata_log_event_t *ev,
 
 int
 strata_invlog_apply(strata_store_t *st, const strata_log_event_t *ev,
-    uint64_t position)
+    uint32_t n, uint64_t position)
 {
     int       rc;
     uint64_t  last;
 
-    if (!strata_invlog_ok(ev)) {
+    if (!strata_invlog_all_ok(ev, n)) {
         return STRATA_ERROR;
     }
 
@@ -507,7 +351,7 @@ strata_invlog_apply(strata_store_t *st, const strata_log_event_t *ev,
         rc = STRATA_DECLINED;
 
     } else {
-        strata_invlog_event_locked(st, ev, position);
+        strata_invlog_events_locked(st, ev, n, position);
     }
 
     strata_invlog_unlock(st);
@@ -517,10 +361,10 @@ strata_invlog_apply(strata_store_t *st, const strata_log_event_t *ev,
 
 
 int
-strata_invlog_restart(strata_store_t *st, uint64_t incarnation,
-    uint64_t sequence)
+strata_invlog_restart(strata_store_t *st,
+    const uint8_t incarnation[STRATA_LOG_ID], uint64_t sequence)
 {
-    uint64_t       position;
+    uint64_t       position, id[STRATA_LOG_ID / sizeof(uint64_t)];
     strata_log_t  *log;
 
     log = &st->zone->log;
@@ -530,13 +374,16 @@ strata_invlog_restart(strata_store_t *st, uint64_t incarnation,
     }
 
     position = strata_log_load(&log->position) + 1;
+    memcpy(id, incarnation, sizeof(id));
 
     strata_invlog_begin(log);
 
-    strata_invlog_raise(&log->floor, position);
+    strata_log_raise(&log->floor, position);
     STRATA_FAULT("log_restart");
     strata_log_set(&log->base, position - sequence);
-    strata_log_set(&log->incarnation, incarnation);
+    strata_log_set(&log->incarnation[0], id[0]);
+    STRATA_FAULT("log_incarnation");
+    strata_log_set(&log->incarnation[1], id[1]);
 
     strata_invlog_end(log);
 
@@ -627,6 +474,7 @@ strata_invlog_untail(strata_store_t *st)
 void
 strata_invlog_stat(const strata_store_t *st, strata_invlog_stat_t *stat)
 {
+    uint64_t             id[STRATA_LOG_ID / sizeof(uint64_t)];
     const strata_log_t  *log;
 
     log = &st->zone->log;
@@ -634,7 +482,9 @@ strata_invlog_stat(const strata_store_t *st, strata_invlog_stat_t *stat)
     stat->position = strata_log_load(&log->position);
     stat->floor = strata_log_load(&log->floor);
     stat->soft_floor = strata_log_load(&log->soft_floor);
-    stat->incarnation = strata_log_load(&log->incarnation);
+    id[0] = strata_log_load(&log->incarnation[0]);
+    id[1] = strata_log_load(&log->incarnation[1]);
+    memcpy(stat->incarnation, id, sizeof(id));
     stat->sequence = stat->position - strata_log_load(&log->base);
     stat->forgotten = strata_log_load(&log->forgotten);
     stat->tags = atomic_load_explicit(&log->tag_used, memory_order_relaxed);

@@ -39,6 +39,7 @@ uint64_t strata_tag_hash(const strata_store_t *st, uint8_t kind,
 typedef enum {
     STRATA_LOG_NOTHING,            /* only the position moves */
     STRATA_LOG_TAG,                /* what carries hash */
+    STRATA_LOG_TAGS_ALL,           /* what carries all of these hashes: text */
     STRATA_LOG_PREFIX,             /* keys that begin with text */
     STRATA_LOG_GLOB,               /* keys that text matches: strata_glob.h */
     STRATA_LOG_ALL
@@ -47,37 +48,42 @@ typedef enum {
 typedef struct {
     strata_log_kind_e  kind;
     bool               soft;       /* stale, not gone */
-    uint64_t           hash;       /* TAG; PREFIX, GLOB: of the namespace that
-                                      it is confined to, or 0 */
-    strata_str_t       text;       /* at most STRATA_GLOB_MAX */
+    uint64_t           hash;       /* TAG; others: of the namespace that it is
+                                      confined to, or 0 */
+    strata_str_t       text;       /* at most STRATA_GLOB_MAX; TAGS_ALL: 1 to
+                                      STRATA_LOG_HASHES of 8 bytes */
 } strata_log_event_t;
+
+#define STRATA_LOG_HASHES  (STRATA_GLOB_MAX / 8)
+#define STRATA_LOG_EVENTS  128     /* at one position */
+#define STRATA_LOG_ID      16      /* bytes of an incarnation */
 
 
 /* The position of the last event; what a fetch notes before it asks. */
 uint64_t strata_invlog_position(const strata_store_t *st);
 
 /*
- * An event at the next position.  STRATA_OK: whoever looks up from now on is
- * judged by it.  STRATA_BUSY: nothing happened, try again.  STRATA_ERROR: not
- * an event (a bad pattern).
+ * n events at the next position.  STRATA_OK: whoever looks up from now on is
+ * judged by them.  STRATA_BUSY: nothing happened, try again.  STRATA_ERROR: not
+ * events (a bad pattern, too many), nothing happened.
  */
 int strata_invlog_append(strata_store_t *st, const strata_log_event_t *ev,
-    uint64_t *position);
+    uint32_t n, uint64_t *position);
 
 /*
- * The event at this position of a shared log.  Also STRATA_DONE: applied
- * before; STRATA_DECLINED: one before it is missing, so restart.
+ * Those at this position of a shared log.  Also STRATA_DONE: applied before;
+ * STRATA_DECLINED: one before it is missing, so restart.
  */
 int strata_invlog_apply(strata_store_t *st, const strata_log_event_t *ev,
-    uint64_t position);
+    uint32_t n, uint64_t position);
 
 /*
  * Starts over at this sequence of this incarnation of a shared log: events may
  * have been missed, so nothing that is there counts any more.  STRATA_BUSY:
  * nothing happened.
  */
-int strata_invlog_restart(strata_store_t *st, uint64_t incarnation,
-    uint64_t sequence);
+int strata_invlog_restart(strata_store_t *st,
+    const uint8_t incarnation[STRATA_LOG_ID], uint64_t sequence);
 
 /*
  * Is the entry that carries these tags and was judged at since still valid?
@@ -132,7 +138,7 @@ typedef struct {
     uint64_t  position;
     uint64_t  floor;
     uint64_t  soft_floor;
-    uint64_t  incarnation;
+    uint8_t   incarnation[STRATA_LOG_ID];
     uint64_t  sequence;
     uint64_t  forgotten;           /* events */
     uint64_t  tags;                /* with an event */

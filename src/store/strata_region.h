@@ -197,7 +197,10 @@ typedef struct {
     uint32_t          spare;
 } strata_tag_t;
 
-/* An event that is no tag's.  position 0: none; text is padded with zeros. */
+/*
+ * An event that is not of one tag.  position 0: none; text is padded with
+ * zeros, or it is hashes.
+ */
 typedef struct {
     _Atomic uint64_t  position;
     _Atomic uint64_t  what;             /* len << 16 | soft << 8 | kind */
@@ -224,7 +227,7 @@ typedef struct {
     uint32_t          tag_oldest;
     uint32_t          tag_youngest;
     _Atomic uint32_t  pattern_at;       /* the next one to be written */
-    _Atomic uint64_t  incarnation;      /* of the log, and its sequence ... */
+    _Atomic uint64_t  incarnation[2];   /* of the log, and its sequence ... */
     _Atomic uint64_t  base;             /* ... is position - base */
     _Atomic uint64_t  forgotten;        /* events, for want of room */
 } strata_log_t;

@@ -169,6 +169,6 @@ with scenario() as t:
     r = fill("/json/a", b"[1, 2]", Content_Type=J, Content_Encoding="identity")
     is_(r.body, want("POST", b"[1, 2]", J), "what is coded stays as it is")
 
-    for bad in ("yes", "on max=0", "on max=x", "on max=2m", "on json", "on json=sorted", "on graphq"):
+    for bad in ("yes", "on max=0", "on max=x", "on max=257k", "on json", "on json=sorted", "on graphq"):
         message = t.config_error(only=f"location / {{ strata_key_body {bad}; }}")
         like(message or "accepted", f'invalid value "{bad.split()[-1]}" in "strata_key_body"', f"refused: {bad}")

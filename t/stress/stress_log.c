@@ -11,10 +11,10 @@
  *       src/store/strata_index.c src/store/strata_invlog.c
  *       src/store/strata_label.c src/store/strata_lru.c
  *       src/store/strata_mail.c src/store/strata_pass.c
- *       src/store/strata_region.c src/store/strata_seat.c
- *       src/store/strata_shard.c src/store/strata_store.c
- *       src/store/strata_tag.c src/store/strata_verify.c
- *       src/store/strata_walk.c */
+ *       src/store/strata_pattern.c src/store/strata_region.c
+ *       src/store/strata_seat.c src/store/strata_shard.c
+ *       src/store/strata_store.c src/store/strata_tag.c
+ *       src/store/strata_verify.c src/store/strata_walk.c */
 
 /*
  * usage: stress_log [SECONDS [SEED [WORKERS]]]
@@ -202,7 +202,7 @@ event(void)
     char                buf[32];
     uint32_t            n;
     uint64_t            position;
-    strata_log_event_t  ev;
+    strata_log_event_t  ev, evs[3];
 
     memset(&ev, 0, sizeof(ev));
     n = (uint32_t) (rnd(TAGS) * rnd(TAGS) / TAGS);
@@ -240,7 +240,19 @@ event(void)
         ev.hash = tag(n);
     }
 
-    rc = strata_invlog_append(store, &ev, &position);
+    evs[0] = ev;
+    evs[1] = ev;
+    evs[2] = ev;
+
+    /* several at one position, the tag among them */
+
+    if (ev.kind == STRATA_LOG_TAG && rnd(4) == 0) {
+        evs[rnd(3)].hash = tag(TAGS);
+        rc = strata_invlog_append(store, evs, 3, &position);
+
+    } else {
+        rc = strata_invlog_append(store, &ev, 1, &position);
+    }
 
     if (rc != STRATA_OK) {
         shared->busy++;
@@ -541,7 +553,7 @@ settle(void *base)
        "every invariant holds");
 
     memset(&ev, 0, sizeof(ev));
-    is(strata_invlog_append(store, &ev, &position), STRATA_OK,
+    is(strata_invlog_append(store, &ev, 1, &position), STRATA_OK,
        "the log goes on");
     strata_invlog_stat(store, &stat);
 
@@ -647,7 +659,7 @@ million(void)
     ev.hash = tag(1);
 
     start = now_us();
-    rc = strata_invlog_append(store, &ev, &position);
+    rc = strata_invlog_append(store, &ev, 1, &position);
     us = now_us() - start;
 
     is(rc, STRATA_OK, "%u entries under one tag: purged", stored);

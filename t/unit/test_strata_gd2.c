@@ -10,10 +10,11 @@
  *       src/store/strata_ghost.c src/store/strata_index.c
  *       src/store/strata_invlog.c src/store/strata_label.c
  *       src/store/strata_lru.c src/store/strata_mail.c
- *       src/store/strata_pass.c src/store/strata_region.c
- *       src/store/strata_seat.c src/store/strata_shard.c
- *       src/store/strata_store.c src/store/strata_tag.c
- *       src/store/strata_verify.c src/store/strata_walk.c */
+ *       src/store/strata_pass.c src/store/strata_pattern.c
+ *       src/store/strata_region.c src/store/strata_seat.c
+ *       src/store/strata_shard.c src/store/strata_store.c
+ *       src/store/strata_tag.c src/store/strata_verify.c
+ *       src/store/strata_walk.c */
 
 #include "store/strata_gd2.c"
 #include "store/strata_index.h"

@@ -10,10 +10,11 @@
  *       src/store/strata_gd2.c src/store/strata_ghost.c
  *       src/store/strata_index.c src/store/strata_label.c
  *       src/store/strata_lru.c src/store/strata_mail.c
- *       src/store/strata_pass.c src/store/strata_region.c
- *       src/store/strata_seat.c src/store/strata_shard.c
- *       src/store/strata_store.c src/store/strata_tag.c
- *       src/store/strata_verify.c src/store/strata_walk.c */
+ *       src/store/strata_pass.c src/store/strata_pattern.c
+ *       src/store/strata_region.c src/store/strata_seat.c
+ *       src/store/strata_shard.c src/store/strata_store.c
+ *       src/store/strata_tag.c src/store/strata_verify.c
+ *       src/store/strata_walk.c */
 
 #include "store/strata_invlog.c"
 #include "strata_test_store.h"
@@ -78,7 +79,7 @@ event(strata_log_kind_e kind, bool soft, uint64_t hash, const char *text)
     ev.hash = hash;
     ev.text = str(text);
 
-    return strata_invlog_append(st, &ev, &position) == STRATA_OK
+    return strata_invlog_append(st, &ev, 1, &position) == STRATA_OK
            ? position : 0;
 }
 
@@ -235,9 +236,71 @@ test_patterns(void)
 }
 
 
+/* All of some tags; and several events at one position. */
+static void
+test_several(void)
+{
+    uint64_t            hashes[3], position;
+    strata_log_event_t  ev[STRATA_LOG_EVENTS + 1];
+
+    setup();
+    memset(ev, 0, sizeof(ev));
+    hashes[0] = tag("a");
+    hashes[1] = tag("x");
+    hashes[2] = tag("b");
+
+    ev[0].kind = STRATA_LOG_TAGS_ALL;
+    ev[0].text.data = (uint8_t *) hashes;
+    ev[0].text.len = 24;
+    is(strata_invlog_append(st, ev, 1, &position), STRATA_OK, "a, x and b");
+    is(judge(0, ""), STRATA_OK, "has not all of them");
+
+    hashes[1] = space("n");
+    is(strata_invlog_append(st, ev, 1, &position), STRATA_OK, "a, n and b");
+    is(judge(1, ""), STRATA_DECLINED, "has all of them");
+    is(judge(2, ""), STRATA_OK, "fetched after it");
+
+    ev[0].hash = space("N");
+    is(strata_invlog_append(st, ev, 1, &position), STRATA_OK, "elsewhere");
+    is(judge(2, ""), STRATA_OK, "in another namespace");
+
+    ev[0].text.len = 0;
+    is(strata_invlog_append(st, ev, 1, &position), STRATA_ERROR, "of none");
+    ev[0].text.len = 23;
+    is(strata_invlog_append(st, ev, 1, &position), STRATA_ERROR, "not whole");
+    ev[0].text.len = STRATA_GLOB_MAX + 8;
+    is(strata_invlog_append(st, ev, 1, &position), STRATA_ERROR, "too many");
+
+    ev[0].kind = STRATA_LOG_TAG;
+    ev[0].hash = tag("x");
+    ev[1].kind = STRATA_LOG_PREFIX;
+    ev[1].text = str("k");
+    ev[2].kind = STRATA_LOG_TAG;
+    ev[2].hash = tag("b");
+    ev[2].soft = true;
+
+    is(strata_invlog_append(st, ev, 3, &position), STRATA_OK, "three");
+    is(position, 4, "at one position");
+    is(judge(3, "k"), STRATA_DECLINED, "the second");
+    is(judge(3, "l"), STRATA_AGAIN, "the third");
+    is(judge(4, "k"), STRATA_OK, "fetched after them");
+
+    ev[2].hash = 0;
+    is(strata_invlog_append(st, ev, 3, &position), STRATA_ERROR, "one is bad");
+    is(strata_invlog_append(st, ev, 0, &position), STRATA_ERROR, "none");
+    is(strata_invlog_append(st, ev, STRATA_LOG_EVENTS + 1, &position),
+       STRATA_ERROR, "too many");
+    is(strata_invlog_position(st), 4, "nothing happened");
+
+    end("several");
+}
+
+
 static void
 test_shared(void)
 {
+    static const uint8_t  first[STRATA_LOG_ID] = "incarnation one";
+    static const uint8_t  other[STRATA_LOG_ID] = "incarnation two";
     uint64_t              upto;
     strata_log_event_t    ev;
     strata_invlog_stat_t  stat;
@@ -247,30 +310,30 @@ test_shared(void)
     ev.kind = STRATA_LOG_TAG;
     ev.hash = tag("a");
 
-    is(strata_invlog_apply(st, &ev, 2), STRATA_DECLINED, "one is missing");
-    is(strata_invlog_apply(st, &ev, 1), STRATA_OK, "the next");
-    is(strata_invlog_apply(st, &ev, 1), STRATA_DONE, "applied before");
+    is(strata_invlog_apply(st, &ev, 1, 2), STRATA_DECLINED, "one is missing");
+    is(strata_invlog_apply(st, &ev, 1, 1), STRATA_OK, "the next");
+    is(strata_invlog_apply(st, &ev, 1, 1), STRATA_DONE, "applied before");
     is(strata_invlog_position(st), 1, "position");
 
-    is(strata_invlog_restart(st, 99, 500), STRATA_OK, "restart");
+    is(strata_invlog_restart(st, first, 500), STRATA_OK, "restart");
     strata_invlog_stat(st, &stat);
     is(stat.position, 2, "a position of its own");
     is(stat.sequence, 500, "and the sequence of the log");
-    is(stat.incarnation, 99, "incarnation");
+    is(memcmp(stat.incarnation, first, STRATA_LOG_ID), 0, "incarnation");
     is(strata_invlog_judge(st, 1, NULL, 0, 0, str("any"), &upto),
        STRATA_DECLINED, "what was there is gone");
     is(strata_invlog_judge(st, 2, NULL, 0, 0, str("any"), &upto),
        STRATA_OK, "what comes is not");
 
-    is(strata_invlog_apply(st, &ev, 3), STRATA_OK, "the next event");
+    is(strata_invlog_apply(st, &ev, 1, 3), STRATA_OK, "the next event");
     strata_invlog_stat(st, &stat);
     is(stat.sequence, 501, "is the next in the log");
 
-    is(strata_invlog_restart(st, 100, 7), STRATA_OK, "a log that went back");
+    is(strata_invlog_restart(st, other, 7), STRATA_OK, "a log that went back");
     strata_invlog_stat(st, &stat);
     is(stat.sequence, 7, "its sequence");
     is(stat.position, 4, "positions don't");
-    is(strata_invlog_apply(st, &ev, 5), STRATA_OK, "and it goes on");
+    is(strata_invlog_apply(st, &ev, 1, 5), STRATA_OK, "and it goes on");
 
     end("shared");
 }
@@ -326,18 +389,19 @@ test_busy(void)
     st->zone->log.seq++;
     st->zone->log.tailer = 6;
 
-    is(strata_invlog_append(st, &ev, &position), STRATA_BUSY, "append");
-    is(strata_invlog_apply(st, &ev, 2), STRATA_BUSY, "apply");
-    is(strata_invlog_restart(st, 1, 1), STRATA_BUSY, "restart");
+    is(strata_invlog_append(st, &ev, 1, &position), STRATA_BUSY, "append");
+    is(strata_invlog_apply(st, &ev, 1, 2), STRATA_BUSY, "apply");
+    is(strata_invlog_restart(st, (const uint8_t *) "another one, 16", 1),
+       STRATA_BUSY, "restart");
     is(strata_invlog_judge(st, 0, NULL, 0, 0, str(""), &upto), STRATA_BUSY,
        "judge");
     ok(strata_store_verify(st, NULL, NULL) > 0, "verify sees it");
 
     strata_invlog_clear(st, 4);
-    is(strata_invlog_append(st, &ev, &position), STRATA_BUSY,
+    is(strata_invlog_append(st, &ev, 1, &position), STRATA_BUSY,
        "another's death");
     strata_invlog_clear(st, 5);
-    is(strata_invlog_append(st, &ev, &position), STRATA_OK, "healed");
+    is(strata_invlog_append(st, &ev, 1, &position), STRATA_OK, "healed");
     is(judge(0, ""), STRATA_DECLINED, "what was known still is");
     is(st->zone->log.tailer, 0, "the role is free");
 
@@ -352,6 +416,7 @@ main(void)
     test_events();
     test_bad();
     test_patterns();
+    test_several();
     test_shared();
     test_lease();
     test_busy();

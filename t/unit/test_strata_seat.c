@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 /* with: src/base/strata_glob.c src/store/strata_invlog.c
- *       src/store/strata_label.c src/store/strata_tag.c */
+ *       src/store/strata_label.c src/store/strata_pattern.c
+ *       src/store/strata_tag.c */
 
 /*
  * Death at every fault point: a child does everything the store can do and
