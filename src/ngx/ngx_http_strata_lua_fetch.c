@@ -20,7 +20,7 @@ static ngx_int_t ngx_http_strata_lua_fetch_edit(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);
 
 
-/* What the message is made of, what is asked for and by whom: not a script's. */
+/* What the message is made of, and what is asked for: not a script's. */
 static ngx_str_t  ngx_http_strata_lua_fetch_fixed[] = {
     ngx_string("connection"),
     ngx_string("content-length"),
