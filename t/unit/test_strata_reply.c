@@ -309,6 +309,9 @@ main(void)
     is(reply.type, STRATA_REPLY_NIL, "nil");
     is(strata_reader_next(&rd, 1, &reply), STRATA_OK, "limit of the next");
     is(strata_reader_next(&rd, 1, &reply), STRATA_AGAIN, "no more");
+    (void) strata_reader_feed(&rd, "$3\r\nabc\r\n", 9);
+    is(strata_reader_next(&rd, 3, &reply), STRATA_OK,
+       "the limit is that of when it begins");
     is(strata_reader_unread(&rd), 0, "all read");
     strata_reader_close(&rd);
     test_free();
