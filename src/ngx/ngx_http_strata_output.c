@@ -11,6 +11,9 @@
 #include "ngx_http_strata_link.h"
 
 
+#define NGX_HTTP_STRATA_OWN_MAX  64        /* SCRIPT LOAD answers a sha1 */
+
+
 #define NGX_HTTP_STRATA_SPAN      16384
 #define NGX_HTTP_STRATA_COPY_MAX  4096      /* longer commands are not copied */
 
@@ -167,6 +170,7 @@ ngx_http_strata_link_send(ngx_http_strata_link_t *link,
     }
 
     turn->kind = kind;
+    turn->reply_max = NGX_HTTP_STRATA_OWN_MAX;
 
     if (ngx_http_strata_link_push(link, turn) != NGX_OK) {
         ngx_http_strata_turn_free(turn);
