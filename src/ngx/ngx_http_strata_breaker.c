@@ -7,31 +7,63 @@
  * The breaker before a node: one that does not answer, or too late, is left
  * alone for a while, so that nobody waits for it in vain.
  *
- *   CLOSED -> OPEN   5 calls in a row failed, or half of those of a second
+ *   CLOSED -> OPEN   so many calls in a row failed, or half of a window's
  *   OPEN -> HALF     after a pause: a PING is sent
  *   HALF -> CLOSED   it came back in time
  *   HALF -> OPEN     it came back late, or the link was lost
  *   OPEN -> CLOSED   a new connection said PONG in time
+ *
+ * How many, which window, what pause is strata_l2_breaker's to say.
  */
 
 #include "ngx_http_strata_link.h"
 
 
-#define NGX_HTTP_STRATA_FAILURES    5
-#define NGX_HTTP_STRATA_WINDOW      1000
 #define NGX_HTTP_STRATA_WINDOW_MIN  20      /* calls, for a judgement */
-#define NGX_HTTP_STRATA_PAUSE       1000
 
 
+static const ngx_http_strata_breaker_conf_t  ngx_http_strata_breaker_usual = {
+    5, 1000, 1000
+};
+
+
+static const ngx_http_strata_breaker_conf_t *ngx_http_strata_breaker_conf(
+    ngx_http_strata_node_t *node);
 static void ngx_http_strata_breaker_open(ngx_http_strata_node_t *node,
     const char *what, size_t len);
 static void ngx_http_strata_breaker_rest(ngx_http_strata_node_t *node);
 
 
+ngx_int_t
+ngx_http_strata_redis_breaker(ngx_http_strata_redis_t *redis,
+    const ngx_http_strata_breaker_conf_t *conf)
+{
+    if (redis->breaker.failures == 0) {
+        redis->breaker = *conf;
+        return NGX_OK;
+    }
+
+    return (redis->breaker.failures == conf->failures
+            && redis->breaker.window == conf->window
+            && redis->breaker.open == conf->open)
+           ? NGX_OK : NGX_DECLINED;
+}
+
+
+static const ngx_http_strata_breaker_conf_t *
+ngx_http_strata_breaker_conf(ngx_http_strata_node_t *node)
+{
+    return node->redis->breaker.failures ? &node->redis->breaker
+                                         : &ngx_http_strata_breaker_usual;
+}
+
+
 static void
 ngx_http_strata_breaker_count(ngx_http_strata_node_t *node, ngx_uint_t bad)
 {
-    if (ngx_current_msec - node->window_at >= NGX_HTTP_STRATA_WINDOW) {
+    if (ngx_current_msec - node->window_at
+        >= ngx_http_strata_breaker_conf(node)->window)
+    {
         node->window_at = ngx_current_msec;
         node->window_n = 0;
         node->window_bad = 0;
@@ -63,7 +95,7 @@ ngx_http_strata_breaker_bad(ngx_http_strata_node_t *node, const char *what,
         return;
     }
 
-    if (node->failures >= NGX_HTTP_STRATA_FAILURES
+    if (node->failures >= ngx_http_strata_breaker_conf(node)->failures
         || (node->window_n >= NGX_HTTP_STRATA_WINDOW_MIN
             && node->window_bad * 2 >= node->window_n))
     {
@@ -88,14 +120,17 @@ ngx_http_strata_breaker_open(ngx_http_strata_node_t *node, const char *what,
 }
 
 
-/* A second, and up to a half: not all workers ask at once. */
+/* That long, and up to a half more: not all workers ask at once. */
 
 static void
 ngx_http_strata_breaker_rest(ngx_http_strata_node_t *node)
 {
+    ngx_msec_t  pause;
+
+    pause = ngx_http_strata_breaker_conf(node)->open;
+
     ngx_add_timer(&node->pause,
-                  NGX_HTTP_STRATA_PAUSE
-                  + (ngx_msec_t) ngx_random() % (NGX_HTTP_STRATA_PAUSE / 2));
+                  pause + (ngx_msec_t) ngx_random() % (pause / 2 + 1));
 }
 
 
