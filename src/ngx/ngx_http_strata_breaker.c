@@ -220,3 +220,24 @@ ngx_http_strata_breaker_pong(ngx_http_strata_link_t *link)
 
     ngx_http_strata_breaker_rest(node);
 }
+
+
+void
+ngx_http_strata_node_changed(ngx_http_strata_node_t *node)
+{
+    ngx_uint_t                      up;
+    const ngx_http_strata_route_t  *route;
+
+    route = node->redis->route;
+    up = !ngx_http_strata_node_down(node);
+
+    if (up == node->up || node->closing) {
+        return;
+    }
+
+    node->up = up;
+
+    if (route->changed != NULL) {
+        route->changed(node);
+    }
+}

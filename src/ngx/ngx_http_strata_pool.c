@@ -436,27 +436,6 @@ ngx_http_strata_node_up(ngx_http_strata_link_t *link)
 }
 
 
-void
-ngx_http_strata_node_changed(ngx_http_strata_node_t *node)
-{
-    ngx_uint_t                      up;
-    const ngx_http_strata_route_t  *route;
-
-    route = node->redis->route;
-    up = !ngx_http_strata_node_down(node);
-
-    if (up == node->up || node->closing) {
-        return;
-    }
-
-    node->up = up;
-
-    if (route->changed != NULL) {
-        route->changed(node);
-    }
-}
-
-
 static void
 ngx_http_strata_node_down_link(ngx_http_strata_link_t *link,
     ngx_uint_t was_ready)
