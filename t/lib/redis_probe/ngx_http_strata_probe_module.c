@@ -722,9 +722,9 @@ probe_stat(probe_t *p)
     ngx_http_strata_redis_stat(p->redis, &stat);
 
     probe_printf(p, "{\"connections\":%ui,\"in_flight\":%ui,\"breaker\":%ui,"
-                 "\"queued_bytes\":%uz,\"loads\":%ui,\"down\":%ui}\n",
+                 "\"queued_bytes\":%uz,\"loads\":%ui,\"redirects\":%ui,\"down\":%ui}\n",
                  stat.connections, stat.in_flight, stat.breaker,
-                 stat.queued_bytes, stat.loads,
+                 stat.queued_bytes, stat.loads, stat.redirects,
                  ngx_http_strata_redis_down(p->redis));
 
     return NGX_OK;
