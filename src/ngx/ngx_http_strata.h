@@ -46,6 +46,10 @@ typedef struct ngx_http_strata_flight_s  ngx_http_strata_flight_t;
 typedef struct ngx_http_strata_pipe_s    ngx_http_strata_pipe_t;
 typedef struct ngx_http_strata_body_s    ngx_http_strata_body_t;
 typedef struct ngx_http_strata_search_s  ngx_http_strata_search_t;
+typedef struct ngx_http_strata_get_s     ngx_http_strata_get_t;
+typedef struct ngx_http_strata_put_s     ngx_http_strata_put_t;
+typedef struct ngx_http_strata_claim_s   ngx_http_strata_claim_t;
+typedef struct ngx_http_strata_l2_purge_s  ngx_http_strata_l2_purge_t;
 
 
 /*
@@ -55,6 +59,7 @@ typedef struct ngx_http_strata_search_s  ngx_http_strata_search_t;
 typedef enum {
     NGX_HTTP_STRATA_START,
     NGX_HTTP_STRATA_LOOKUP,
+    NGX_HTTP_STRATA_ASK,          /* L2, as the leader */
     NGX_HTTP_STRATA_WAIT,         /* behind a flight, ours or another's */
     NGX_HTTP_STRATA_SERVE,        /* from an entry, complete or filling */
     NGX_HTTP_STRATA_PIPE,         /* our own fetch, not storable */
@@ -135,6 +140,11 @@ struct ngx_http_strata_ctx_s {
     ngx_msec_t                   lock_time; /* spent waiting, ms */
     uint32_t                     l1_time;   /* look-ups, us, if asked for */
 
+    /* our look into L2, until its outcome is taken; our purge of it */
+    ngx_http_strata_get_t       *get;
+    ngx_http_strata_l2_purge_t  *l2_purge;
+    uint32_t                     l2_time;   /* the look-up, us; 0: none */
+
     /* our own fetch, while it runs and we need it */
     ngx_http_strata_fetch_t     *fetch;
 
@@ -147,6 +157,7 @@ struct ngx_http_strata_ctx_s {
 
     strata_reason_e              reason;
     strata_reason_e              store_reason;
+    strata_reason_e              l2_failed; /* of a purge: why it was not */
     strata_fwd_e                 fwd;
     uint16_t                     fwd_status;
     uint16_t                     fail_status;
@@ -178,6 +189,12 @@ struct ngx_http_strata_ctx_s {
     unsigned                     spilled:1;    /* entry read, now the pipe */
     unsigned                     refused:1;    /* 412: nginx answers */
     unsigned                     rejoined:4;
+    unsigned                     asked:1;      /* L2 was, about this key */
+    unsigned                     adopted:2;    /* rules of L2 */
+    unsigned                     from_l2:1;    /* hold came from there */
+    unsigned                     l2_purged:1;  /* something was there */
+    unsigned                     purged:1;     /* and in L1 */
+    unsigned                     purge_mode:2; /* of a PURGE that waits */
 };
 
 
@@ -197,6 +214,10 @@ struct ngx_http_strata_ctx_s {
     if ((z)->metrics) (z)->metrics[STRATA_METRIC_##m]--
 
 
+#define ngx_http_strata_count_time(z, tier, us)                               \
+    if ((z)->metrics) (z)->metrics[strata_metric_time(tier, us)]++
+
+
 #define ngx_http_strata_count_reason(z, reason)                               \
     if ((z)->metrics) (z)->metrics[STRATA_METRIC_REASON + (reason)]++
 
@@ -207,6 +228,10 @@ extern const ngx_str_t  ngx_http_strata_status_words[];
 
 
 /* setup: ngx_http_strata_conf.c, _conf_set.c, _zone.c, _vars.c */
+
+void ngx_http_strata_l2_create(ngx_http_strata_l2_conf_t *l2);
+char *ngx_http_strata_l2_merge(ngx_conf_t *cf,
+    ngx_http_strata_loc_conf_t *prev, ngx_http_strata_loc_conf_t *conf);
 
 void *ngx_http_strata_create_main_conf(ngx_conf_t *cf);
 char *ngx_http_strata_init_main_conf(ngx_conf_t *cf, void *conf);
@@ -227,6 +252,8 @@ void ngx_http_strata_invalidate_written(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_purge_handler(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
+ngx_int_t ngx_http_strata_send_json(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_chain_t *out, off_t len);
 char *ngx_http_strata_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* the key: ngx_http_strata_key.h */
@@ -254,10 +281,18 @@ void ngx_http_strata_enter(ngx_http_strata_ctx_t *ctx,
     ngx_http_strata_state_e next);
 ngx_int_t ngx_http_strata_lookup(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
+ngx_int_t ngx_http_strata_found_stale(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+ngx_uint_t ngx_http_strata_refused(ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_wait(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, ngx_http_strata_flight_t *fl);
 ngx_http_strata_ctx_t *ngx_http_strata_ctx_create(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf);
+void ngx_http_strata_resume_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_strata_serve_stale(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+ngx_int_t ngx_http_strata_failed(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, uint16_t status);
 ngx_int_t ngx_http_strata_park(ngx_http_request_t *r,
     ngx_http_event_handler_pt handler);
 ngx_uint_t ngx_http_strata_stale_allowed(ngx_http_strata_loc_conf_t *conf,
@@ -272,6 +307,13 @@ int64_t ngx_http_strata_ttl(ngx_http_strata_ctx_t *ctx);      /* s */
 ngx_int_t ngx_http_strata_pass(ngx_http_strata_ctx_t *ctx,
     strata_reason_e reason);
 ngx_int_t ngx_http_strata_only_cached(ngx_http_strata_ctx_t *ctx);
+
+/* ngx_http_strata_ask.c: a leader asks L2, then the origin */
+
+ngx_int_t ngx_http_strata_ask(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, ngx_http_strata_flight_t *fl);
+ngx_int_t ngx_http_strata_asked(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
 
 /* service: ngx_http_strata_collapse.c */
 
@@ -288,6 +330,7 @@ struct ngx_http_strata_flight_s {
     ngx_queue_t                waiters;     /* of ngx_http_strata_ctx_t */
     ngx_uint_t                 waiters_n;
     ngx_http_strata_fetch_t   *fetch;       /* ours, or NULL */
+    ngx_http_strata_get_t     *get;         /* our look into L2, or NULL */
     int                        verdict;     /* ref 0: STRATA_FLIGHT_* */
     uint16_t                   status;
     uint32_t                   purges;      /* of the URL, when it began */
@@ -325,6 +368,82 @@ void ngx_http_strata_mail(ngx_http_strata_zone_t *zone);
 /* Resumes the request from a later turn of the event loop. */
 void ngx_http_strata_wake_request(ngx_http_strata_ctx_t *ctx);
 
+/* Does anybody wait for it, in whatever worker? */
+ngx_uint_t ngx_http_strata_flight_waited(ngx_http_strata_flight_t *fl);
+
+/* service: ngx_http_strata_l2.c: L2; docs/l2.md */
+
+typedef enum {
+    NGX_HTTP_STRATA_GET_PENDING,
+    NGX_HTTP_STRATA_GET_HIT,       /* fresh, in l2_take() */
+    NGX_HTTP_STRATA_GET_STALE,     /* not fresh, in l2_take() */
+    NGX_HTTP_STRATA_GET_AGAIN,     /* L1 has another rule now: look up again */
+    NGX_HTTP_STRATA_GET_MISS,      /* ask the origin; l2_ticket() */
+    NGX_HTTP_STRATA_GET_PASS,      /* another node found it not storable */
+    NGX_HTTP_STRATA_GET_FAILED     /* another node's fetch failed */
+} ngx_http_strata_get_e;
+
+/* What a fetch needs to write to L2 what it brings. */
+typedef struct {
+    ngx_http_strata_claim_t     *claim;     /* the lock of the cluster */
+    strata_digest_t              asked;     /* of the primary that it is for */
+    uint64_t                     rule_id;   /* of the rule in L2; 0: none */
+    u_char                       id[16];    /* of the last purge */
+    unsigned                     valid:1;   /* may be written at all */
+    unsigned                     purged:1;  /* id counts */
+} ngx_http_strata_ticket_t;
+
+/*
+ * Asks L2 for what ctx looked for in L1; if not look, for a ticket only.  f:
+ * for a refresh, whose clone waits.  NGX_OK: there will be an outcome.
+ * NGX_DECLINED: not now, *reason says why; nothing was started.
+ */
+ngx_int_t ngx_http_strata_l2_get(ngx_http_strata_ctx_t *ctx,
+    ngx_http_strata_flight_t *fl, ngx_http_strata_fetch_t *f, ngx_uint_t look,
+    strata_reason_e *reason);
+
+/* The outcome; MISS: *reason says why L2 had no word, if it had not. */
+ngx_http_strata_get_e ngx_http_strata_l2_outcome(ngx_http_strata_get_t *g,
+    strata_reason_e *reason, uint16_t *status);
+uint32_t ngx_http_strata_l2_spent(ngx_http_strata_get_t *g);   /* us */
+
+/* Did it wait for another node, and for how long? */
+ngx_uint_t ngx_http_strata_l2_waited(ngx_http_strata_get_t *g,
+    ngx_msec_t *time);
+
+/* HIT, STALE: the hold becomes the request's.  MISS: the ticket the fetch's. */
+ngx_int_t ngx_http_strata_l2_take(ngx_http_strata_get_t *g,
+    strata_hold_t *hold, strata_meta_t *meta);
+void ngx_http_strata_l2_ticket(ngx_http_strata_get_t *g,
+    ngx_http_strata_ticket_t *ticket);
+
+/* The flight goes on without it: it is the caller's. */
+ngx_http_strata_flight_t *ngx_http_strata_l2_unlink(ngx_http_strata_get_t *g);
+void ngx_http_strata_l2_close(ngx_http_strata_get_t *g);
+void ngx_http_strata_l2_leave(ngx_http_strata_ctx_t *ctx);
+void ngx_http_strata_l2_near(ngx_http_strata_loc_conf_t *conf,
+    strata_meta_t *meta);
+
+/* ngx_http_strata_l2_put.c */
+
+ngx_int_t ngx_http_strata_l2_put(ngx_http_strata_fetch_t *f, ngx_uint_t sync);
+void ngx_http_strata_l2_put_leave(ngx_http_strata_fetch_t *f);
+
+/* ngx_http_strata_l2_purge.c */
+
+ngx_int_t ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
+    const strata_key_t *primary, uint64_t scope, ngx_http_strata_ctx_t *ctx);
+void ngx_http_strata_l2_purge_leave(ngx_http_strata_ctx_t *ctx);
+
+/* ngx_http_strata_l2_key.c */
+
+void ngx_http_strata_l2_seed(ngx_str_t *prefix, strata_seed_t *seed);
+
+/* ngx_http_strata_cluster.c: gives the lock back, with a word for waiters */
+
+void ngx_http_strata_claim_end(ngx_http_strata_claim_t *claim,
+    const char *word, uint16_t status);
+
 /* service: ngx_http_strata_fetch.c */
 
 struct ngx_http_strata_fetch_s {
@@ -343,6 +462,10 @@ struct ngx_http_strata_fetch_s {
     uint64_t                     scope;
     ngx_http_strata_flight_t    *flight;    /* of the key that was asked for */
     ngx_http_strata_flight_t    *variant;   /* of the variant, once known */
+
+    ngx_http_strata_get_t       *get;       /* the clone waits for it */
+    ngx_http_strata_put_t       *put;       /* the outcome waits for it */
+    ngx_http_strata_ticket_t     ticket;    /* for L2 */
 
     strata_hold_t                stale;     /* being revalidated */
     strata_meta_t                stale_meta;
@@ -388,6 +511,9 @@ struct ngx_http_strata_fetch_s {
     unsigned                     failed:1;
     unsigned                     resume:1;
     unsigned                     closing:1;
+    unsigned                     withheld:1;   /* until L2 has it, too */
+    unsigned                     not_storable:1; /* as a rule */
+    unsigned                     written:1;    /* that is settled */
 };
 
 /*
@@ -398,6 +524,8 @@ ngx_int_t ngx_http_strata_fetch_start(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, ngx_http_strata_flight_t *flight,
     ngx_uint_t leader);
 void ngx_http_strata_fetch_resume(ngx_http_strata_fetch_t *f);
+void ngx_http_strata_fetch_asked(ngx_http_strata_fetch_t *f);
+void ngx_http_strata_fetch_written(ngx_http_strata_fetch_t *f);
 void ngx_http_strata_fetch_leave(ngx_http_strata_ctx_t *ctx);
 void ngx_http_strata_fetch_shutdown(void);
 void ngx_http_strata_fetch_states(ngx_http_strata_fetch_t *f,
@@ -455,6 +583,7 @@ void ngx_http_strata_capture_end(ngx_http_strata_fetch_t *f, ngx_int_t rc);
 void ngx_http_strata_capture_alone(ngx_http_strata_fetch_t *f);
 void ngx_http_strata_capture_tell(ngx_http_strata_fetch_t *f, int verdict,
     uint16_t status);
+void ngx_http_strata_capture_written(ngx_http_strata_fetch_t *f);
 
 /* ngx_http_strata_origin.c: the origin's answer as rfc/ sees it */
 
@@ -483,7 +612,6 @@ ngx_int_t ngx_http_strata_capture_store(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
 strata_reason_e ngx_http_strata_capture_variant(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
-void ngx_http_strata_capture_listed(ngx_http_strata_fetch_t *f);
 
 /* ngx_http_strata_head.c; the rest of it is in ngx_http_strata_head.h */
 

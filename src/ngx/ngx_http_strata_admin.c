@@ -4,7 +4,7 @@
  */
 
 /*
- * PURGE of a URL, and the status page.
+ * PURGE of a URL, and what a write makes invalid.
  */
 
 #include "ngx_http_strata_key.h"
@@ -16,17 +16,13 @@ static ngx_int_t ngx_http_strata_purge(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, ngx_uint_t mode);
 static int ngx_http_strata_purge_url(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, ngx_uint_t mode);
+static ngx_int_t ngx_http_strata_purge_answer(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+static void ngx_http_strata_purge_resume(ngx_http_request_t *r);
 static int ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
     const strata_key_t *primary, ngx_uint_t mode);
 static ngx_int_t ngx_http_strata_purge_mode(ngx_http_request_t *r,
     ngx_uint_t *mode);
-static ngx_int_t ngx_http_strata_send_json(ngx_http_request_t *r,
-    ngx_uint_t status, ngx_chain_t *out, off_t len);
-static ngx_int_t ngx_http_strata_status_handler(ngx_http_request_t *r);
-static u_char *ngx_http_strata_status_zone(u_char *p,
-    ngx_http_strata_zone_t *zone);
-static u_char *ngx_http_strata_status_gauges(u_char *p,
-    strata_store_stat_t *stat);
 
 
 static ngx_str_t  ngx_http_strata_purge_words[] = {
@@ -157,39 +153,105 @@ static ngx_int_t
 ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ngx_uint_t mode)
 {
-    int              rc;
-    size_t           size;
-    ngx_buf_t       *b;
-    ngx_chain_t      out;
+    int  rc;
+
+    if (ngx_http_strata_key_keep(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     rc = ngx_http_strata_purge_url(r, ctx, mode);
+
+    ctx->purge_mode = mode;
+    ctx->purged = (rc == STRATA_OK);
+
+    if (ctx->conf->l2.redis
+        && ngx_http_strata_l2_purge(ctx->conf, &ctx->primary, ctx->scope, ctx)
+           == NGX_OK
+        && rc != STRATA_BUSY)
+    {
+        return ngx_http_strata_park(r, ngx_http_strata_purge_resume);
+    }
 
     if (rc == STRATA_BUSY) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
+    return ngx_http_strata_purge_answer(r, ctx);
+}
+
+
+/* L2 has answered, or will not. */
+
+static void
+ngx_http_strata_purge_resume(ngx_http_request_t *r)
+{
+    ngx_int_t               rc;
+    ngx_http_strata_ctx_t  *ctx;
+
+    ctx = ngx_http_strata_client_ctx(r);
+
+    if (ctx == NULL || ctx->l2_purge) {
+        return;
+    }
+
+    rc = ngx_http_strata_purge_answer(r, ctx);
+
+    if (rc != NGX_DONE) {
+        ngx_http_finalize_request(r, rc);
+    }
+}
+
+
+/*
+ * 503 with the reason if L2 may still have it: other nodes would fill L1 from
+ * there.  L1 of this node is purged all the same.
+ */
+
+static ngx_int_t
+ngx_http_strata_purge_answer(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    size_t        size;
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_uint_t    status;
+    ngx_chain_t   out;
+    strata_str_t  why;
+
     ngx_http_strata_count(ctx->zone, purges);
 
-    if (rc == STRATA_OK && mode == NGX_HTTP_STRATA_PURGE_REVALIDATE) {
+    if (ctx->purged && ctx->purge_mode == NGX_HTTP_STRATA_PURGE_REVALIDATE) {
         ngx_http_strata_purge_refresh(r, ctx);
     }
 
-    size = sizeof("{\"purged\":1,\"mode\":\"revalidate\"}") + 2;
+    size = 128;
 
     b = ngx_create_temp_buf(r->pool, size);
     if (b == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    b->last = ngx_snprintf(b->last, size, "{\"purged\":%d,\"mode\":\"%V\"}\n",
-                           rc == STRATA_OK, &ngx_http_strata_purge_words[mode]);
+    b->last = ngx_snprintf(b->last, size, "{\"purged\":%d,\"mode\":\"%V\"",
+                           ctx->purged || ctx->l2_purged,
+                           &ngx_http_strata_purge_words[ctx->purge_mode]);
+
+    status = (ctx->purged || ctx->l2_purged) ? NGX_HTTP_OK
+                                             : NGX_HTTP_NOT_FOUND;
+
+    if (ctx->l2_failed != STRATA_REASON_NONE) {
+        why = strata_reasons[ctx->l2_failed];
+        status = NGX_HTTP_SERVICE_UNAVAILABLE;
+
+        ctx->reason = ctx->l2_failed;
+        b->last = ngx_snprintf(b->last, b->end - b->last,
+                               ",\"failed\":\"%*s\"", why.len, why.data);
+    }
+
+    b->last = ngx_snprintf(b->last, b->end - b->last, "}\n");
 
     out.buf = b;
     out.next = NULL;
 
-    rc = ngx_http_strata_send_json(r, (rc == STRATA_OK) ? NGX_HTTP_OK
-                                                        : NGX_HTTP_NOT_FOUND,
-                                   &out, b->last - b->pos);
+    rc = ngx_http_strata_send_json(r, status, &out, b->last - b->pos);
 
     ngx_http_finalize_request(r, rc);
 
@@ -291,6 +353,11 @@ ngx_http_strata_invalidate_written(ngx_http_request_t *r,
                       "invalidated", &ctx->zone->name);
     }
 
+    if (ctx->conf->l2.redis) {
+        (void) ngx_http_strata_l2_purge(ctx->conf, &ctx->primary, ctx->scope,
+                                        NULL);
+    }
+
     ctx->invalidate = 0;
 
     if (ctx->conf->key != NULL || ctx->conf->key_by_lua != NULL) {
@@ -320,7 +387,7 @@ ngx_http_strata_invalidate_written(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_strata_send_json(ngx_http_request_t *r, ngx_uint_t status,
     ngx_chain_t *out, off_t len)
 {
@@ -346,155 +413,4 @@ ngx_http_strata_send_json(ngx_http_request_t *r, ngx_uint_t status,
     cl->buf->last_in_chain = 1;
 
     return ngx_http_output_filter(r, out);
-}
-
-
-/* strata_status [json] */
-
-char *
-ngx_http_strata_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_str_t                   *value;
-    ngx_http_core_loc_conf_t    *clcf;
-    ngx_http_strata_loc_conf_t  *slcf = conf;
-
-    value = cf->args->elts;
-
-    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "json") != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" in \"strata_status\"",
-                           &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (clcf->handler) {
-        return "conflicts with another handler of the location";
-    }
-
-    clcf->handler = ngx_http_strata_status_handler;
-
-    /* its numbers are of now, whatever strata_cache says around it */
-
-    slcf->status_page = 1;
-
-    return NGX_CONF_OK;
-}
-
-
-static ngx_int_t
-ngx_http_strata_status_handler(ngx_http_request_t *r)
-{
-    size_t                        size;
-    ngx_int_t                     rc;
-    ngx_buf_t                    *b;
-    ngx_uint_t                    i, n;
-    ngx_chain_t                   out;
-    ngx_http_strata_zone_t      **zones;
-    ngx_http_strata_main_conf_t  *smcf;
-
-    if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD) {
-        return NGX_HTTP_NOT_ALLOWED;
-    }
-
-    rc = ngx_http_discard_request_body(r);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    smcf = ngx_http_get_module_main_conf(r, ngx_http_strata_module);
-
-    /* each number with its name, quotes, colon and comma */
-
-    size = 64;
-    zones = smcf->zones.elts;
-
-    for (i = 0; i < smcf->zones.nelts; i++) {
-        size += zones[i]->name.len + 256
-                + (STRATA_METRIC_N + 16) * (NGX_INT64_LEN + 32);
-    }
-
-    b = ngx_create_temp_buf(r->pool, size);
-    if (b == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    b->last = ngx_sprintf(b->last, "{\"zones\":{");
-
-    for (i = 0, n = 0; i < smcf->zones.nelts; i++) {
-
-        if (zones[i]->store == NULL) {
-            continue;
-        }
-
-        if (n++) {
-            *b->last++ = ',';
-        }
-
-        b->last = ngx_http_strata_status_zone(b->last, zones[i]);
-    }
-
-    b->last = ngx_sprintf(b->last, "}}\n");
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_strata_send_json(r, NGX_HTTP_OK, &out, b->last - b->pos);
-}
-
-
-static u_char *
-ngx_http_strata_status_zone(u_char *p, ngx_http_strata_zone_t *zone)
-{
-    uint64_t             asked, ratio, *m;
-    ngx_uint_t           i;
-    strata_store_stat_t  stat;
-
-    strata_store_stat(zone->store, &stat);
-
-    m = stat.metrics;
-
-    p = ngx_sprintf(p, "\"%V\":{", &zone->name);
-
-    for (i = 0; i < STRATA_METRIC_REASON; i++) {
-        p = ngx_sprintf(p, "\"%s\":%uL,", strata_metrics[i].name, m[i]);
-    }
-
-    p = ngx_http_strata_status_gauges(p, &stat);
-
-    /* of the requests that could be answered from memory, those that were */
-
-    asked = m[STRATA_METRIC_hits] + m[STRATA_METRIC_stale]
-            + m[STRATA_METRIC_misses];
-    ratio = asked ? (m[STRATA_METRIC_hits] + m[STRATA_METRIC_stale]) * 10000
-                    / asked
-                  : 0;
-
-    p = ngx_sprintf(p, "\"hit_ratio\":%uL.%04uL,\"reasons\":{", ratio / 10000,
-                    ratio % 10000);
-
-    for (i = 1; i < STRATA_REASON_N; i++) {
-        p = ngx_sprintf(p, "%s\"%*s\":%uL", i == 1 ? "" : ",",
-                        strata_reasons[i].len, strata_reasons[i].data,
-                        m[STRATA_METRIC_REASON + i]);
-    }
-
-    return ngx_sprintf(p, "}}");
-}
-
-
-static u_char *
-ngx_http_strata_status_gauges(u_char *p, strata_store_stat_t *stat)
-{
-    return ngx_sprintf(p, "\"entries\":%uL,\"entries_total\":%uL,"
-                       "\"dead\":%uL,\"writing\":%uL,"
-                       "\"bytes_used\":%uL,\"bytes_total\":%uL,"
-                       "\"negative_entries\":%uL,\"negative_bytes\":%uL,"
-                       "\"flights\":%uL,\"seats\":%uL,",
-                       stat->entries, stat->entries_total, stat->dead,
-                       stat->writing, stat->bytes_used, stat->bytes_total,
-                       stat->negative, stat->negative_bytes,
-                       stat->flights, stat->seats);
 }

@@ -485,8 +485,10 @@ ngx_http_strata_body_key(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
         /* of two that store it at once one prevails */
 
-        if (ngx_http_strata_rule_store(ctx->zone, &rule, text, 0, NULL, 0, &id)
-            != STRATA_OK
+        if (ngx_http_strata_rule_id(&id) != NGX_OK
+            || ngx_http_strata_rule_store(ctx->zone, &rule, text, id, 0, 0,
+                                          NULL, 0)
+               != STRATA_OK
             || ngx_http_strata_rule_find(ctx->zone, &rule, buf, &id, &text)
                != STRATA_OK)
         {

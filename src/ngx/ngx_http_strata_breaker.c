@@ -7,31 +7,63 @@
  * The breaker before a node: one that does not answer, or too late, is left
  * alone for a while, so that nobody waits for it in vain.
  *
- *   CLOSED -> OPEN   5 calls in a row failed, or half of those of a second
+ *   CLOSED -> OPEN   so many calls in a row failed, or half of a window's
  *   OPEN -> HALF     after a pause: a PING is sent
  *   HALF -> CLOSED   it came back in time
  *   HALF -> OPEN     it came back late, or the link was lost
  *   OPEN -> CLOSED   a new connection said PONG in time
+ *
+ * How many, which window, what pause is strata_l2_breaker's to say.
  */
 
 #include "ngx_http_strata_link.h"
 
 
-#define NGX_HTTP_STRATA_FAILURES    5
-#define NGX_HTTP_STRATA_WINDOW      1000
 #define NGX_HTTP_STRATA_WINDOW_MIN  20      /* calls, for a judgement */
-#define NGX_HTTP_STRATA_PAUSE       1000
 
 
+static const ngx_http_strata_breaker_conf_t  ngx_http_strata_breaker_usual = {
+    5, 1000, 1000
+};
+
+
+static const ngx_http_strata_breaker_conf_t *ngx_http_strata_breaker_conf(
+    ngx_http_strata_node_t *node);
 static void ngx_http_strata_breaker_open(ngx_http_strata_node_t *node,
     const char *what, size_t len);
 static void ngx_http_strata_breaker_rest(ngx_http_strata_node_t *node);
 
 
+ngx_int_t
+ngx_http_strata_redis_breaker(ngx_http_strata_redis_t *redis,
+    const ngx_http_strata_breaker_conf_t *conf)
+{
+    if (redis->breaker.failures == 0) {
+        redis->breaker = *conf;
+        return NGX_OK;
+    }
+
+    return (redis->breaker.failures == conf->failures
+            && redis->breaker.window == conf->window
+            && redis->breaker.open == conf->open)
+           ? NGX_OK : NGX_DECLINED;
+}
+
+
+static const ngx_http_strata_breaker_conf_t *
+ngx_http_strata_breaker_conf(ngx_http_strata_node_t *node)
+{
+    return node->redis->breaker.failures ? &node->redis->breaker
+                                         : &ngx_http_strata_breaker_usual;
+}
+
+
 static void
 ngx_http_strata_breaker_count(ngx_http_strata_node_t *node, ngx_uint_t bad)
 {
-    if (ngx_current_msec - node->window_at >= NGX_HTTP_STRATA_WINDOW) {
+    if (ngx_current_msec - node->window_at
+        >= ngx_http_strata_breaker_conf(node)->window)
+    {
         node->window_at = ngx_current_msec;
         node->window_n = 0;
         node->window_bad = 0;
@@ -63,12 +95,30 @@ ngx_http_strata_breaker_bad(ngx_http_strata_node_t *node, const char *what,
         return;
     }
 
-    if (node->failures >= NGX_HTTP_STRATA_FAILURES
+    if (node->failures >= ngx_http_strata_breaker_conf(node)->failures
         || (node->window_n >= NGX_HTTP_STRATA_WINDOW_MIN
             && node->window_bad * 2 >= node->window_n))
     {
         ngx_http_strata_breaker_open(node, what, len);
     }
+}
+
+
+/*
+ * A call waited ms in vain: so quick a PONG must be before there are calls
+ * again.
+ */
+
+void
+ngx_http_strata_breaker_late(ngx_http_strata_node_t *node, ngx_msec_t ms)
+{
+    static const char  timeout[] = "timeout";
+
+    if (node->breaker == NGX_HTTP_STRATA_CLOSED) {
+        node->patience = ms;
+    }
+
+    ngx_http_strata_breaker_bad(node, timeout, sizeof(timeout) - 1);
 }
 
 
@@ -88,24 +138,30 @@ ngx_http_strata_breaker_open(ngx_http_strata_node_t *node, const char *what,
 }
 
 
-/* A second, and up to a half: not all workers ask at once. */
+/* That long, and up to a half more: not all workers ask at once. */
 
 static void
 ngx_http_strata_breaker_rest(ngx_http_strata_node_t *node)
 {
+    ngx_msec_t  pause;
+
+    pause = ngx_http_strata_breaker_conf(node)->open;
+
     ngx_add_timer(&node->pause,
-                  NGX_HTTP_STRATA_PAUSE
-                  + (ngx_msec_t) ngx_random() % (NGX_HTTP_STRATA_PAUSE / 2));
+                  pause + (ngx_msec_t) ngx_random() % (pause / 2 + 1));
 }
 
 
 void
 ngx_http_strata_breaker_close(ngx_http_strata_node_t *node)
 {
-    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                  "strata redis: \"%V\" is asked again, instance: \"%V\"",
-                  &node->name, &node->redis->name);
+    if (node->breaker != NGX_HTTP_STRATA_CLOSED) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "strata redis: \"%V\" is asked again, instance: \"%V\"",
+                      &node->name, &node->redis->name);
+    }
 
+    node->patience = node->redis->timeout;
     node->breaker = NGX_HTTP_STRATA_CLOSED;
     node->probe = NULL;
     node->failures = 0;
@@ -176,7 +232,7 @@ ngx_http_strata_breaker_pong(ngx_http_strata_link_t *link)
 
     node->probe = NULL;
 
-    if (ngx_current_msec - node->probed_at <= node->redis->timeout) {
+    if (ngx_current_msec - node->probed_at <= node->patience) {
         ngx_http_strata_breaker_close(node);
         return;
     }
@@ -184,4 +240,25 @@ ngx_http_strata_breaker_pong(ngx_http_strata_link_t *link)
     node->breaker = NGX_HTTP_STRATA_OPEN;
 
     ngx_http_strata_breaker_rest(node);
+}
+
+
+void
+ngx_http_strata_node_changed(ngx_http_strata_node_t *node)
+{
+    ngx_uint_t                      up;
+    const ngx_http_strata_route_t  *route;
+
+    route = node->redis->route;
+    up = !ngx_http_strata_node_down(node);
+
+    if (up == node->up || node->closing) {
+        return;
+    }
+
+    node->up = up;
+
+    if (route->changed != NULL) {
+        route->changed(node);
+    }
 }

@@ -30,7 +30,11 @@ static ngx_int_t ngx_http_strata_capture_append(ngx_http_strata_fetch_t *f,
     ngx_buf_t *b);
 static ngx_int_t ngx_http_strata_capture_overflow(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f);
+static void ngx_http_strata_capture_remember(ngx_http_strata_fetch_t *f);
+static void ngx_http_strata_capture_commit(ngx_http_strata_fetch_t *f);
 static void ngx_http_strata_capture_purged(ngx_http_strata_fetch_t *f);
+static void ngx_http_strata_capture_release(ngx_http_strata_fetch_t *f,
+    int verdict, uint16_t status);
 
 
 ngx_int_t
@@ -70,6 +74,9 @@ ngx_http_strata_capture_header(ngx_http_request_t *r,
 
     reason = ngx_http_strata_origin_read(r, &o);
     o.answer.delay_ms = ngx_current_msec - f->started_at;
+
+    ngx_http_strata_count_time(f->zone, STRATA_TIER_ORIGIN,
+                               1000 * ngx_min(o.answer.delay_ms, 4000000));
 
     if (f->status == NGX_HTTP_NOT_MODIFIED) {
 
@@ -198,10 +205,7 @@ ngx_http_strata_capture_error(ngx_http_strata_fetch_t *f,
         return 0;
     }
 
-    if (f->flight->waiters_n == 0
-        && (f->flight->ref == 0
-            || strata_flight_waiters(f->zone->store, f->flight->ref, 0) == 0))
-    {
+    if (!ngx_http_strata_flight_waited(f->flight)) {
         return 0;
     }
 
@@ -240,9 +244,8 @@ ngx_http_strata_capture_pass(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         transient = 1;
     }
 
-    if (!transient && f->conf->pass_ttl) {
-        strata_pass_remember(f->zone->store, &f->primary.digest,
-                             ngx_current_msec + f->conf->pass_ttl);
+    if (!transient) {
+        ngx_http_strata_capture_remember(f);
     }
 
     if (f->status >= NGX_HTTP_INTERNAL_SERVER_ERROR && f->holding_stale) {
@@ -281,6 +284,20 @@ ngx_http_strata_capture_pass(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     ngx_http_strata_wake_request(f->leader);
 
     return NGX_OK;
+}
+
+
+/* Its kind of response is not stored: the next requests go by themselves. */
+
+static void
+ngx_http_strata_capture_remember(ngx_http_strata_fetch_t *f)
+{
+    f->not_storable = 1;
+
+    if (f->conf->pass_ttl) {
+        strata_pass_remember(f->zone->store, &f->primary.digest,
+                             ngx_current_msec + f->conf->pass_ttl);
+    }
 }
 
 
@@ -444,9 +461,10 @@ ngx_http_strata_capture_overflow(ngx_http_request_t *r,
 
     f->storing = 0;
 
-    if (f->reason == STRATA_REASON_SIZE && f->conf->pass_ttl) {
-        strata_pass_remember(f->zone->store, &f->primary.digest,
-                             ngx_current_msec + f->conf->pass_ttl);
+    f->withheld = 0;
+
+    if (f->reason == STRATA_REASON_SIZE) {
+        ngx_http_strata_capture_remember(f);
     }
 
     ngx_http_strata_capture_tell(f, STRATA_FLIGHT_PASS, 0);
@@ -478,16 +496,13 @@ ngx_http_strata_capture_end(ngx_http_strata_fetch_t *f, ngx_int_t rc)
     }
 
     if (f->failed) {
+        f->withheld = 0;
         ngx_http_strata_count(f->zone, fetch_errors);
 
         if (f->redirected) {
             ngx_http_strata_count_reason(f->zone, f->reason);
 
-            if (f->conf->pass_ttl) {
-                strata_pass_remember(f->zone->store, &f->primary.digest,
-                                     ngx_current_msec + f->conf->pass_ttl);
-            }
-
+            ngx_http_strata_capture_remember(f);
             ngx_http_strata_capture_tell(f, STRATA_FLIGHT_PASS, 0);
             return;
         }
@@ -532,6 +547,23 @@ ngx_http_strata_capture_end(ngx_http_strata_fetch_t *f, ngx_int_t rc)
         return;
     }
 
+    if (f->withheld && ngx_http_strata_l2_put(f, 1) == NGX_OK) {
+        return;
+    }
+
+    f->withheld = 0;
+
+    ngx_http_strata_capture_commit(f);
+}
+
+
+/* Complete: whoever looks finds it from now on. */
+
+static void
+ngx_http_strata_capture_commit(ngx_http_strata_fetch_t *f)
+{
+    int  rc;
+
     rc = strata_fill_commit(&f->fill, ngx_current_msec);
 
     if (rc == STRATA_DECLINED) {
@@ -547,14 +579,32 @@ ngx_http_strata_capture_end(ngx_http_strata_fetch_t *f, ngx_int_t rc)
         return;
     }
 
-    ngx_http_strata_capture_listed(f);
+    if (f->rule.len) {
+        ngx_http_strata_rule_listed(f->zone, &f->primary, f->rule_id,
+                                    &f->fill.hold, f->conf->vary_max);
+    }
 
     if (!f->shared_error) {
         ngx_http_strata_count(f->zone, stores);
         strata_pass_forget(f->zone->store, &f->primary.digest);
     }
 
+    if (!f->withheld) {
+        (void) ngx_http_strata_l2_put(f, 0);
+    }
+
     ngx_http_strata_capture_tell(f, STRATA_FLIGHT_STORED, 0);
+}
+
+
+/* L2 has had its chance, and the others have theirs. */
+
+void
+ngx_http_strata_capture_written(ngx_http_strata_fetch_t *f)
+{
+    ngx_http_strata_capture_commit(f);
+
+    f->withheld = 0;
 }
 
 
@@ -585,5 +635,48 @@ ngx_http_strata_capture_tell(ngx_http_strata_fetch_t *f, int verdict,
 
     if (f->variant) {
         ngx_http_strata_flight_tell(f->variant, verdict, status);
+    }
+
+    if (f->ticket.claim && verdict != STRATA_FLIGHT_FILLING) {
+        ngx_http_strata_capture_release(f, verdict, status);
+    }
+}
+
+
+/* The same, to those who wait in other nodes, with our lock. */
+
+static void
+ngx_http_strata_capture_release(ngx_http_strata_fetch_t *f, int verdict,
+    uint16_t status)
+{
+    const char               *word;
+    ngx_http_strata_claim_t  *claim;
+
+    claim = f->ticket.claim;
+    f->ticket.claim = NULL;
+
+    if (f->not_storable) {
+        word = "pass";
+
+    } else if (verdict == STRATA_FLIGHT_RETRY) {
+        word = "free";
+
+    } else {
+
+        /* L1 has it, or its client: L2 will not */
+        word = "alone";
+    }
+
+    if (verdict != STRATA_FLIGHT_FAILED) {
+        status = f->status;
+    }
+
+    if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR
+        && verdict != STRATA_FLIGHT_RETRY)
+    {
+        ngx_http_strata_claim_end(claim, "failed", status);
+
+    } else {
+        ngx_http_strata_claim_end(claim, word, 0);
     }
 }

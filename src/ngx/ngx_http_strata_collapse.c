@@ -70,7 +70,7 @@ ngx_http_strata_flight_join(ngx_http_strata_zone_t *zone,
     ngx_memzero(&join, sizeof(strata_join_t));
     rc = STRATA_OK;
 
-    if (conf->lock == NGX_HTTP_STRATA_LOCK_NODE) {
+    if (conf->lock >= NGX_HTTP_STRATA_LOCK_NODE) {
         rc = strata_flight_join(zone->store, key, ngx_current_msec,
                                 conf->lock_age, fresh_at, &join);
     }
@@ -226,7 +226,7 @@ ngx_http_strata_flight_unkey(ngx_http_strata_flight_t *fl)
 void
 ngx_http_strata_flight_release(ngx_http_strata_flight_t *fl)
 {
-    if (fl->waiters_n || fl->fetch) {
+    if (fl->waiters_n || fl->fetch || fl->get) {
         return;
     }
 
@@ -237,6 +237,15 @@ ngx_http_strata_flight_release(ngx_http_strata_flight_t *fl)
     }
 
     ngx_free(fl);
+}
+
+
+ngx_uint_t
+ngx_http_strata_flight_waited(ngx_http_strata_flight_t *fl)
+{
+    return fl->waiters_n
+           || (fl->ref
+               && strata_flight_waiters(fl->zone->store, fl->ref, 0) != 0);
 }
 
 

@@ -124,6 +124,8 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->hide_header = NGX_CONF_UNSET_PTR;
     conf->pass_header = NGX_CONF_UNSET_PTR;
 
+    ngx_http_strata_l2_create(&conf->l2);
+
     conf->age = NGX_CONF_UNSET;
     conf->cache_status_key = NGX_CONF_UNSET;
 
@@ -211,7 +213,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         smcf->used = 1;
     }
 
-    return NGX_CONF_OK;
+    return ngx_http_strata_l2_merge(cf, prev, conf);
 }
 
 
@@ -315,13 +317,15 @@ ngx_http_strata_headers_in_key(ngx_http_strata_loc_conf_t *conf)
  * Tells server blocks apart whose URLs may be the same, as Host is the
  * client's word: by name, and blocks of one name by where they listen.
  * Nothing here depends on the order of blocks or on lines, so that a reload
- * keeps what is stored.
+ * keeps what is stored, nor on the machine, so that all nodes of a cluster
+ * with one configuration agree.
  */
 
 static uint64_t
 ngx_http_strata_server_scope(ngx_conf_t *cf)
 {
     uint64_t                     scope;
+    ngx_str_t                    name;
     ngx_uint_t                   i, same;
     ngx_http_core_srv_conf_t   **cscfp, *cscf;
     ngx_http_core_main_conf_t   *cmcf;
@@ -329,8 +333,16 @@ ngx_http_strata_server_scope(ngx_conf_t *cf)
     cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
-    scope = (uint64_t) ngx_hash_key(cscf->server_name.data,
-                                    cscf->server_name.len);
+    name = cscf->server_name;
+
+    if (name.len == cf->cycle->hostname.len
+        && ngx_strncmp(name.data, cf->cycle->hostname.data, name.len) == 0)
+    {
+        /* each node has its own */
+        ngx_str_set(&name, "$hostname");
+    }
+
+    scope = (uint64_t) ngx_hash_key(name.data, name.len);
 
     cscfp = cmcf->servers.elts;
     same = 0;

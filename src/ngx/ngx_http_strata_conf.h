@@ -30,6 +30,17 @@ typedef struct ngx_http_strata_script_s    ngx_http_strata_script_t;
 #define NGX_HTTP_STRATA_LOCK_OFF      0
 #define NGX_HTTP_STRATA_LOCK_WORKER   1
 #define NGX_HTTP_STRATA_LOCK_NODE     2
+#define NGX_HTTP_STRATA_LOCK_CLUSTER  3
+
+/* strata_l2_fail */
+#define NGX_HTTP_STRATA_L2_FAIL_PASS   0
+#define NGX_HTTP_STRATA_L2_FAIL_STALE  1
+#define NGX_HTTP_STRATA_L2_FAIL_ERROR  2
+
+/* strata_l2_write */
+#define NGX_HTTP_STRATA_L2_WRITE_OFF    0
+#define NGX_HTTP_STRATA_L2_WRITE_ASYNC  1
+#define NGX_HTTP_STRATA_L2_WRITE_SYNC   2
 
 /* strata_use_stale; bit 0 is nginx's NGX_CONF_BITMASK_SET */
 #define NGX_HTTP_STRATA_STALE_OFF       0x0002
@@ -67,7 +78,8 @@ typedef struct ngx_http_strata_script_s    ngx_http_strata_script_t;
 #define NGX_HTTP_STRATA_IDENTITY_STRING  2
 
 
-typedef struct ngx_http_strata_zone_s  ngx_http_strata_zone_t;
+typedef struct ngx_http_strata_zone_s   ngx_http_strata_zone_t;
+typedef struct ngx_http_strata_redis_s  ngx_http_strata_redis_t;
 
 
 /*
@@ -124,9 +136,34 @@ typedef struct {
 } ngx_http_strata_reads_t;
 
 
+/* strata_l2_breaker; failures 0: not set */
+typedef struct {
+    ngx_uint_t                 failures;    /* in a row */
+    ngx_msec_t                 window;      /* half of the calls in it fail */
+    ngx_msec_t                 open;        /* until a PING is tried */
+} ngx_http_strata_breaker_conf_t;
+
+
+/* The tiers of a location: strata_l2* and strata_l1*. */
+typedef struct {
+    ngx_str_t                  name;        /* of the instance; len 0: off */
+    ngx_http_strata_redis_t   *redis;       /* of that name; NULL: off */
+    strata_seed_t              seed;        /* of its prefix, for digests */
+    ngx_flag_t                 l1;
+    ngx_msec_t                 l1_ttl;      /* 0: as long as it is fresh */
+    ngx_msec_t                 timeout;
+    ngx_uint_t                 fail;
+    ngx_uint_t                 write;
+    size_t                     max_size;
+    size_t                     pack_min;    /* 0: not packed */
+    ngx_http_strata_breaker_conf_t  breaker;
+} ngx_http_strata_l2_conf_t;
+
+
 typedef struct {
     ngx_shm_zone_t            *shm_zone;    /* NULL: off */
     ngx_http_strata_zone_t    *zone;        /* of shm_zone */
+    ngx_http_strata_l2_conf_t  l2;
 
     ngx_array_t               *key;         /* of ngx_http_strata_text_t */
     strata_args_policy_t      *args;        /* NULL: not configured */

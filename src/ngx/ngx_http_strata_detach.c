@@ -458,3 +458,58 @@ ngx_http_strata_detach_log_error(ngx_log_t *log, u_char *buf, size_t len)
 
     return p;
 }
+
+
+/*
+ * $upstream_addr, $upstream_status, $upstream_response_time and the like of
+ * the request whose fetch it is: as far as they are known when its header goes
+ * out, and whole for its line in the access log.
+ */
+
+void
+ngx_http_strata_fetch_states(ngx_http_strata_fetch_t *f, ngx_http_request_t *r)
+{
+    ngx_str_t                  *peer;
+    ngx_uint_t                  i;
+    ngx_array_t                *states;
+    ngx_http_upstream_state_t  *from, *to;
+
+    states = f->clone->upstream_states;
+
+    if (states == NULL || states->nelts == 0) {
+        return;
+    }
+
+    r->upstream_states = ngx_array_create(r->pool, states->nelts,
+                                          sizeof(ngx_http_upstream_state_t));
+    if (r->upstream_states == NULL) {
+        return;
+    }
+
+    from = states->elts;
+
+    for (i = 0; i < states->nelts; i++) {
+        to = ngx_array_push(r->upstream_states);
+        if (to == NULL) {
+            return;
+        }
+
+        *to = from[i];
+
+        if (from[i].peer == NULL) {
+            continue;
+        }
+
+        peer = ngx_palloc(r->pool, sizeof(ngx_str_t));
+
+        if (peer == NULL
+            || ngx_http_strata_detach_copy(r->pool, peer, from[i].peer)
+               != NGX_OK)
+        {
+            to->peer = NULL;
+            continue;
+        }
+
+        to->peer = peer;
+    }
+}

@@ -12,7 +12,7 @@
 #include "ngx_http_strata_head.h"
 #include "ngx_http_strata_key.h"
 
-
+static void ngx_http_strata_capture_withhold(ngx_http_strata_fetch_t *f);
 static ngx_int_t ngx_http_strata_capture_publish(ngx_http_strata_fetch_t *f);
 static ngx_int_t ngx_http_strata_capture_merge(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
@@ -33,6 +33,7 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 {
     uint64_t         size;
     strata_str_t     head, run;
+    strata_meta_t    near;
     strata_cursor_t  cursor;
     strata_reason_e  reason;
 
@@ -70,13 +71,16 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 
     size = strata_store_body_size(&f->stale);
 
-    if (strata_store_reserve(f->zone->store, &f->key, &f->meta, head, size,
+    near = f->meta;
+    ngx_http_strata_l2_near(f->conf, &near);
+
+    if (strata_store_reserve(f->zone->store, &f->key, &near, head, size,
                              ngx_current_msec, &f->fill)
         != STRATA_OK)
     {
         f->storing = 0;
         f->in_place = 1;
-        strata_store_freshen(&f->stale, &f->meta);
+        strata_store_freshen(&f->stale, &near);
         goto done;
     }
 
@@ -95,6 +99,8 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
             goto failed;
         }
     }
+
+    ngx_http_strata_capture_withhold(f);
 
 done:
 
@@ -160,9 +166,10 @@ ngx_int_t
 ngx_http_strata_capture_store(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o)
 {
-    int           rc;
-    uint64_t      len;
-    strata_str_t  head;
+    int            rc;
+    uint64_t       len;
+    strata_str_t   head;
+    strata_meta_t  near;
 
     f->storing = 1;
 
@@ -174,7 +181,10 @@ ngx_http_strata_capture_store(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 
     len = (f->length >= 0) ? (uint64_t) f->length : STRATA_LEN_UNKNOWN;
 
-    rc = strata_store_reserve(f->zone->store, &f->key, &f->meta, head, len,
+    near = f->meta;
+    ngx_http_strata_l2_near(f->conf, &near);
+
+    rc = strata_store_reserve(f->zone->store, &f->key, &near, head, len,
                               ngx_current_msec, &f->fill);
 
     if (rc != STRATA_OK) {
@@ -189,8 +199,20 @@ ngx_http_strata_capture_store(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     }
 
     strata_fill_guard(&f->fill, &f->guard, f->purges);
+    ngx_http_strata_capture_withhold(f);
 
     return ngx_http_strata_capture_publish(f);
+}
+
+
+/* strata_l2_write sync: nobody gets it before L2 had its chance. */
+
+static void
+ngx_http_strata_capture_withhold(ngx_http_strata_fetch_t *f)
+{
+    f->withheld = f->conf->l2.redis != NULL
+                  && f->conf->l2.write == NGX_HTTP_STRATA_L2_WRITE_SYNC
+                  && f->ticket.valid && !f->alone && !f->shared_error;
 }
 
 
@@ -205,7 +227,8 @@ ngx_http_strata_capture_publish(ngx_http_strata_fetch_t *f)
 
     fl = f->variant ? f->variant : f->flight;
 
-    if (f->length < 0 || f->alone || fl == NULL || fl->ref == 0) {
+    if (f->length < 0 || f->alone || f->withheld || fl == NULL || fl->ref == 0)
+    {
         return NGX_OK;
     }
 
@@ -288,7 +311,7 @@ ngx_http_strata_capture_variant(ngx_http_request_t *r,
 
     /* who asks for this variant from now on waits for us too */
 
-    if (f->flight && f->conf->lock == NGX_HTTP_STRATA_LOCK_NODE) {
+    if (f->flight && f->conf->lock >= NGX_HTTP_STRATA_LOCK_NODE) {
         rc = ngx_http_strata_flight_join(f->zone, f->conf, &f->key,
                                          &f->primary.digest, INT64_MAX,
                                          f->connection->log, &f->variant,
@@ -307,57 +330,19 @@ ngx_http_strata_capture_variant(ngx_http_request_t *r,
 }
 
 
-/*
- * Stores a new rule under the primary.  Its id is part of the key of every
- * variant, so those stored under an older rule are out of reach at once.
- */
+/* A rule that nobody had: its id is random, and no other node may have it. */
 
 static ngx_int_t
 ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f, strata_str_t rule)
 {
     f->rule = rule;
 
-    return ngx_http_strata_rule_store(f->zone, &f->primary, rule,
+    if (ngx_http_strata_rule_id(&f->rule_id) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_strata_rule_store(f->zone, &f->primary, rule, f->rule_id,
+                                      f->meta.flags & STRATA_META_NEGATIVE,
                                       STRATA_VARIANTS_BYTES,
-                                      &f->guard, f->purges,
-                                      &f->rule_id);
-}
-
-
-/*
- * A variant has been stored: of too many under its rule the oldest goes.  The
- * rule may be another by now, or gone; then nobody finds the variant.
- */
-
-void
-ngx_http_strata_capture_listed(ngx_http_strata_fetch_t *f)
-{
-    size_t          len;
-    uint64_t        id;
-    strata_hold_t   rule;
-    const u_char   *head;
-    u_char          buf[sizeof(uint64_t) + STRATA_VARY_RULE_MAX];
-
-    if (f->rule.len == 0
-        || strata_store_lookup(f->zone->store, &f->primary, &rule)
-           != STRATA_OK)
-    {
-        return;
-    }
-
-    len = strata_store_head_len(&rule);
-
-    if ((strata_store_flags(&rule) & STRATA_META_VARY_RULE)
-        && len >= sizeof(uint64_t) && len <= sizeof(buf))
-    {
-        head = strata_store_head(&rule, buf);
-        ngx_memcpy(&id, head, sizeof(uint64_t));
-
-        if (id == f->rule_id) {
-            (void) strata_store_variant(&rule, &f->fill.hold,
-                                        f->conf->vary_max);
-        }
-    }
-
-    strata_store_unpin(&rule);
+                                      &f->guard, f->purges);
 }

@@ -29,6 +29,9 @@ static ngx_int_t ngx_http_strata_fetch_stale(ngx_http_strata_fetch_t *f,
 static ngx_int_t ngx_http_strata_fetch_clone(ngx_http_strata_fetch_t *f);
 static ngx_int_t ngx_http_strata_fetch_done(ngx_http_request_t *r, void *data,
     ngx_int_t rc);
+static ngx_int_t ngx_http_strata_fetch_ask(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_ctx_t *ctx);
+static void ngx_http_strata_fetch_end(ngx_http_strata_fetch_t *f);
 static void ngx_http_strata_fetch_event_handler(ngx_event_t *ev);
 static void ngx_http_strata_fetch_close(ngx_http_strata_fetch_t *f);
 static void ngx_http_strata_fetch_free(ngx_http_strata_fetch_t *f);
@@ -119,9 +122,15 @@ ngx_http_strata_fetch_start(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     if (leader) {
         f->leader = ctx;
         ctx->fetch = f;
+
+        if (ctx->get) {
+            ngx_http_strata_l2_ticket(ctx->get, &f->ticket);
+        }
     }
 
-    ngx_post_event(&f->event, &ngx_posted_events);
+    if (leader || ngx_http_strata_fetch_ask(f, ctx) != NGX_OK) {
+        ngx_post_event(&f->event, &ngx_posted_events);
+    }
 
     return NGX_OK;
 
@@ -336,6 +345,19 @@ ngx_http_strata_fetch_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
 
     ngx_http_strata_capture_end(f, rc);
 
+    if (!f->withheld) {
+        ngx_http_strata_fetch_end(f);
+    }
+
+    return NGX_OK;
+}
+
+
+/* The outcome is known, and told. */
+
+static void
+ngx_http_strata_fetch_end(ngx_http_strata_fetch_t *f)
+{
     if (f->flight) {
         f->flight->fetch = NULL;
         ngx_http_strata_fetch_land(f->flight);
@@ -364,62 +386,65 @@ ngx_http_strata_fetch_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
     if (f->leader == NULL) {
         ngx_http_strata_fetch_close(f);
     }
-
-    return NGX_OK;
 }
 
 
-/*
- * $upstream_addr, $upstream_status, $upstream_response_time and the like of
- * the request whose fetch it is: as far as they are known when its header goes
- * out, and whole for its line in the access log.
- */
+/* Another node may have refreshed already: L2 is asked before it runs. */
+
+static ngx_int_t
+ngx_http_strata_fetch_ask(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_ctx_t *ctx)
+{
+    strata_reason_e  reason;
+
+    return f->conf->l2.redis ? ngx_http_strata_l2_get(ctx, f->flight, f,
+                                                      !ctx->asked
+                                                      && !ctx->purging,
+                                                      &reason)
+                             : NGX_DECLINED;
+}
+
+
+/* What L2 has to say to a refresh, whose clone waits for it. */
 
 void
-ngx_http_strata_fetch_states(ngx_http_strata_fetch_t *f, ngx_http_request_t *r)
+ngx_http_strata_fetch_asked(ngx_http_strata_fetch_t *f)
 {
-    ngx_str_t                  *peer;
-    ngx_uint_t                  i;
-    ngx_array_t                *states;
-    ngx_http_upstream_state_t  *from, *to;
+    uint16_t               status;
+    strata_reason_e        reason;
+    ngx_http_strata_get_e  outcome;
 
-    states = f->clone->upstream_states;
+    outcome = ngx_http_strata_l2_outcome(f->get, &reason, &status);
 
-    if (states == NULL || states->nelts == 0) {
+    if (outcome == NGX_HTTP_STRATA_GET_MISS) {
+        ngx_http_strata_l2_ticket(f->get, &f->ticket);
+        (void) ngx_http_strata_l2_unlink(f->get);
+        ngx_http_strata_l2_close(f->get);
+
+        f->started_at = ngx_current_msec;
+        f->purges = strata_purge_seen(f->zone->store, &f->guard);
+
+        ngx_post_event(&f->event, &ngx_posted_events);
         return;
     }
 
-    r->upstream_states = ngx_array_create(r->pool, states->nelts,
-                                          sizeof(ngx_http_upstream_state_t));
-    if (r->upstream_states == NULL) {
-        return;
-    }
+    /* L1 has it, or will not have it: the flight knows */
 
-    from = states->elts;
+    ngx_http_strata_l2_close(f->get);
+    f->done = 1;
+    ngx_http_strata_fetch_close(f);
+}
 
-    for (i = 0; i < states->nelts; i++) {
-        to = ngx_array_push(r->upstream_states);
-        if (to == NULL) {
-            return;
-        }
 
-        *to = from[i];
+/* strata_l2_write sync: L2 has what was fetched, or will not have it. */
 
-        if (from[i].peer == NULL) {
-            continue;
-        }
+void
+ngx_http_strata_fetch_written(ngx_http_strata_fetch_t *f)
+{
+    f->written = 1;
 
-        peer = ngx_palloc(r->pool, sizeof(ngx_str_t));
-
-        if (peer == NULL
-            || ngx_http_strata_detach_copy(r->pool, peer, from[i].peer)
-               != NGX_OK)
-        {
-            to->peer = NULL;
-            continue;
-        }
-
-        to->peer = peer;
+    if (!f->event.posted) {
+        ngx_post_event(&f->event, &ngx_posted_events);
     }
 }
 
@@ -488,7 +513,7 @@ ngx_http_strata_fetch_leave(ngx_http_strata_ctx_t *ctx)
     ctx->fetch = NULL;
     f->leader = NULL;
 
-    if (f->done || f->pipe) {
+    if ((f->done && !f->withheld) || f->pipe) {
         ngx_http_strata_fetch_close(f);
     }
 }
@@ -578,6 +603,13 @@ ngx_http_strata_fetch_event_handler(ngx_event_t *ev)
         return;
     }
 
+    if (f->written) {
+        f->written = 0;
+        ngx_http_strata_capture_written(f);
+        ngx_http_strata_fetch_end(f);
+        return;
+    }
+
     if (f->resume) {
         f->resume = 0;
 
@@ -616,6 +648,18 @@ ngx_http_strata_fetch_free(ngx_http_strata_fetch_t *f)
     if (f->leader) {
         f->leader->fetch = NULL;
         ngx_http_strata_wake_request(f->leader);
+    }
+
+    if (f->get) {
+        ngx_http_strata_l2_close(f->get);
+    }
+
+    if (f->put) {
+        ngx_http_strata_l2_put_leave(f);
+    }
+
+    if (f->ticket.claim) {
+        ngx_http_strata_claim_end(f->ticket.claim, "free", 0);
     }
 
     strata_fill_close(&f->fill);

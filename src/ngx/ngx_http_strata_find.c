@@ -21,9 +21,6 @@ static int ngx_http_strata_find_variant(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, int rc);
 static ngx_int_t ngx_http_strata_found(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
-static ngx_uint_t ngx_http_strata_refused(ngx_http_strata_ctx_t *ctx);
-static ngx_int_t ngx_http_strata_found_stale(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx);
 static void ngx_http_strata_keep_stale(ngx_http_strata_ctx_t *ctx);
 static void ngx_http_strata_refresh(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
@@ -86,6 +83,7 @@ static int
 ngx_http_strata_find(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
     int                           rc;
+    uint32_t                      us;
     struct timespec               from, to;
     ngx_http_strata_main_conf_t  *smcf;
 
@@ -101,9 +99,13 @@ ngx_http_strata_find(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     (void) clock_gettime(CLOCK_MONOTONIC, &to);
 
-    ctx->l1_time += (to.tv_sec - from.tv_sec) * 1000000
-                    + (to.tv_nsec - from.tv_nsec) / 1000;
+    us = (to.tv_sec - from.tv_sec) * 1000000
+         + (to.tv_nsec - from.tv_nsec) / 1000;
+
+    ctx->l1_time += us;
     ctx->looked_up = 1;
+
+    ngx_http_strata_count_time(ctx->zone, STRATA_TIER_L1, us);
 
     return rc;
 }
@@ -269,7 +271,7 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
  * waited for is what it gets.
  */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_strata_refused(ngx_http_strata_ctx_t *ctx)
 {
     strata_reason_e  reason;
@@ -280,7 +282,7 @@ ngx_http_strata_refused(ngx_http_strata_ctx_t *ctx)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_strata_found_stale(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
     strata_want_t               want;
@@ -480,7 +482,7 @@ ngx_http_strata_missed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
     strata_store_t  *st;
 
-    if (ctx->only_if_cached) {
+    if (ctx->only_if_cached && (ctx->conf->l2.redis == NULL || ctx->asked)) {
         return ngx_http_strata_only_cached(ctx);
     }
 
@@ -500,7 +502,7 @@ ngx_http_strata_missed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         }
     }
 
-    if (!ctx->waited) {
+    if (!ctx->waited && !ctx->asked) {
         ngx_http_strata_count(ctx->zone, misses);
         ngx_http_strata_count_reason(ctx->zone, ctx->reason);
     }
@@ -551,13 +553,14 @@ ngx_http_strata_fetch(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
             fl->attempt = 1;
         }
 
-        if (ngx_http_strata_fetch_start(r, ctx, fl, 1) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        break;
+        return ngx_http_strata_ask(r, ctx, fl);
 
     case NGX_HTTP_STRATA_FOLLOW:
+        if (ctx->only_if_cached) {
+            ngx_http_strata_flight_release(fl);
+            return ngx_http_strata_only_cached(ctx);
+        }
+
         if (fl->waiters_n >= ctx->conf->lock_max_waiters
             || (fl->ref
                 && strata_flight_waiters(ctx->zone->store, fl->ref, 0)

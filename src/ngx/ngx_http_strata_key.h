@@ -132,9 +132,13 @@ ngx_int_t ngx_http_strata_search_detach(ngx_http_strata_fetch_t *f,
 
 /* ngx_http_strata_rule.c */
 
+ngx_int_t ngx_http_strata_rule_id(uint64_t *id);
 int ngx_http_strata_rule_store(ngx_http_strata_zone_t *zone,
-    const strata_key_t *key, strata_str_t text, size_t list_len,
-    const strata_digest_t *guard, uint32_t purges, uint64_t *id);
+    const strata_key_t *key, strata_str_t text, uint64_t id, ngx_uint_t flags,
+    size_t list_len, const strata_digest_t *guard, uint32_t purges);
+void ngx_http_strata_rule_listed(ngx_http_strata_zone_t *zone,
+    const strata_key_t *primary, uint64_t id, const strata_hold_t *variant,
+    ngx_uint_t max);
 int ngx_http_strata_rule_find(ngx_http_strata_zone_t *zone,
     const strata_key_t *key, u_char *buf, uint64_t *id, strata_str_t *text);
 

@@ -32,7 +32,24 @@ static ngx_conf_enum_t  ngx_http_strata_lock_words[] = {
     { ngx_string("off"), NGX_HTTP_STRATA_LOCK_OFF },
     { ngx_string("worker"), NGX_HTTP_STRATA_LOCK_WORKER },
     { ngx_string("node"), NGX_HTTP_STRATA_LOCK_NODE },
+    { ngx_string("cluster"), NGX_HTTP_STRATA_LOCK_CLUSTER },
     { ngx_string("on"), NGX_HTTP_STRATA_LOCK_NODE },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_strata_l2_fail_words[] = {
+    { ngx_string("pass"), NGX_HTTP_STRATA_L2_FAIL_PASS },
+    { ngx_string("stale"), NGX_HTTP_STRATA_L2_FAIL_STALE },
+    { ngx_string("error"), NGX_HTTP_STRATA_L2_FAIL_ERROR },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_strata_l2_write_words[] = {
+    { ngx_string("async"), NGX_HTTP_STRATA_L2_WRITE_ASYNC },
+    { ngx_string("sync"), NGX_HTTP_STRATA_L2_WRITE_SYNC },
+    { ngx_string("off"), NGX_HTTP_STRATA_L2_WRITE_OFF },
     { ngx_null_string, 0 }
 };
 
@@ -186,6 +203,35 @@ ngx_command_t  ngx_http_strata_commands[] = {
 
     ngx_http_strata_loc("strata_key_identity", NGX_CONF_TAKE1,
                         ngx_http_strata_set_identity, identity, NULL),
+
+    ngx_http_strata_loc("strata_l1", NGX_CONF_FLAG,
+                        ngx_conf_set_flag_slot, l2.l1, NULL),
+
+    ngx_http_strata_loc("strata_l1_ttl", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_msec, l2.l1_ttl, NULL),
+
+    ngx_http_strata_loc("strata_l2", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_l2, l2.name, NULL),
+
+    ngx_http_strata_loc("strata_l2_breaker", NGX_CONF_1MORE,
+                        ngx_http_strata_set_l2_breaker, l2.breaker, NULL),
+
+    ngx_http_strata_loc("strata_l2_compress", NGX_CONF_TAKE12,
+                        ngx_http_strata_set_l2_compress, l2.pack_min, NULL),
+
+    ngx_http_strata_loc("strata_l2_fail", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_enum, l2.fail,
+                        ngx_http_strata_l2_fail_words),
+
+    ngx_http_strata_loc("strata_l2_max_size", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_size, l2.max_size, NULL),
+
+    ngx_http_strata_loc("strata_l2_timeout", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_l2_timeout, l2.timeout, NULL),
+
+    ngx_http_strata_loc("strata_l2_write", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_enum, l2.write,
+                        ngx_http_strata_l2_write_words),
 
     ngx_http_strata_loc("strata_lock", NGX_CONF_TAKE1,
                         ngx_http_strata_set_enum, lock,

@@ -178,6 +178,13 @@ ngx_http_strata_origin_judge(ngx_http_request_t *r,
         return STRATA_REASON_SIZE;
     }
 
+    if (r->headers_out.content_length_n > 0
+        && !strata_store_fits(conf->zone->store,
+                              r->headers_out.content_length_n))
+    {
+        return STRATA_REASON_SIZE;
+    }
+
     return STRATA_REASON_NONE;
 }
 

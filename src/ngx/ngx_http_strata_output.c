@@ -13,6 +13,7 @@
 
 #define NGX_HTTP_STRATA_SPAN      16384
 #define NGX_HTTP_STRATA_COPY_MAX  4096      /* longer commands are not copied */
+#define NGX_HTTP_STRATA_OWN_MAX   64        /* SCRIPT LOAD answers a sha1 */
 
 #define ngx_http_strata_link_tail(link)                                       \
     ((ngx_chain_t *) ((u_char *) (link)->last - offsetof(ngx_chain_t, next)))
@@ -167,6 +168,7 @@ ngx_http_strata_link_send(ngx_http_strata_link_t *link,
     }
 
     turn->kind = kind;
+    turn->reply_max = NGX_HTTP_STRATA_OWN_MAX;
 
     if (ngx_http_strata_link_push(link, turn) != NGX_OK) {
         ngx_http_strata_turn_free(turn);

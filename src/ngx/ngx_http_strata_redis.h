@@ -26,6 +26,7 @@
 #include <ngx_event.h>
 #include <ngx_http.h>
 
+#include "ngx_http_strata_conf.h"
 #include "../redis/strata_cmd.h"
 #include "../redis/strata_reply.h"
 
@@ -134,6 +135,10 @@ void ngx_http_strata_redis_shutdown(void);
 ngx_str_t *ngx_http_strata_redis_name(ngx_http_strata_redis_t *redis);
 ngx_str_t *ngx_http_strata_redis_prefix(ngx_http_strata_redis_t *redis);
 
+
+/* At configuration.  NGX_DECLINED: it has another one already. */
+ngx_int_t ngx_http_strata_redis_breaker(ngx_http_strata_redis_t *redis,
+    const ngx_http_strata_breaker_conf_t *conf);
 
 /* The next instance of this worker after redis, the first after NULL. */
 ngx_http_strata_redis_t *ngx_http_strata_redis_next(

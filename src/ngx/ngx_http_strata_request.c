@@ -7,7 +7,8 @@
  * A client request: one state, one table of edges, one function that moves it.
  *
  *   start  -> lookup | pass | fail
- *   lookup -> serve | wait | pass | fail
+ *   lookup -> serve | ask | wait | pass | fail
+ *   ask    -> lookup | serve | wait | pass | fail
  *   wait   -> lookup | serve | pipe | pass | fail
  *   serve, pipe, pass, fail: final
  *
@@ -23,12 +24,7 @@ static ngx_int_t ngx_http_strata_waited(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_led(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
-static ngx_int_t ngx_http_strata_failed(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx, uint16_t status);
-static ngx_int_t ngx_http_strata_serve_stale(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx);
 static void ngx_http_strata_timer_handler(ngx_event_t *ev);
-static void ngx_http_strata_resume_handler(ngx_http_request_t *r);
 static void ngx_http_strata_cleanup(void *data);
 
 
@@ -36,7 +32,8 @@ static void ngx_http_strata_cleanup(void *data);
 
 static const uint32_t  ngx_http_strata_edges[] = {
     /* start  */  to(LOOKUP) | to(PASS) | to(FAIL),
-    /* lookup */  to(SERVE) | to(WAIT) | to(PASS) | to(FAIL),
+    /* lookup */  to(SERVE) | to(ASK) | to(WAIT) | to(PASS) | to(FAIL),
+    /* ask    */  to(LOOKUP) | to(SERVE) | to(WAIT) | to(PASS) | to(FAIL),
     /* wait   */  to(LOOKUP) | to(SERVE) | to(PIPE) | to(PASS) | to(FAIL),
     /* serve  */  0,
     /* pipe   */  0,
@@ -47,7 +44,7 @@ static const uint32_t  ngx_http_strata_edges[] = {
 #undef to
 
 static const char  *ngx_http_strata_states[] = {
-    "start", "lookup", "wait", "serve", "pipe", "pass", "fail"
+    "start", "lookup", "ask", "wait", "serve", "pipe", "pass", "fail"
 };
 
 
@@ -116,6 +113,14 @@ ngx_http_strata_cleanup(void *data)
 
     if (ctx->timer.timer_set) {
         ngx_del_timer(&ctx->timer);
+    }
+
+    if (ctx->get) {
+        ngx_http_strata_l2_leave(ctx);
+    }
+
+    if (ctx->l2_purge) {
+        ngx_http_strata_l2_purge_leave(ctx);
     }
 
     if (ctx->fetch) {
@@ -235,6 +240,9 @@ ngx_http_strata_run(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_LOOKUP);
         return ngx_http_strata_lookup(r, ctx);
 
+    case NGX_HTTP_STRATA_ASK:
+        return ngx_http_strata_asked(r, ctx);
+
     case NGX_HTTP_STRATA_WAIT:
         return ngx_http_strata_waited(r, ctx);
 
@@ -324,7 +332,7 @@ ngx_http_strata_timer_handler(ngx_event_t *ev)
  * nginx calls this for any event on the client's connection, and for wake-ups
  */
 
-static void
+void
 ngx_http_strata_resume_handler(ngx_http_request_t *r)
 {
     ngx_int_t               rc;
@@ -332,7 +340,9 @@ ngx_http_strata_resume_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_strata_client_ctx(r);
 
-    if (ctx == NULL || ctx->state != NGX_HTTP_STRATA_WAIT) {
+    if (ctx == NULL || (ctx->state != NGX_HTTP_STRATA_WAIT
+                        && ctx->state != NGX_HTTP_STRATA_ASK))
+    {
         return;
     }
 
@@ -441,7 +451,7 @@ ngx_http_strata_led(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         return ngx_http_strata_failed(r, ctx, f->status);
     }
 
-    if (!f->header_seen) {
+    if (!f->header_seen || f->withheld) {
         return NGX_AGAIN;
     }
 
@@ -506,7 +516,7 @@ ngx_http_strata_led(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
 /* The origin could not be asked, or answered with an error. */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_strata_failed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     uint16_t status)
 {
@@ -581,7 +591,7 @@ ngx_http_strata_stale_allowed(ngx_http_strata_loc_conf_t *conf,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_strata_serve_stale(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
     ctx->hold = ctx->stale;

@@ -14,6 +14,28 @@
 
 #include "ngx_http_strata_key.h"
 
+#include <sys/random.h>
+
+
+/* An id that no other rule has, on whatever node; never 0. */
+
+ngx_int_t
+ngx_http_strata_rule_id(uint64_t *id)
+{
+    do {
+        if (getrandom(id, sizeof(uint64_t), GRND_NONBLOCK)
+            != sizeof(uint64_t))
+        {
+            ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
+                          "strata: getrandom() failed");
+            return NGX_ERROR;
+        }
+
+    } while (*id == 0);
+
+    return NGX_OK;
+}
+
 
 /*
  * STRATA_OK: it is stored.  STRATA_DECLINED: the guard, if there is one, was
@@ -22,8 +44,8 @@
 
 int
 ngx_http_strata_rule_store(ngx_http_strata_zone_t *zone,
-    const strata_key_t *key, strata_str_t text, size_t list_len,
-    const strata_digest_t *guard, uint32_t purges, uint64_t *id)
+    const strata_key_t *key, strata_str_t text, uint64_t id, ngx_uint_t flags,
+    size_t list_len, const strata_digest_t *guard, uint32_t purges)
 {
     int            rc;
     strata_str_t   head, list;
@@ -32,14 +54,10 @@ ngx_http_strata_rule_store(ngx_http_strata_zone_t *zone,
     u_char         zeros[STRATA_VARIANTS_BYTES];
     u_char         buf[sizeof(uint64_t) + STRATA_VARY_RULE_MAX];
 
-    *id = ((uint64_t) ngx_random() << 32)
-          ^ (uint64_t) ngx_random() ^ ((uint64_t) ngx_pid << 20)
-          ^ (uint64_t) ngx_current_msec;
-
     head.data = buf;
     head.len = sizeof(uint64_t) + text.len;
 
-    ngx_memcpy(buf, id, sizeof(uint64_t));
+    ngx_memcpy(buf, &id, sizeof(uint64_t));
 
     if (text.len) {
         ngx_memcpy(buf + sizeof(uint64_t), text.data, text.len);
@@ -50,10 +68,11 @@ ngx_http_strata_rule_store(ngx_http_strata_zone_t *zone,
 
     /*
      * Of no age: it goes when it is not asked for any more.  A soft purge sets
-     * fresh_until to its instant, and then the variants look at it.
+     * fresh_until to its instant, and then the variants look at it.  The rule
+     * of a negative response counts in the share of these.
      */
 
-    meta.flags = STRATA_META_VARY_RULE;
+    meta.flags = STRATA_META_VARY_RULE | flags;
     meta.born_at = ngx_current_msec;
     meta.fresh_until = NGX_HTTP_STRATA_NEVER;
     meta.keep_ms = UINT32_MAX;
@@ -132,4 +151,41 @@ ngx_http_strata_rule_find(ngx_http_strata_zone_t *zone,
     strata_store_unpin(&hold);
 
     return rc;
+}
+
+
+/*
+ * A variant has been stored: of too many under its rule the oldest goes.  The
+ * rule may be another by now, or gone; then nobody finds the variant.
+ */
+
+void
+ngx_http_strata_rule_listed(ngx_http_strata_zone_t *zone,
+    const strata_key_t *primary, uint64_t id, const strata_hold_t *variant,
+    ngx_uint_t max)
+{
+    size_t          len;
+    uint64_t        there;
+    strata_hold_t   rule;
+    const u_char   *head;
+    u_char          buf[sizeof(uint64_t) + STRATA_VARY_RULE_MAX];
+
+    if (strata_store_lookup(zone->store, primary, &rule) != STRATA_OK) {
+        return;
+    }
+
+    len = strata_store_head_len(&rule);
+
+    if ((strata_store_flags(&rule) & STRATA_META_VARY_RULE)
+        && len >= sizeof(uint64_t) && len <= sizeof(buf))
+    {
+        head = strata_store_head(&rule, buf);
+        ngx_memcpy(&there, head, sizeof(uint64_t));
+
+        if (there == id) {
+            (void) strata_store_variant(&rule, variant, max);
+        }
+    }
+
+    strata_store_unpin(&rule);
 }

@@ -173,9 +173,12 @@ ngx_http_strata_search_capture(ngx_http_strata_fetch_t *f,
              != STRATA_OK
              || text.len != rule.len
              || ngx_memcmp(text.data, rule.data, rule.len) != 0)
-            && ngx_http_strata_rule_store(f->zone, &s->path, rule, 0, &f->guard,
-                                          f->purges, &id)
-               == STRATA_ERROR)
+            && (ngx_http_strata_rule_id(&id) != NGX_OK
+                || ngx_http_strata_rule_store(f->zone, &s->path, rule, id,
+                                              f->meta.flags
+                                              & STRATA_META_NEGATIVE, 0,
+                                              &f->guard, f->purges)
+                   == STRATA_ERROR))
         {
             rule.len = 0;
         }

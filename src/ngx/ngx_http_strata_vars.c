@@ -15,6 +15,8 @@ static ngx_int_t ngx_http_strata_word_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_strata_key_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_uint_t ngx_http_strata_number_known(ngx_http_strata_ctx_t *ctx,
+    uintptr_t data);
 static ngx_int_t ngx_http_strata_number_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 
@@ -27,7 +29,8 @@ enum {
     NGX_HTTP_STRATA_VAR_AGE,
     NGX_HTTP_STRATA_VAR_TTL,
     NGX_HTTP_STRATA_VAR_LOCK_TIME,
-    NGX_HTTP_STRATA_VAR_L1_TIME
+    NGX_HTTP_STRATA_VAR_L1_TIME,
+    NGX_HTTP_STRATA_VAR_L2_TIME
 };
 
 
@@ -64,6 +67,9 @@ static ngx_http_variable_t  ngx_http_strata_variables[] = {
 
     { ngx_string("strata_l1_time"), NULL, ngx_http_strata_number_variable,
       NGX_HTTP_STRATA_VAR_L1_TIME, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("strata_l2_time"), NULL, ngx_http_strata_number_variable,
+      NGX_HTTP_STRATA_VAR_L2_TIME, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("strata_lock_time"), NULL, ngx_http_strata_number_variable,
       NGX_HTTP_STRATA_VAR_LOCK_TIME, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -139,6 +145,10 @@ ngx_http_strata_word_variable(ngx_http_request_t *r,
             if (ctx->holding && !ctx->leader) {
                 ngx_str_set(&word, "l1");
 
+                if (ctx->from_l2) {
+                    ngx_str_set(&word, "l2");
+                }
+
             } else if (ctx->status != NGX_HTTP_STRATA_NONE) {
                 ngx_str_set(&word, "origin");
             }
@@ -162,6 +172,26 @@ ngx_http_strata_word_variable(ngx_http_request_t *r,
 }
 
 
+static ngx_uint_t
+ngx_http_strata_number_known(ngx_http_strata_ctx_t *ctx, uintptr_t data)
+{
+    switch (data) {
+
+    case NGX_HTTP_STRATA_VAR_LOCK_TIME:
+        return ctx->waited;
+
+    case NGX_HTTP_STRATA_VAR_L1_TIME:
+        return ctx->looked_up;
+
+    case NGX_HTTP_STRATA_VAR_L2_TIME:
+        return ctx->l2_time != 0;
+
+    default:
+        return ctx->holding;
+    }
+}
+
+
 static ngx_int_t
 ngx_http_strata_number_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
@@ -172,12 +202,7 @@ ngx_http_strata_number_variable(ngx_http_request_t *r,
 
     ctx = ngx_http_strata_client_ctx(r);
 
-    if (ctx == NULL
-        || (!ctx->holding && data != NGX_HTTP_STRATA_VAR_LOCK_TIME
-            && data != NGX_HTTP_STRATA_VAR_L1_TIME)
-        || (data == NGX_HTTP_STRATA_VAR_L1_TIME && !ctx->looked_up)
-        || (!ctx->waited && data == NGX_HTTP_STRATA_VAR_LOCK_TIME))
-    {
+    if (ctx == NULL || !ngx_http_strata_number_known(ctx, data)) {
         v->not_found = 1;
         return NGX_OK;
     }
@@ -201,6 +226,11 @@ ngx_http_strata_number_variable(ngx_http_request_t *r,
 
     case NGX_HTTP_STRATA_VAR_L1_TIME:
         p = ngx_sprintf(p, "0.%06uD", ngx_min(ctx->l1_time, 999999));
+        break;
+
+    case NGX_HTTP_STRATA_VAR_L2_TIME:
+        p = ngx_sprintf(p, "%uD.%06uD", ctx->l2_time / 1000000,
+                        ctx->l2_time % 1000000);
         break;
 
     case NGX_HTTP_STRATA_VAR_AGE:

@@ -189,7 +189,9 @@ strata_reader_next(strata_reader_t *rd, size_t bulk_max, strata_reply_t *reply)
 
     r = rd->hiredis;
 
-    if (r->ridx == -1) {
+    /* the limit is that of who waits when the reply begins */
+
+    if (r->ridx == -1 || (r->ridx == 0 && strata_reader_task(r)->type == -1)) {
         rd->bulk_max = bulk_max;
         rd->values = STRATA_READER_VALUES + bulk_max / 64;
     }

@@ -309,7 +309,17 @@ main(void)
     is(reply.type, STRATA_REPLY_NIL, "nil");
     is(strata_reader_next(&rd, 1, &reply), STRATA_OK, "limit of the next");
     is(strata_reader_next(&rd, 1, &reply), STRATA_AGAIN, "no more");
+    (void) strata_reader_feed(&rd, "$3\r\nabc\r\n", 9);
+    is(strata_reader_next(&rd, 3, &reply), STRATA_OK,
+       "the limit is that of when it begins");
     is(strata_reader_unread(&rd), 0, "all read");
+    (void) strata_reader_feed(&rd, "$2\r\nab\r\n", 8);
+    is(strata_reader_next(&rd, 2, &reply), STRATA_OK,
+       "a limit counts from the first byte, not from a look before it");
+    (void) strata_reader_feed(&rd, "*2\r\n$2\r\n", 8);
+    is(strata_reader_next(&rd, 2, &reply), STRATA_AGAIN, "begun with 2");
+    (void) strata_reader_feed(&rd, "ab\r\n$2\r\nab\r\n", 12);
+    is(strata_reader_next(&rd, 1, &reply), STRATA_OK, "... and ends with 2");
     strata_reader_close(&rd);
     test_free();
 
