@@ -59,7 +59,10 @@ ngx_http_strata_link_open(ngx_http_strata_link_t *link)
     ctx->name = node->host;
     ctx->handler = ngx_http_strata_dial_resolved;
     ctx->data = link;
-    ctx->timeout = redis->connect_timeout;
+
+    /* if it does not answer, there is time left for the addresses we have */
+
+    ctx->timeout = redis->connect_timeout / 2;
 
     link->resolve = ctx;
 

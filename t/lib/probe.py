@@ -16,6 +16,7 @@ import os
 import pathlib
 import select
 import socket
+import struct
 import threading
 import time
 import urllib.parse
@@ -90,26 +91,26 @@ class Fake:
     command is a list of its arguments.
     """
 
-    def __init__(self, script=None, login=True):
-        self.script, self.login = script, login
+    def __init__(self, script=None, login=True, host="127.0.0.1", port=0):
+        self.script, self.login, self.host = script, login, host
         self.commands, self.connects = [], 0
         self.stop_reading = False
         self.seen = threading.Condition()
         self._conns = []
-        self.open()
+        self.open(port)
 
     def open(self, port=0):
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        self._listener.bind(("127.0.0.1", port))
+        self._listener.bind((self.host, port))
         self._listener.listen(64)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     @property
     def url(self):
-        return f"redis://127.0.0.1:{self.port}"
+        return f"redis://{self.host}:{self.port}"
 
     def _accept(self, listener):
         while True:
@@ -195,6 +196,36 @@ class Fake:
             pass
         self._listener.close()
         self.drop()
+
+
+class Dns:
+    """A name server: self.address for every A question; None: no answer, "": none such."""
+
+    def __init__(self, address=None):
+        self.address, self.asked = address, 0
+        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sock.bind(("127.0.0.1", 0))
+        self.port = self._sock.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                q, peer = self._sock.recvfrom(2048)
+            except OSError:
+                return
+            self.asked += 1
+            if self.address is None:
+                continue
+            question = q[12:q.index(b"\0", 12) + 5]
+            head = struct.pack("!HHHHH", 0x8180 if self.address else 0x8183, 1,
+                               1 if self.address else 0, 0, 0)
+            answer = (b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 1, 4)
+                      + socket.inet_aton(self.address)) if self.address else b""
+            self._sock.sendto(q[:2] + head + question + answer, peer)
+
+    def close(self):
+        self._sock.close()
 
 
 class Stall:
