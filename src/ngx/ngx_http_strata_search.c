@@ -174,8 +174,10 @@ ngx_http_strata_search_capture(ngx_http_strata_fetch_t *f,
              || text.len != rule.len
              || ngx_memcmp(text.data, rule.data, rule.len) != 0)
             && (ngx_http_strata_rule_id(&id) != NGX_OK
-                || ngx_http_strata_rule_store(f->zone, &s->path, rule, id, 0,
-                                              0, &f->guard, f->purges)
+                || ngx_http_strata_rule_store(f->zone, &s->path, rule, id,
+                                              f->meta.flags
+                                              & STRATA_META_NEGATIVE, 0,
+                                              &f->guard, f->purges)
                    == STRATA_ERROR))
         {
             rule.len = 0;

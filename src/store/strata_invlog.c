@@ -13,7 +13,7 @@
  *                        strata_pattern.c
  *   seq                  lock; odd: being         odd until healed: nobody can
  *                        changed                  tell, which is a miss
- *   base, incarnation    lock, in this order,     another incarnation than the
+ *   first_base, base,    lock, in this order,     another incarnation than the
  *                        after the floor          log's: restart again
  *   lease_until          anybody, one word        a lease that runs out
  *   tailer               by compare-and-set       a role that healing clears
@@ -49,6 +49,24 @@ strata_tag_hash(const strata_store_t *st, uint8_t kind, strata_str_t text)
     d = strata_hash(&seed, text.data, text.len);
 
     return d.lo ? d.lo : 1;
+}
+
+
+uint64_t
+strata_tag_within(uint64_t hash, uint64_t space)
+{
+    uint64_t  h;
+
+    /* 64-bit finalizer of MurmurHash3: every bit counts for every other */
+
+    h = hash + (space << 1 | 1);
+    h ^= h >> 33;
+    h *= 0xff51afd7ed558ccdULL;
+    h ^= h >> 33;
+    h *= 0xc4ceb9fe1a85ec53ULL;
+    h ^= h >> 33;
+
+    return h ? h : 1;
 }
 
 
@@ -108,30 +126,52 @@ strata_invlog_end(strata_log_t *log)
 
 
 static int
-strata_tag_judge(const strata_store_t *st, strata_judge_t *j)
+strata_tag_look(const strata_store_t *st, strata_judge_t *j, uint64_t hash)
 {
-    uint32_t  i;
-    uint64_t  hash, hard, soft;
+    uint64_t  hard, soft;
 
-    for (i = 0; i <= j->tag_n; i++) {
-        hash = (i < j->tag_n) ? j->tags[i] : j->key;
-
-        if (hash == 0) {
-            continue;
-        }
-
-        if (strata_tag_find(st, hash, &hard, &soft) != STRATA_OK) {
-            return STRATA_BUSY;
-        }
-
-        if (hard > j->since) {
-            return STRATA_DECLINED;
-        }
-
-        j->soft |= soft > j->since;
+    if (hash == 0) {
+        return STRATA_OK;
     }
 
-    return STRATA_OK;
+    if (strata_tag_find(st, hash, &hard, &soft) != STRATA_OK) {
+        return STRATA_BUSY;
+    }
+
+    j->soft |= soft > j->since;
+
+    return hard > j->since ? STRATA_DECLINED : STRATA_OK;
+}
+
+
+static int
+strata_tag_judge(const strata_store_t *st, strata_judge_t *j)
+{
+    int       rc;
+    uint32_t  i;
+    uint64_t  space;
+
+    space = j->subject.space;
+
+    rc = strata_tag_look(st, j, space);
+
+    for (i = 0; rc == STRATA_OK && i < j->tag_n; i++) {
+        rc = strata_tag_look(st, j, j->tags[i]);
+
+        if (rc == STRATA_OK && space) {
+            rc = strata_tag_look(st, j, strata_tag_within(j->tags[i], space));
+        }
+    }
+
+    if (rc == STRATA_OK) {
+        rc = strata_tag_look(st, j, j->subject.key);
+    }
+
+    if (rc == STRATA_OK && space && j->subject.key) {
+        rc = strata_tag_look(st, j, strata_tag_within(j->subject.key, space));
+    }
+
+    return rc;
 }
 
 
@@ -167,7 +207,7 @@ strata_invlog_look(const strata_store_t *st, strata_judge_t *j)
 
 int
 strata_invlog_judge(const strata_store_t *st, uint64_t since,
-    const uint64_t *tags, uint32_t tag_n, uint64_t key, strata_str_t text,
+    const uint64_t *tags, uint32_t tag_n, const strata_subject_t *subject,
     uint64_t *upto)
 {
     int                  rc;
@@ -180,8 +220,7 @@ strata_invlog_judge(const strata_store_t *st, uint64_t since,
     j.since = since;
     j.tags = tags;
     j.tag_n = tag_n;
-    j.key = key;
-    j.text = text;
+    j.subject = *subject;
 
     for (tries = 0; tries < STRATA_LOG_TRIES; tries++) {
         seq = atomic_load_explicit(&log->seq, memory_order_acquire);
@@ -281,6 +320,7 @@ strata_invlog_event_locked(strata_store_t *st, const strata_log_event_t *ev,
 }
 
 
+/* The position stays where it is. */
 static void
 strata_invlog_events_locked(strata_store_t *st, const strata_log_event_t *ev,
     uint32_t n, uint64_t position)
@@ -299,10 +339,6 @@ strata_invlog_events_locked(strata_store_t *st, const strata_log_event_t *ev,
     strata_invlog_end(log);
 
     STRATA_FAULT("log_position");
-
-    /* release: who sees the position sees the tables */
-
-    strata_log_set(&log->position, position);
 }
 
 
@@ -310,6 +346,10 @@ int
 strata_invlog_append(strata_store_t *st, const strata_log_event_t *ev,
     uint32_t n, uint64_t *position)
 {
+    strata_log_t  *log;
+
+    log = &st->zone->log;
+
     if (!strata_invlog_all_ok(ev, n)) {
         return STRATA_ERROR;
     }
@@ -318,8 +358,21 @@ strata_invlog_append(strata_store_t *st, const strata_log_event_t *ev,
         return STRATA_BUSY;
     }
 
-    *position = strata_log_load(&st->zone->log.position) + 1;
+    *position = strata_log_load(&log->position) + 1;
+
+    /*
+     * It is no event of a shared log, whose sequence stays: who took position
+     * and base before and after it is told an earlier sequence, never a later
+     */
+
+    strata_log_set(&log->base, strata_log_load(&log->base) + 1);
+    STRATA_FAULT("log_base");
+
     strata_invlog_events_locked(st, ev, n, *position);
+
+    /* release: who sees the position sees the tables */
+
+    strata_log_set(&log->position, *position);
     strata_invlog_unlock(st);
 
     return STRATA_OK;
@@ -328,10 +381,13 @@ strata_invlog_append(strata_store_t *st, const strata_log_event_t *ev,
 
 int
 strata_invlog_apply(strata_store_t *st, const strata_log_event_t *ev,
-    uint32_t n, uint64_t position)
+    uint32_t n, uint64_t sequence)
 {
-    int       rc;
-    uint64_t  last;
+    int            rc;
+    uint64_t       last;
+    strata_log_t  *log;
+
+    log = &st->zone->log;
 
     if (!strata_invlog_all_ok(ev, n)) {
         return STRATA_ERROR;
@@ -341,17 +397,19 @@ strata_invlog_apply(strata_store_t *st, const strata_log_event_t *ev,
         return STRATA_BUSY;
     }
 
-    last = strata_log_load(&st->zone->log.position);
+    last = strata_log_load(&log->position) - strata_log_load(&log->base);
     rc = STRATA_OK;
 
-    if (position <= last) {
+    if (sequence <= last) {
         rc = STRATA_DONE;
 
-    } else if (position != last + 1) {
+    } else if (sequence != last + 1) {
         rc = STRATA_DECLINED;
 
     } else {
-        strata_invlog_events_locked(st, ev, n, position);
+        last = strata_log_load(&log->position) + 1;
+        strata_invlog_events_locked(st, ev, n, last);
+        strata_log_set(&log->position, last);
     }
 
     strata_invlog_unlock(st);
@@ -380,6 +438,7 @@ strata_invlog_restart(strata_store_t *st,
 
     strata_log_raise(&log->floor, position);
     STRATA_FAULT("log_restart");
+    strata_log_set(&log->first_base, position - sequence);
     strata_log_set(&log->base, position - sequence);
     strata_log_set(&log->incarnation[0], id[0]);
     STRATA_FAULT("log_incarnation");
@@ -394,16 +453,118 @@ strata_invlog_restart(strata_store_t *st,
 }
 
 
+int
+strata_invlog_load(strata_store_t *st, const strata_log_event_t *ev,
+    uint32_t n, uint64_t sequence)
+{
+    if (!strata_invlog_all_ok(ev, n)) {
+        return STRATA_ERROR;
+    }
+
+    if (strata_invlog_lock(st) != STRATA_OK) {
+        return STRATA_BUSY;
+    }
+
+    strata_invlog_events_locked(st, ev, n, sequence
+                                + strata_log_load(&st->zone->log.base));
+    strata_invlog_unlock(st);
+
+    return STRATA_OK;
+}
+
+
+int
+strata_invlog_loaded(strata_store_t *st, uint64_t sequence)
+{
+    strata_log_t  *log;
+
+    log = &st->zone->log;
+
+    if (strata_invlog_lock(st) != STRATA_OK) {
+        return STRATA_BUSY;
+    }
+
+    strata_log_raise(&log->position, sequence + strata_log_load(&log->base));
+    strata_invlog_unlock(st);
+
+    return STRATA_OK;
+}
+
+
+/* Torn while it is being changed, and then no one's. */
+static void
+strata_invlog_id(const strata_log_t *log, uint8_t incarnation[STRATA_LOG_ID])
+{
+    uint64_t  id[STRATA_LOG_ID / sizeof(uint64_t)];
+
+    id[0] = strata_log_load(&log->incarnation[0]);
+    id[1] = strata_log_load(&log->incarnation[1]);
+    memcpy(incarnation, id, sizeof(id));
+}
+
+
+uint64_t
+strata_invlog_sequence(const strata_store_t *st, uint64_t position,
+    uint8_t incarnation[STRATA_LOG_ID])
+{
+    uint64_t             base;
+    const strata_log_t  *log;
+
+    log = &st->zone->log;
+
+    base = strata_log_load(&log->base);
+    strata_invlog_id(log, incarnation);
+
+    /* last: a restart raises the floor before it sets the others */
+
+    return position < strata_log_load(&log->floor) ? 0 : position - base;
+}
+
+
+int
+strata_invlog_place(const strata_store_t *st,
+    const uint8_t incarnation[STRATA_LOG_ID], uint64_t sequence,
+    uint64_t *position)
+{
+    uint8_t              id[STRATA_LOG_ID];
+    const strata_log_t  *log;
+
+    log = &st->zone->log;
+
+    /*
+     * The base has grown by events of our own since, nobody knows when: with
+     * the first one it is not later than it was.
+     */
+
+    *position = strata_log_load(&log->first_base) + sequence;
+
+    strata_invlog_id(log, id);
+
+    /* a restart sets the floor first, and its incarnation last */
+
+    if (memcmp(id, incarnation, STRATA_LOG_ID) != 0
+        || *position < strata_log_load(&log->floor))
+    {
+        return STRATA_DECLINED;
+    }
+
+    return STRATA_OK;
+}
+
+
 /* lease and role */
 
 void
-strata_invlog_confirm(strata_store_t *st, uint64_t position, int64_t sent_at,
+strata_invlog_confirm(strata_store_t *st, uint64_t sequence, int64_t sent_at,
     uint32_t lease_ms)
 {
     int64_t           was, until;
+    uint64_t          position;
     _Atomic int64_t  *p;
 
-    if (strata_invlog_position(st) < position) {
+    position = strata_log_load(&st->zone->log.position);
+
+    if (position - strata_log_load(&st->zone->log.base) < sequence) {
         return;
     }
 
@@ -474,7 +635,6 @@ strata_invlog_untail(strata_store_t *st)
 void
 strata_invlog_stat(const strata_store_t *st, strata_invlog_stat_t *stat)
 {
-    uint64_t             id[STRATA_LOG_ID / sizeof(uint64_t)];
     const strata_log_t  *log;
 
     log = &st->zone->log;
@@ -482,9 +642,7 @@ strata_invlog_stat(const strata_store_t *st, strata_invlog_stat_t *stat)
     stat->position = strata_log_load(&log->position);
     stat->floor = strata_log_load(&log->floor);
     stat->soft_floor = strata_log_load(&log->soft_floor);
-    id[0] = strata_log_load(&log->incarnation[0]);
-    id[1] = strata_log_load(&log->incarnation[1]);
-    memcpy(stat->incarnation, id, sizeof(id));
+    strata_invlog_id(log, stat->incarnation);
     stat->sequence = stat->position - strata_log_load(&log->base);
     stat->forgotten = strata_log_load(&log->forgotten);
     stat->tags = atomic_load_explicit(&log->tag_used, memory_order_relaxed);

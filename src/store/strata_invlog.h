@@ -10,7 +10,8 @@
  *
  *   one node       strata_invlog_append() gives out positions
  *   a shared log   one process at a time (strata_invlog_tail()) applies its
- *                  events in order; position = base + sequence of that log
+ *                  events in order; position = base + sequence of that log;
+ *                  an append is of this node alone and moves the base as well
  *
  * What an event says is remembered in tables of fixed size.  If they are full
  * the oldest is forgotten, and the floor of its kind rises to it: an entry that
@@ -34,6 +35,17 @@
 /* Keyed with the seed of the zone; never 0. */
 uint64_t strata_tag_hash(const strata_store_t *st, uint8_t kind,
     strata_str_t text);
+
+/* What a tag, or key, in that namespace only is. */
+uint64_t strata_tag_within(uint64_t hash, uint64_t space);
+
+
+/* What events may name of an entry besides its tags. */
+typedef struct {
+    uint64_t           key;        /* hash of its readable key */
+    uint64_t           space;      /* hash of its namespace, or 0 */
+    strata_str_t       text;       /* the readable key */
+} strata_subject_t;
 
 
 typedef enum {
@@ -65,17 +77,18 @@ uint64_t strata_invlog_position(const strata_store_t *st);
 /*
  * n events at the next position.  STRATA_OK: whoever looks up from now on is
  * judged by them.  STRATA_BUSY: nothing happened, try again.  STRATA_ERROR: not
- * events (a bad pattern, too many), nothing happened.
+ * events (a bad pattern, too many), nothing happened.  They are this node's
+ * own: the sequence of a shared log stays.
  */
 int strata_invlog_append(strata_store_t *st, const strata_log_event_t *ev,
     uint32_t n, uint64_t *position);
 
 /*
- * Those at this position of a shared log.  Also STRATA_DONE: applied before;
+ * Those of this sequence of a shared log.  Also STRATA_DONE: applied before;
  * STRATA_DECLINED: one before it is missing, so restart.
  */
 int strata_invlog_apply(strata_store_t *st, const strata_log_event_t *ev,
-    uint32_t n, uint64_t position);
+    uint32_t n, uint64_t sequence);
 
 /*
  * Starts over at this sequence of this incarnation of a shared log: events may
@@ -86,23 +99,45 @@ int strata_invlog_restart(strata_store_t *st,
     const uint8_t incarnation[STRATA_LOG_ID], uint64_t sequence);
 
 /*
+ * After a restart, what happened since that sequence as others remember it: by
+ * kind in order of sequence; at the end where that leads to.
+ */
+int strata_invlog_load(strata_store_t *st, const strata_log_event_t *ev,
+    uint32_t n, uint64_t sequence);
+int strata_invlog_loaded(strata_store_t *st, uint64_t sequence);
+
+/*
+ * What a position is to other nodes, or an earlier one; 0: from before the
+ * floor, which is nothing.
+ */
+uint64_t strata_invlog_sequence(const strata_store_t *st, uint64_t position,
+    uint8_t incarnation[STRATA_LOG_ID]);
+
+/*
+ * The reverse.  STRATA_DECLINED: of another incarnation, or from before the
+ * floor: what was fetched there does not count.
+ */
+int strata_invlog_place(const strata_store_t *st,
+    const uint8_t incarnation[STRATA_LOG_ID], uint64_t sequence,
+    uint64_t *position);
+
+/*
  * Is the entry that carries these tags and was judged at since still valid?
- * key: a further hash to look for, or 0; text: its readable key.
  * STRATA_OK: yes.  STRATA_AGAIN: stale.  STRATA_DECLINED: gone.  These hold up
  * to position upto.  STRATA_BUSY: nobody can tell now.
  */
 int strata_invlog_judge(const strata_store_t *st, uint64_t since,
-    const uint64_t *tags, uint32_t tag_n, uint64_t key, strata_str_t text,
+    const uint64_t *tags, uint32_t tag_n, const strata_subject_t *subject,
     uint64_t *upto);
 
 
 /* the lease: until when this node may vouch for what it has */
 
 /*
- * Confirmed to be at position, or later, by a command that was sent at
+ * Confirmed to be at sequence, or later, by a command that was sent at
  * sent_at: the lease runs from then.  Ignored if we are not there yet.
  */
-void strata_invlog_confirm(strata_store_t *st, uint64_t position,
+void strata_invlog_confirm(strata_store_t *st, uint64_t sequence,
     int64_t sent_at, uint32_t lease_ms);
 
 /* No lease until it is confirmed again; a store is formatted with one that
@@ -128,8 +163,8 @@ bool strata_store_judged(const strata_hold_t *hold);
  * entry.  Codes as strata_invlog_judge(); on STRATA_AGAIN the entry has been
  * marked as by a soft purge.  STRATA_DECLINED: the caller has it removed.
  */
-int strata_store_judge(const strata_hold_t *hold, uint64_t key,
-    strata_str_t text, int64_t now);
+int strata_store_judge(const strata_hold_t *hold,
+    const strata_subject_t *subject, int64_t now);
 
 
 /* status */

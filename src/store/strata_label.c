@@ -85,7 +85,7 @@ strata_store_judged(const strata_hold_t *hold)
 
 
 int
-strata_store_judge(const strata_hold_t *hold, uint64_t key, strata_str_t text,
+strata_store_judge(const strata_hold_t *hold, const strata_subject_t *subject,
     int64_t now)
 {
     int              rc;
@@ -101,7 +101,7 @@ strata_store_judge(const strata_hold_t *hold, uint64_t key, strata_str_t text,
     }
 
     n = strata_store_tags(hold, tags);
-    rc = strata_invlog_judge(hold->store, since, tags, n, key, text, &upto);
+    rc = strata_invlog_judge(hold->store, since, tags, n, subject, &upto);
 
     if (rc != STRATA_OK && rc != STRATA_AGAIN) {
         return rc;

@@ -9,8 +9,7 @@
  *   in use -> free    the floor of its kind first, then position 0
  *   free -> in use    text, namespace and kind; position last
  *
- * pattern_at is the next slot to be written: the oldest, or a free one.  Read
- * backwards from it, positions fall.  A death leaves at most the slot that it
+ * pattern_at is the next slot to be written: the oldest, or a free one.  A death leaves at most the slot that it
  * points at free, or in use with an event that nobody was answered for.
  */
 
@@ -72,7 +71,7 @@ strata_pattern_put_locked(strata_store_t *st, const strata_log_event_t *ev,
     atomic_store_explicit(&log->pattern_at,
                           (at + 1) & (st->zone->plan.pattern_n - 1),
                           memory_order_release);
-    strata_log_set(&log->pattern_last, position);
+    strata_log_raise(&log->pattern_last, position);
 }
 
 
@@ -109,7 +108,7 @@ strata_pattern_carried(const strata_judge_t *j, uint64_t hash)
 
     for (t = 0; t < j->tag_n && j->tags[t] != hash; t++) { /* void */ }
 
-    return t < j->tag_n;
+    return t < j->tag_n || hash == j->subject.space;
 }
 
 
@@ -124,7 +123,7 @@ strata_pattern_hits(const strata_pattern_t *p, const strata_judge_t *j,
 
     space = strata_log_load(&p->space);
 
-    if (space && !strata_pattern_carried(j, space)) {
+    if (space && space != j->subject.space) {
         return false;
     }
 
@@ -145,19 +144,22 @@ strata_pattern_hits(const strata_pattern_t *p, const strata_judge_t *j,
         return i == n;
 
     case STRATA_LOG_PREFIX:
-        return len == 0 || (len <= j->text.len
-                            && memcmp(words, j->text.data, len) == 0);
+        return len == 0 || (len <= j->subject.text.len
+                            && memcmp(words, j->subject.text.data, len) == 0);
 
     default:
         text.data = (const uint8_t *) words;
         text.len = len;
 
-        return strata_glob_match(text, j->text) != STRATA_DECLINED;
+        return strata_glob_match(text, j->subject.text) != STRATA_DECLINED;
     }
 }
 
 
-/* From the latest back to the first that was there when it was judged. */
+/*
+ * Those that came since it was judged, from the latest back.  What was loaded
+ * after a restart may stand before an event of our own that is earlier.
+ */
 int
 strata_pattern_judge(const strata_store_t *st, strata_judge_t *j)
 {
@@ -174,7 +176,7 @@ strata_pattern_judge(const strata_store_t *st, strata_judge_t *j)
         p = &st->patterns[at];
 
         if (strata_log_load(&p->position) <= j->since) {
-            break;
+            continue;
         }
 
         what = strata_log_load(&p->what);

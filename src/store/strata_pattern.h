@@ -17,12 +17,11 @@
 
 
 typedef struct {
-    uint64_t         since;
-    const uint64_t  *tags;
-    uint32_t         tag_n;
-    uint64_t         key;
-    strata_str_t     text;
-    bool             soft;         /* found so far */
+    uint64_t          since;
+    const uint64_t   *tags;
+    uint32_t          tag_n;
+    strata_subject_t  subject;
+    bool              soft;        /* found so far */
 } strata_judge_t;
 
 

@@ -233,6 +233,7 @@ typedef struct {
     _Atomic uint32_t  pattern_at;       /* the next one to be written */
     _Atomic uint64_t  incarnation[2];   /* of the log, and its sequence ... */
     _Atomic uint64_t  base;             /* ... is position - base */
+    _Atomic uint64_t  first_base;       /* as the last restart set it */
     _Atomic uint64_t  forgotten;        /* events, for want of room */
 } strata_log_t;
 

@@ -46,6 +46,14 @@ strata_tag_set(_Atomic uint64_t *p, uint64_t n)
 }
 
 
+/* What is loaded after a restart may be older than what is there. */
+static inline void
+strata_tag_raise(_Atomic uint64_t *p, uint64_t n)
+{
+    strata_tag_set(p, strata_max(strata_tag_load(p), n));
+}
+
+
 static inline void
 strata_tag_used_add(strata_log_t *log, int n)
 {
@@ -235,12 +243,8 @@ strata_tag_forget_locked(strata_store_t *st, uint32_t i)
     t = &st->tags[i];
     log = &st->zone->log;
 
-    strata_tag_set(&log->floor,
-                   strata_max(strata_tag_load(&log->floor),
-                              strata_tag_load(&t->hard)));
-    strata_tag_set(&log->soft_floor,
-                   strata_max(strata_tag_load(&log->soft_floor),
-                              strata_tag_load(&t->soft)));
+    strata_tag_raise(&log->floor, strata_tag_load(&t->hard));
+    strata_tag_raise(&log->soft_floor, strata_tag_load(&t->soft));
 
     STRATA_FAULT("tag_floor");
 
@@ -322,13 +326,13 @@ strata_tag_put_locked(strata_store_t *st, uint64_t hash, uint64_t position,
     } else {
         t = &st->tags[i];
 
-        strata_tag_set(soft ? &t->soft : &t->hard, position);
+        strata_tag_raise(soft ? &t->soft : &t->hard, position);
         STRATA_FAULT("tag_again");
         strata_tag_pull_locked(st, i);
     }
 
     strata_tag_push_locked(st, i);
-    strata_tag_set(&log->tag_last, position);
+    strata_tag_raise(&log->tag_last, position);
 }
 
 

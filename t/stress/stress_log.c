@@ -300,6 +300,7 @@ judge(void)
     char                  buf[32];
     uint32_t              n, k;
     uint64_t              since, back, hard, soft, upto, tags[2];
+    strata_subject_t      subject = { 0 };
     strata_invlog_stat_t  stat;
 
     n = (uint32_t) rnd(TAGS);
@@ -315,8 +316,8 @@ judge(void)
     hard = strata_max(hard, shared->acked_prefix[k]);
     soft = shared->acked_soft[n];
 
-    rc = strata_invlog_judge(store, since, tags, 2, 0, text_of(buf, "key", k),
-                             &upto);
+    subject.text = text_of(buf, "key", k);
+    rc = strata_invlog_judge(store, since, tags, 2, &subject, &upto);
     shared->judged++;
 
     if ((rc == STRATA_OK || rc == STRATA_AGAIN) && hard > since) {
@@ -338,8 +339,8 @@ judge(void)
 
     /* and one that nobody ever purges */
 
-    rc = strata_invlog_judge(store, since, tags, 1, 0,
-                             text_of(buf, "never", k), &upto);
+    subject.text = text_of(buf, "never", k);
+    rc = strata_invlog_judge(store, since, tags, 1, &subject, &upto);
     strata_invlog_stat(store, &stat);
 
     if (rc == STRATA_DECLINED || rc == STRATA_AGAIN) {
@@ -360,6 +361,7 @@ keep(void)
     char          buf[32];
     uint64_t      hard, upto;
     kept_t       *e;
+    strata_subject_t  subject = { 0 };
 
     e = &kept[rnd(KEPT)];
     hard = strata_max(shared->acked_hard[e->tag], shared->acked_all);
@@ -372,8 +374,9 @@ keep(void)
         rc = STRATA_DECLINED;
 
     } else if (e->checked != strata_invlog_position(store)) {
-        rc = strata_invlog_judge(store, e->checked, e->tags, 1, 0,
-                                 text_of(buf, "never", 1), &upto);
+        subject.text = text_of(buf, "never", 1);
+        rc = strata_invlog_judge(store, e->checked, e->tags, 1, &subject,
+                                 &upto);
     }
 
     if (rc == STRATA_OK) {
@@ -616,7 +619,8 @@ million(void)
     uint32_t              i, stored, gone;
     uint64_t              position, tags[2];
     test_key_t            k;
-    strata_str_t          s, none = strata_string("");
+    strata_str_t          s, no_head = strata_string("");
+    static const strata_subject_t  none;
     strata_fill_t         f;
     strata_hold_t         h;
     strata_meta_t         m;
@@ -645,7 +649,7 @@ million(void)
         label.tag_n = 1 + i % 2;
 
         rc = strata_store_reserve_as(store, test_key(&k, i, 0), &m, &label,
-                                     none, s.len, 0, &f);
+                                     no_head, s.len, 0, &f);
 
         if (rc == STRATA_OK && strata_fill_append(&f, s, 0) == STRATA_OK) {
             stored += strata_fill_commit(&f, 0) == STRATA_OK;
@@ -668,7 +672,7 @@ million(void)
     for (i = 0, stored = 0, gone = 0; i < MILLION; i++) {
         if (strata_store_lookup(store, test_key(&k, i, 0), &h) == STRATA_OK) {
             stored++;
-            gone += strata_store_judge(&h, 0, none, 0) == STRATA_DECLINED;
+            gone += strata_store_judge(&h, &none, 0) == STRATA_DECLINED;
             strata_store_unpin(&h);
         }
     }

@@ -84,19 +84,35 @@ event(strata_log_kind_e kind, bool soft, uint64_t hash, const char *text)
 }
 
 
-/* Of an entry with tag "a", in namespace "n", whose key is "k". */
+/* Of an entry with tags "a" and "b", in namespace "n", whose key is "k". */
 static int
 judge(uint64_t since, const char *text)
 {
-    uint64_t  tags[3], upto;
+    uint64_t          tags[2], upto;
+    strata_subject_t  subject;
 
-    tags[0] = space("n");
-    tags[1] = tag("a");
-    tags[2] = tag("b");
+    tags[0] = tag("a");
+    tags[1] = tag("b");
 
-    return strata_invlog_judge(st, since, tags, 3,
-                               strata_tag_hash(st, STRATA_TAG_KEY, str("k")),
-                               str(text), &upto);
+    subject.key = strata_tag_hash(st, STRATA_TAG_KEY, str("k"));
+    subject.space = space("n");
+    subject.text = str(text);
+
+    return strata_invlog_judge(st, since, tags, 2, &subject, &upto);
+}
+
+
+/* Of one without tags or namespace. */
+static int
+bare(uint64_t since, const char *text)
+{
+    uint64_t          upto;
+    strata_subject_t  subject;
+
+    memset(&subject, 0, sizeof(subject));
+    subject.text = str(text);
+
+    return strata_invlog_judge(st, since, NULL, 0, &subject, &upto);
 }
 
 
@@ -107,6 +123,8 @@ test_hash(void)
     ok(tag("a") != tag("b"), "of the text");
     ok(tag("a") != space("a"), "of the kind");
     ok(tag("a") == tag("a"), "and of nothing else");
+    ok(strata_tag_within(tag("a"), space("n"))
+       != strata_tag_within(tag("a"), space("m")), "within a namespace");
     end("hash");
 }
 
@@ -301,7 +319,7 @@ test_shared(void)
 {
     static const uint8_t  first[STRATA_LOG_ID] = "incarnation one";
     static const uint8_t  other[STRATA_LOG_ID] = "incarnation two";
-    uint64_t              upto;
+    uint64_t              position;
     strata_log_event_t    ev;
     strata_invlog_stat_t  stat;
 
@@ -320,12 +338,12 @@ test_shared(void)
     is(stat.position, 2, "a position of its own");
     is(stat.sequence, 500, "and the sequence of the log");
     is(memcmp(stat.incarnation, first, STRATA_LOG_ID), 0, "incarnation");
-    is(strata_invlog_judge(st, 1, NULL, 0, 0, str("any"), &upto),
+    is(bare(1, "any"),
        STRATA_DECLINED, "what was there is gone");
-    is(strata_invlog_judge(st, 2, NULL, 0, 0, str("any"), &upto),
+    is(bare(2, "any"),
        STRATA_OK, "what comes is not");
 
-    is(strata_invlog_apply(st, &ev, 1, 3), STRATA_OK, "the next event");
+    is(strata_invlog_apply(st, &ev, 1, 501), STRATA_OK, "the next event");
     strata_invlog_stat(st, &stat);
     is(stat.sequence, 501, "is the next in the log");
 
@@ -333,23 +351,127 @@ test_shared(void)
     strata_invlog_stat(st, &stat);
     is(stat.sequence, 7, "its sequence");
     is(stat.position, 4, "positions don't");
-    is(strata_invlog_apply(st, &ev, 1, 5), STRATA_OK, "and it goes on");
+    is(strata_invlog_apply(st, &ev, 1, 8), STRATA_OK, "and it goes on");
+
+    is(strata_invlog_append(st, &ev, 1, &position), STRATA_OK, "our own");
+    is(position, 6, "has a position");
+    strata_invlog_stat(st, &stat);
+    is(stat.sequence, 8, "the log knows nothing of it");
+    is(strata_invlog_apply(st, &ev, 1, 9), STRATA_OK, "and goes on");
 
     end("shared");
+}
+
+
+/* A node that joins: what the others remember, and what it was told. */
+static void
+test_join(void)
+{
+    uint64_t            position;
+    uint8_t             id[STRATA_LOG_ID];
+    strata_log_event_t  ev, prefix;
+
+    static const uint8_t  five[STRATA_LOG_ID] = "incarnation five";
+    static const uint8_t  six[STRATA_LOG_ID] = "incarnation six";
+
+    setup();
+    memset(&ev, 0, sizeof(ev));
+    ev.kind = STRATA_LOG_TAG;
+    prefix = ev;
+    prefix.kind = STRATA_LOG_PREFIX;
+    prefix.text = str("pre");
+
+    is(strata_invlog_place(st, five, 1, &position), STRATA_DECLINED, "no log");
+    (void) event(STRATA_LOG_NOTHING, false, 0, "");
+    is(strata_invlog_restart(st, five, 100), STRATA_OK, "remembered from 100 on");
+
+    ev.hash = tag("a");
+    is(strata_invlog_load(st, &ev, 1, 110), STRATA_OK, "a tag");
+    ev.hash = tag("x");
+    is(strata_invlog_load(st, &ev, 1, 130), STRATA_OK, "another");
+    is(strata_invlog_load(st, &prefix, 1, 105), STRATA_OK, "a prefix");
+    is(strata_invlog_append(st, &ev, 1, &position), STRATA_OK, "one between");
+    is(strata_invlog_load(st, &prefix, 1, 115), STRATA_OK, "the same prefix");
+    is(strata_invlog_loaded(st, 140), STRATA_OK, "so we are at 140");
+
+    is(strata_invlog_sequence(st, strata_invlog_position(st), id),
+       140, "sequence");
+    is(memcmp(id, five, STRATA_LOG_ID), 0, "incarnation");
+    is(strata_invlog_sequence(st, 1, id), 0, "before the floor");
+
+    is(strata_invlog_place(st, six, 140, &position), STRATA_DECLINED, "another");
+    is(strata_invlog_place(st, five, 99, &position), STRATA_DECLINED,
+       "from before what is remembered");
+    is(strata_invlog_place(st, five, 109, &position), STRATA_OK, "a record");
+    is(judge(position, ""), STRATA_DECLINED, "its tag was purged since");
+    is(strata_invlog_place(st, five, 111, &position), STRATA_OK, "a later one");
+    is(judge(position, "key"), STRATA_OK, "was fetched after that");
+    is(judge(position, "pre/1"), STRATA_DECLINED, "and before the prefix");
+    is(strata_invlog_place(st, five, 116, &position), STRATA_OK, "another");
+    is(judge(position, "pre/1"), STRATA_OK, "after both");
+
+    is(strata_invlog_apply(st, &ev, 1, 141), STRATA_OK, "and it goes on");
+    is(strata_store_verify(st, test_say, NULL), 0, "verify");
+
+    end("join");
+}
+
+
+static void
+test_all_of(void)
+{
+    uint64_t            hashes[2], position;
+    strata_log_event_t  ev;
+
+    setup();
+    memset(&ev, 0, sizeof(ev));
+    ev.kind = STRATA_LOG_TAGS_ALL;
+    ev.text.data = (const uint8_t *) hashes;
+    ev.text.len = sizeof(hashes);
+    hashes[0] = tag("b");
+    hashes[1] = tag("c");
+
+    is(strata_invlog_append(st, &ev, 1, &position), STRATA_OK, "b and c");
+    is(judge(0, "key"), STRATA_OK, "one of them is not all");
+    hashes[1] = tag("a");
+    is(strata_invlog_append(st, &ev, 1, &position), STRATA_OK, "b and a");
+    is(judge(0, "key"), STRATA_DECLINED, "both");
+    is(judge(2, "key"), STRATA_OK, "fetched after it");
+
+    ev.hash = space("N");
+    is(strata_invlog_append(st, &ev, 1, &position), STRATA_OK, "elsewhere");
+    is(judge(2, "key"), STRATA_OK, "not in that namespace");
+    ev.hash = space("n");
+    is(strata_invlog_append(st, &ev, 1, &position), STRATA_OK, "here");
+    is(judge(2, "key"), STRATA_DECLINED, "in this one");
+
+    ev.text.len = 7;
+    is(strata_invlog_append(st, &ev, 1, &position), STRATA_ERROR, "no hash");
+
+    (void) event(STRATA_LOG_TAG, false,
+                 strata_tag_within(tag("a"), space("N")), "");
+    is(judge(4, "key"), STRATA_OK, "a tag in another namespace");
+    (void) event(STRATA_LOG_TAG, false,
+                 strata_tag_within(tag("a"), space("n")), "");
+    is(judge(5, "key"), STRATA_DECLINED, "in its own");
+
+    end("all of");
 }
 
 
 static void
 test_lease(void)
 {
-    strata_store_t  *b;
+    strata_store_t      *b;
+    strata_log_event_t   ev;
 
     setup();
     ok(strata_invlog_leased(st, INT64_MAX - 1), "alone: for ever");
 
     strata_invlog_isolate(st);
     ok(!strata_invlog_leased(st, 0), "isolated");
-    (void) event(STRATA_LOG_ALL, false, 0, "");
+    memset(&ev, 0, sizeof(ev));
+    (void) strata_invlog_apply(st, &ev, 1, 1);
     strata_invlog_confirm(st, 2, 1000, 2000);
     ok(!strata_invlog_leased(st, 1500), "confirmed where we are not yet");
     strata_invlog_confirm(st, 1, 1000, 2000);
@@ -378,7 +500,7 @@ test_lease(void)
 static void
 test_busy(void)
 {
-    uint64_t            upto, position;
+    uint64_t            position;
     strata_log_event_t  ev;
 
     setup();
@@ -393,7 +515,7 @@ test_busy(void)
     is(strata_invlog_apply(st, &ev, 1, 2), STRATA_BUSY, "apply");
     is(strata_invlog_restart(st, (const uint8_t *) "another one, 16", 1),
        STRATA_BUSY, "restart");
-    is(strata_invlog_judge(st, 0, NULL, 0, 0, str(""), &upto), STRATA_BUSY,
+    is(bare(0, ""), STRATA_BUSY,
        "judge");
     ok(strata_store_verify(st, NULL, NULL) > 0, "verify sees it");
 
@@ -418,6 +540,8 @@ main(void)
     test_patterns();
     test_several();
     test_shared();
+    test_join();
+    test_all_of();
     test_lease();
     test_busy();
 

@@ -217,7 +217,8 @@ test_judge(void)
     uint64_t        position;
     strata_meta_t   m;
     strata_hold_t   h;
-    strata_str_t    text = strata_string("key");
+
+    static const strata_subject_t  subject = { 0, 0, strata_string("key") };
 
     setup();
     (void) store(1, 3, HEAD, 100, true);
@@ -226,24 +227,24 @@ test_judge(void)
 
     (void) purge(STRATA_LOG_TAG, false, tag(3));
     ok(!strata_store_judged(&h), "something did");
-    is(strata_store_judge(&h, 0, text, now), STRATA_OK, "not to it");
+    is(strata_store_judge(&h, &subject, now), STRATA_OK, "not to it");
     ok(strata_store_judged(&h), "found out once");
 
     (void) purge(STRATA_LOG_TAG, true, tag(1));
-    is(strata_store_judge(&h, 0, text, now), STRATA_AGAIN, "stale");
+    is(strata_store_judge(&h, &subject, now), STRATA_AGAIN, "stale");
     strata_store_meta(&h, &m);
     is(m.fresh_until, now, "marked so");
     ok(m.flags & STRATA_META_SOFT_PURGED, "in its flags");
     ok(strata_store_judged(&h), "found out once");
-    is(strata_store_judge(&h, 0, text, now), STRATA_OK, "and not again");
+    is(strata_store_judge(&h, &subject, now), STRATA_OK, "and not again");
     strata_store_unpin(&h);
 
     (void) store(2, 3, HEAD, 100, true);
     position = purge(STRATA_LOG_TAG, false, tag(2));
     look(2, &h);
-    is(strata_store_judge(&h, 0, text, now), STRATA_DECLINED, "gone");
+    is(strata_store_judge(&h, &subject, now), STRATA_DECLINED, "gone");
     ok(!strata_store_judged(&h), "for everybody");
-    is(strata_store_judge(&h, 0, text, now), STRATA_DECLINED, "again");
+    is(strata_store_judge(&h, &subject, now), STRATA_DECLINED, "again");
     strata_store_unpin(&h);
 
     (void) store(2, 3, HEAD, 100, true);
@@ -254,10 +255,10 @@ test_judge(void)
     (void) purge(STRATA_LOG_ALL, false, 0);
     st->zone->log.lock.word = 9;
     st->zone->log.seq++;
-    is(strata_store_judge(&h, 0, text, now), STRATA_BUSY, "nobody can tell");
+    is(strata_store_judge(&h, &subject, now), STRATA_BUSY, "nobody can tell");
     ok(!strata_store_judged(&h), "nor will be taken at that");
     strata_invlog_clear(st, 8);
-    is(strata_store_judge(&h, 0, text, now), STRATA_DECLINED, "healed");
+    is(strata_store_judge(&h, &subject, now), STRATA_DECLINED, "healed");
     strata_store_unpin(&h);
 
     end("judge");
@@ -270,7 +271,8 @@ test_many(void)
 {
     unsigned        i, gone, kept;
     strata_hold_t   h;
-    strata_str_t    text = strata_string("key");
+
+    static const strata_subject_t  subject = { 0, 0, strata_string("key") };
 
     setup();
 
@@ -282,7 +284,7 @@ test_many(void)
 
     for (i = 0, gone = 0, kept = 0; i < 1000; i++) {
         look(i, &h);
-        gone += strata_store_judge(&h, 0, text, now) == STRATA_DECLINED;
+        gone += strata_store_judge(&h, &subject, now) == STRATA_DECLINED;
         kept += strata_store_judged(&h);
         strata_store_unpin(&h);
     }

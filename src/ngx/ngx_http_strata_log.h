@@ -1,0 +1,109 @@
+/*
+ * Copyright (C) Strata contributors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * The invalidation log as the rest of ngx/ sees it (docs/log.md): whoever
+ * purges makes an event and submits it, whoever serves asks whether the zone
+ * may vouch for what it has.
+ *
+ *   idle -> pending   ngx_http_strata_log_submit()   NGX_AGAIN
+ *   pending -> idle   the outcome is there: handler runs, once
+ *   pending -> idle   ngx_http_strata_log_cancel(): handler never runs; the
+ *                     event is in the log or on its way there all the same
+ *
+ * Without strata_events the outcome is there at once.
+ */
+
+#ifndef NGX_HTTP_STRATA_LOG_H
+#define NGX_HTTP_STRATA_LOG_H
+
+
+#include "ngx_http_strata.h"
+#include "../store/strata_invlog.h"
+#include "../wire/strata_event.h"
+
+
+/* X-Purge-Wait: until when a purge is not answered */
+typedef enum {
+    NGX_HTTP_STRATA_WAIT_CLUSTER,  /* every node is past it, or isolated */
+    NGX_HTTP_STRATA_WAIT_NODE,     /* this zone is past it */
+    NGX_HTTP_STRATA_WAIT_LOG       /* the log has it */
+} ngx_http_strata_wait_e;
+
+
+typedef struct ngx_http_strata_order_s  ngx_http_strata_order_t;
+
+/*
+ * One purge, in the memory of who wants it, zeroed at first.  It stays there
+ * until the handler has run or it was cancelled; the event need not.
+ */
+struct ngx_http_strata_order_s {
+    void                       (*handler)(ngx_http_strata_order_t *order);
+    void                        *data;
+    ngx_http_strata_zone_t      *zone;
+    ngx_log_t                   *log;
+    ngx_http_strata_wait_e       wait;
+    ngx_msec_t                   delay;     /* not before; 0: now */
+    ngx_msec_t                   again;     /* once more so much later, or 0 */
+
+    /* the outcome */
+    ngx_uint_t                   status;    /* of HTTP: 200, 202, 503 */
+    const char                  *reason;    /* 503: a word for it */
+    uint64_t                     sequence;  /* in the log; 0: not there */
+    uint64_t                     position;  /* in the zone; 0: not yet */
+    ngx_uint_t                   acked;     /* members that are past it */
+    ngx_uint_t                   expired;   /* whose registration ran out */
+
+    /* the log's own */
+    ngx_queue_t                  queue;
+    void                        *link;
+    uint64_t                     incarnation;
+    uint64_t                     due;       /* ms: a new incarnation's lease */
+    unsigned                     stage:3;
+};
+
+
+/*
+ * Submits ev: an event of the zone's log, applied to this zone in any case.
+ * NGX_OK: the outcome is in order, its handler won't run.  NGX_AGAIN: it will.
+ * NGX_DECLINED: ev is no event, ev->reason says why.
+ */
+ngx_int_t ngx_http_strata_log_submit(ngx_http_strata_order_t *order,
+    strata_event_t *ev);
+void ngx_http_strata_log_cancel(ngx_http_strata_order_t *order);
+
+/*
+ * The outcome as members of a JSON object, into at most
+ * NGX_HTTP_STRATA_OUTCOME_MAX bytes: "position":7,"acked":2,"expired":0
+ */
+#define NGX_HTTP_STRATA_OUTCOME_MAX  192
+
+u_char *ngx_http_strata_log_outcome(u_char *p, ngx_http_strata_order_t *order);
+
+/*
+ * Applies ev to the zone as the event at its next position: what a purge is
+ * without a cluster.  STRATA_OK, STRATA_BUSY, STRATA_ERROR.
+ */
+int ngx_http_strata_log_local(ngx_http_strata_zone_t *zone,
+    const strata_event_t *ev, uint64_t *position);
+
+
+/* ngx_http_strata_judge.c */
+
+/*
+ * Is what ctx->hold has still valid?  Called if strata_store_judged() says
+ * that something happened since.  NGX_OK: yes, or it is stale now.
+ * NGX_DECLINED: it was purged, and is given back.  NGX_BUSY: nobody can tell
+ * now; given back as well.
+ */
+ngx_int_t ngx_http_strata_judge(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+
+/* What events may name of the key with this text. */
+void ngx_http_strata_judge_subject(strata_store_t *st, strata_str_t text,
+    strata_subject_t *subject);
+
+
+#endif /* NGX_HTTP_STRATA_LOG_H */
