@@ -75,19 +75,19 @@ strata_value_number(const strata_seen_t *seen)
 static int
 strata_value_judge(strata_seen_t *seen, const strata_key_t *key, int64_t now)
 {
-    strata_str_t  name;
+    strata_subject_t  subject;
 
     if (strata_store_judged(&seen->hold)) {
         return STRATA_OK;
     }
 
-    name.data = key->text.data + 1;
-    name.len = key->text.len - 1;
+    subject.space = 0;
+    subject.text.data = key->text.data + 1;
+    subject.text.len = key->text.len - 1;
+    subject.key = strata_tag_hash(seen->hold.store, STRATA_TAG_KEY,
+                                  subject.text);
 
-    return strata_store_judge(&seen->hold,
-                              strata_tag_hash(seen->hold.store,
-                                              STRATA_TAG_KEY, name),
-                              name, now);
+    return strata_store_judge(&seen->hold, &subject, now);
 }
 
 
