@@ -14,7 +14,7 @@ with scenario(150, alone=True) as t:
 
     redis = l2.server(t, "--enable-debug-command", "local")
     redis.kill()
-    a, = l2.gateways(t, origin, redis, n=1)
+    a, = l2.gateways(t, origin, redis.url, "strata_l2_timeout 20ms;", n=1)
     a.allowed.append("strata")
     seq = iter(range(1000000))
 
@@ -83,7 +83,7 @@ with scenario(150, alone=True) as t:
             redis(*x)
         back(what, 5)
 
-    a.write(location="strata_l2 r; strata_purge on;")
+    a.write(location="strata_l2 r; strata_l2_timeout 20ms; strata_purge on;")
     a.reload()
     l2.ready(a)
     a.get("/warm")
