@@ -5,6 +5,7 @@
 # to build/, what builds it is in t/build/.
 
 MODULE    = ngx_http_strata_module.so
+PROBE     = ngx_http_strata_probe_module.so
 
 # own calls bind at link time, so that they are direct
 HARDEN    = -fstack-protector-strong -D_FORTIFY_SOURCE=2
@@ -62,7 +63,7 @@ install: module
 	    $(DESTDIR)/usr/lib/nginx/modules/$(MODULE)
 
 #: make test           unit tests, lint and the suite  [T='t/20-*/*.t']
-test: module faults odd unit-build
+test: module faults odd probe unit-build
 	@t/build/suite $(UNIT) $(LINT) $(T)
 
 #: make unit           unit tests, under ASan and UBSan
@@ -82,6 +83,10 @@ asan: asan-build faults odd
 #: make stress         processes and workers killed at any moment
 stress: module $(STRESS)
 	@t/build/suite $(STRESS) $(wildcard t/stress/*.py)
+
+#: make storm          10^6 Redis calls while connections are cut
+storm: module probe
+	@STRATA_CALLS=1000000 t/build/suite t/40-l2/redis-storm.t
 
 #: make fuzz           all fuzzers, or one  [F=cc] [S=seconds for each]
 fuzz: $(F:%=build/fuzz/%)
@@ -118,10 +123,14 @@ collisions: odd
 	@STRATA_MODULE=build/odd/$(MODULE) t/build/suite $(COLLIDE)
 
 #: make valkey         t/40-l2 with Valkey (Debian's) as the server
-valkey: module
+valkey: module probe
 	@t/build/valkey build/valkey
 	@STRATA_REDIS=$(CURDIR)/build/valkey/usr/bin/valkey-server \
 	    t/build/suite $(filter t/40-%,$(T))
+
+# for tests: requests become calls of the Redis adapter
+probe:
+	$(call build-probe,.,-O2 -fPIC)
 
 #: make conformance    the public suite, docs/conformance.md  [TEST=id] [UPDATE=1]
 conformance: module
@@ -149,6 +158,13 @@ define build-module
     t/build/nginx build/$(1) modules --add-dynamic-module=$(CURDIR)
 endef
 
+# $(call build-probe,FOLDER,CFLAGS,VAR=VALUE): what tests of src/ngx/*redis* load
+define build-probe
++@CFLAGS="$(2)" MAKE="$(MAKE)" $(3) t/build/nginx build/$(1)/probe modules \
+    --add-dynamic-module=$(CURDIR)/t/lib/redis_probe
+@ln -f build/$(1)/probe/$(PROBE) build/$(1)/$(PROBE)
+endef
+
 # $(call build-nginx,FOLDER,CFLAGS,LDFLAGS,ARGUMENT): build/FOLDER/nginx
 define build-nginx
 +@NGINX_SRC=build/$(1)/src CFLAGS="$(2)" LDFLAGS="$(3)" MAKE="$(MAKE)" \
@@ -167,6 +183,8 @@ asan-build:
 	$(call build-module,asan/module,$(CHECKED) $(PALLOC),$(SANITIZE),\
 	    NGINX_SRC=$(CURDIR)/build/asan/src)
 	@ln -f build/asan/module/$(MODULE) build/asan/$(MODULE)
+	$(call build-probe,asan,$(CHECKED) $(PALLOC),\
+	    NGINX_SRC=$(CURDIR)/build/asan/src)
 
 # A test names the sources it does not include itself:  /* with: src/... */
 with = $$(sed -n '/with:/,/\*\//p' $< | grep -o 'src/[a-z0-9_/]*\.c')
@@ -193,4 +211,4 @@ build/bench/%: t/bench/%.c
 
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
         headers-1.26 static faults valkey conformance bench bench-quick clean \
-        help unit-build asan-build collisions odd
+        help unit-build asan-build collisions odd probe storm

@@ -389,6 +389,7 @@ typedef struct {
     strata_digest_t              asked;     /* of the primary that it is for */
     uint64_t                     rule_id;   /* of the rule in L2; 0: none */
     u_char                       id[16];    /* of the last purge */
+    int64_t                      clock;     /* of Redis, minus ours, ms */
     unsigned                     valid:1;   /* may be written at all */
     unsigned                     purged:1;  /* id counts */
 } ngx_http_strata_ticket_t;

@@ -104,6 +104,24 @@ ngx_http_strata_breaker_bad(ngx_http_strata_node_t *node, const char *what,
 }
 
 
+/*
+ * A call waited ms in vain: so quick a PONG must be before there are calls
+ * again.
+ */
+
+void
+ngx_http_strata_breaker_late(ngx_http_strata_node_t *node, ngx_msec_t ms)
+{
+    static const char  timeout[] = "timeout";
+
+    if (node->breaker == NGX_HTTP_STRATA_CLOSED) {
+        node->patience = ms;
+    }
+
+    ngx_http_strata_breaker_bad(node, timeout, sizeof(timeout) - 1);
+}
+
+
 static void
 ngx_http_strata_breaker_open(ngx_http_strata_node_t *node, const char *what,
     size_t len)
@@ -137,10 +155,13 @@ ngx_http_strata_breaker_rest(ngx_http_strata_node_t *node)
 void
 ngx_http_strata_breaker_close(ngx_http_strata_node_t *node)
 {
-    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                  "strata redis: \"%V\" is asked again, instance: \"%V\"",
-                  &node->name, &node->redis->name);
+    if (node->breaker != NGX_HTTP_STRATA_CLOSED) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "strata redis: \"%V\" is asked again, instance: \"%V\"",
+                      &node->name, &node->redis->name);
+    }
 
+    node->patience = node->redis->timeout;
     node->breaker = NGX_HTTP_STRATA_CLOSED;
     node->probe = NULL;
     node->failures = 0;
@@ -211,7 +232,7 @@ ngx_http_strata_breaker_pong(ngx_http_strata_link_t *link)
 
     node->probe = NULL;
 
-    if (ngx_current_msec - node->probed_at <= node->redis->timeout) {
+    if (ngx_current_msec - node->probed_at <= node->patience) {
         ngx_http_strata_breaker_close(node);
         return;
     }

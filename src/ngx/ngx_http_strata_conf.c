@@ -258,9 +258,7 @@ ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *prev,
     ngx_http_strata_loc_conf_t *conf)
 {
     if (conf->key == NGX_CONF_UNSET_PTR) {
-        conf->in_strata_key = prev->in_strata_key;
-        conf->key_fields = prev->key_fields;
-        conf->key_cookies = prev->key_cookies;
+        conf->reads = prev->reads;
     }
 
     ngx_conf_merge_ptr_value(conf->key, prev->key, NULL);
@@ -285,8 +283,13 @@ ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *prev,
 
     ngx_conf_merge_ptr_value(conf->languages, prev->languages, NULL);
 
-    conf->in_key = conf->in_strata_key
-                   | ngx_http_strata_headers_in_key(conf);
+    if (conf->key_by_lua == NULL) {
+        conf->key_fields = conf->reads.fields;
+        conf->key_cookies = conf->reads.cookies;
+        conf->in_key = conf->reads.credentials;
+    }
+
+    conf->in_key |= ngx_http_strata_headers_in_key(conf);
 
     if (conf->identity == NGX_CONF_UNSET_UINT) {
         conf->identity_value = prev->identity_value;

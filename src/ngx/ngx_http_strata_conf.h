@@ -114,6 +114,8 @@ typedef struct {
     ngx_uint_t                 timed;       /* $strata_l1_time is asked for */
     ngx_array_t                upstream;    /* of ngx_uint_t: the indexes of
                                                $upstream_http_... in use */
+    ngx_array_t                target;      /* ... of $request_uri and
+                                               $request, if in use */
     ngx_http_strata_lua_conf_t  *lua;
 } ngx_http_strata_main_conf_t;
 
@@ -127,6 +129,15 @@ typedef struct {
     unsigned                   json:1;
     unsigned                   graphql:1;
 } ngx_http_strata_body_conf_t;
+
+
+/* What of a request a key is made of. */
+
+typedef struct {
+    ngx_uint_t                 credentials;
+    ngx_array_t               *fields;      /* of ngx_str_t: $http_... */
+    ngx_array_t               *cookies;     /* of ngx_str_t: $cookie_... */
+} ngx_http_strata_reads_t;
 
 
 /* strata_l2_breaker; failures 0: not set */
@@ -171,9 +182,9 @@ typedef struct {
     ngx_http_strata_text_t    *namespace;
     ngx_http_strata_body_conf_t  body;
     ngx_flag_t                 no_vary_search;
-    ngx_uint_t                 in_strata_key; /* credentials it has */
-    ngx_array_t               *key_fields;  /* $http_... in strata_key */
-    ngx_array_t               *key_cookies; /* names of cookies it has */
+    ngx_http_strata_reads_t    reads;       /* strata_key's */
+    ngx_array_t               *key_fields;  /* NULL if a hook makes the key */
+    ngx_array_t               *key_cookies;
     ngx_uint_t                 in_key;      /* with strata_key_headers */
     uint64_t                   scope;       /* of the server block */
     ngx_http_strata_script_t  *fetch_by_lua;

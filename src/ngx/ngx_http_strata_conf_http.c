@@ -67,7 +67,7 @@ ngx_http_strata_set_control_headers(ngx_conf_t *cf, ngx_command_t *cmd,
         }
 
         if (slcf->controls->nelts == STRATA_CONTROLS_MAX) {
-            return "takes 8 names at most";
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
         }
 
         control = ngx_array_push(slcf->controls);

@@ -13,6 +13,7 @@
 
 
 #define NGX_HTTP_STRATA_USER_TIMEOUT  2000
+#define NGX_HTTP_STRATA_CONNECTS_MAX  10    /* a second, per worker */
 
 
 static void ngx_http_strata_dial_resolved(ngx_resolver_ctx_t *ctx);
@@ -58,7 +59,10 @@ ngx_http_strata_link_open(ngx_http_strata_link_t *link)
     ctx->name = node->host;
     ctx->handler = ngx_http_strata_dial_resolved;
     ctx->data = link;
-    ctx->timeout = redis->connect_timeout;
+
+    /* if it does not answer, there is time left for the addresses we have */
+
+    ctx->timeout = redis->connect_timeout / 2;
 
     link->resolve = ctx;
 
@@ -258,4 +262,34 @@ ngx_http_strata_dial_refused(ngx_http_strata_link_t *link, ngx_err_t err)
     ngx_http_strata_link_fail(link, NGX_HTTP_STRATA_WHY_CONNECT,
                               "connect() failed (%d: %*s)", err,
                               (size_t) (last - text), text);
+}
+
+
+ngx_uint_t
+ngx_http_strata_node_token(void)
+{
+    static ngx_uint_t  n;
+    static ngx_msec_t  since;
+
+    if (ngx_current_msec - since >= 1000) {
+        since = ngx_current_msec;
+        n = 0;
+    }
+
+    if (n == NGX_HTTP_STRATA_CONNECTS_MAX) {
+        return 0;
+    }
+
+    n++;
+
+    return 1;
+}
+
+
+/* Between a half and all of it. */
+
+ngx_msec_t
+ngx_http_strata_node_jitter(ngx_msec_t ms)
+{
+    return ms - (ngx_msec_t) ngx_random() % (ms / 2 + 1);
 }

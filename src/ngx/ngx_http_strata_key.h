@@ -56,6 +56,8 @@ void ngx_http_strata_key_fields(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf, strata_key_builder_t *b);
 ngx_uint_t ngx_http_strata_key_has(ngx_http_strata_loc_conf_t *conf,
     ngx_str_t *name);
+ngx_uint_t ngx_http_strata_key_spare(ngx_http_request_t *r,
+    ngx_table_elt_t *h, ngx_http_strata_ctx_t *ctx);
 ngx_uint_t ngx_http_strata_key_cookies_only(
     ngx_http_strata_loc_conf_t *conf);
 ngx_int_t ngx_http_strata_key_cookies_sent(ngx_http_request_t *r,

@@ -61,6 +61,7 @@ ngx_http_strata_record_read(ngx_http_strata_get_t *g, strata_reply_t *value,
     if (value->type != STRATA_REPLY_STRING
         || ttl->type != STRATA_REPLY_INTEGER)
     {
+        ngx_http_strata_redis_distrust(&g->call);
         ngx_http_strata_record_bad(g, variant, "type");
         return NGX_DECLINED;
     }
@@ -77,6 +78,13 @@ ngx_http_strata_record_read(ngx_http_strata_get_t *g, strata_reply_t *value,
     rec = &ngx_http_strata_record;
 
     if (strata_record_decode(rec, value->text, &want) != STRATA_OK) {
+
+        if (rec->reason == STRATA_RECORD_BAD_KEY) {
+
+            /* another call's reply?  Then this was not the last one */
+            ngx_http_strata_redis_distrust(&g->call);
+        }
+
         ngx_http_strata_record_bad(g, variant,
                                    strata_record_reason(rec->reason));
         return NGX_DECLINED;

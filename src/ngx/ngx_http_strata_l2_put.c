@@ -401,7 +401,8 @@ ngx_http_strata_put_parted(ngx_http_strata_call_t *call)
 static ngx_int_t
 ngx_http_strata_put_script(ngx_http_strata_put_t *p)
 {
-    u_char                     ms[NGX_INT64_LEN], id[8], was[8];
+    u_char                     ms[NGX_INT64_LEN], late[NGX_INT64_LEN];
+    u_char                     id[8], was[8];
     int64_t                    life;
     ngx_int_t                  rc;
     ngx_str_t                  tag;
@@ -452,6 +453,9 @@ ngx_http_strata_put_script(ngx_http_strata_put_t *p)
 
     (void) strata_cmd_add(&cmd, record.data, record.len);
     ngx_http_strata_l2_number(&cmd, ms, life);
+    ngx_http_strata_l2_number(&cmd, late,
+                              (int64_t) ngx_current_msec + p->ticket.clock
+                              + NGX_HTTP_STRATA_L2_WRITE_MS);
 
     if (p->rule_len) {
 

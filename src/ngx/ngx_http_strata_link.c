@@ -297,6 +297,12 @@ ngx_http_strata_link_reply(ngx_http_strata_link_t *link,
     link->bytes -= turn->size;
     turn->link = NULL;
 
+    if (ngx_queue_empty(&link->turns)) {
+
+        /* slow perhaps, but nothing is owed any more */
+        link->timeouts = 0;
+    }
+
     ngx_http_strata_turn_done(link, turn);
 
     if (link->connection != c) {

@@ -51,7 +51,8 @@ typedef enum {
     NGX_HTTP_STRATA_WHY_CLOSED,
     NGX_HTTP_STRATA_WHY_PROTOCOL,
     NGX_HTTP_STRATA_WHY_MEMORY,
-    NGX_HTTP_STRATA_WHY_QUIT               /* our own wish */
+    NGX_HTTP_STRATA_WHY_QUIT,              /* our own wish */
+    NGX_HTTP_STRATA_WHY_N
 } ngx_http_strata_why_e;
 
 /*
@@ -133,21 +134,22 @@ struct ngx_http_strata_node_s {
     ngx_event_t                    pause;   /* timer of the breaker */
     ngx_http_strata_link_t        *probe;   /* asked, when half-open */
     ngx_msec_t                     probed_at;
+    ngx_msec_t                     patience;    /* for it, and for a PONG */
     ngx_uint_t                     failures;    /* in a row */
     ngx_uint_t                     window_bad;
     ngx_uint_t                     window_n;
     ngx_msec_t                     window_at;
 
     ngx_http_strata_why_e          why;     /* it is down; NONE: it is not */
-    ngx_msec_t                     logged_at;
+    ngx_http_strata_why_e          said_why;    /* in the log */
+    ngx_msec_t                     said_at[NGX_HTTP_STRATA_WHY_N];
+    ngx_msec_t                     lost_at;
     ngx_event_t                    end;     /* timer, after node_close() */
 
     unsigned                       named:1; /* the host is no address */
     unsigned                       sentinel:1;
     unsigned                       up:1;    /* as the mode was told */
     unsigned                       known:1; /* was up before */
-    unsigned                       down:1;  /* ... is down, and that was said */
-    unsigned                       logged:1;
     unsigned                       closing:1;
 };
 
@@ -176,6 +178,10 @@ void *ngx_http_strata_link_alloc(void *data, size_t size);
 /* From the event loop only: it may fail at once, and handlers run. */
 void ngx_http_strata_link_open(ngx_http_strata_link_t *link);
 void ngx_http_strata_dial_connected(ngx_http_strata_link_t *link);
+
+/* May one more connection be opened this second? */
+ngx_uint_t ngx_http_strata_node_token(void);
+ngx_msec_t ngx_http_strata_node_jitter(ngx_msec_t ms);
 
 /* ngx_http_strata_output.c */
 
@@ -230,6 +236,7 @@ ngx_int_t ngx_http_strata_node_place(ngx_http_strata_node_t *node,
 void ngx_http_strata_breaker_good(ngx_http_strata_node_t *node);
 void ngx_http_strata_breaker_bad(ngx_http_strata_node_t *node, const char *what,
     size_t len);
+void ngx_http_strata_breaker_late(ngx_http_strata_node_t *node, ngx_msec_t ms);
 
 /* A PING came back; the pause is over; all is well again. */
 void ngx_http_strata_breaker_pong(ngx_http_strata_link_t *link);
@@ -242,10 +249,6 @@ void ngx_http_strata_node_changed(ngx_http_strata_node_t *node);
 /* The ready link that owes least, or NULL. */
 ngx_http_strata_link_t *ngx_http_strata_node_best(
     ngx_http_strata_node_t *node);
-
-/* May one more connection be opened this second? */
-ngx_uint_t ngx_http_strata_node_token(void);
-ngx_msec_t ngx_http_strata_node_jitter(ngx_msec_t ms);
 void ngx_http_strata_node_drop(ngx_http_strata_node_t *node);
 
 

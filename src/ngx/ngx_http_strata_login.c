@@ -121,6 +121,11 @@ ngx_http_strata_login_tls_handler(ngx_connection_t *c)
         return;
     }
 
+    /* the handshake had its own */
+
+    c->read->handler = ngx_http_strata_link_read_handler;
+    c->write->handler = ngx_http_strata_link_write_handler;
+
     ngx_http_strata_login_send(link);
 }
 

@@ -452,7 +452,7 @@ ngx_http_strata_postconfiguration(ngx_conf_t *cf)
 
 /*
  * A clock on every hit, and copies of the origin's fields on every miss, are
- * only for those who want to know.
+ * only for those who want to know.  And who may be told the client's target?
  */
 
 static ngx_int_t
@@ -466,8 +466,13 @@ ngx_http_strata_used_variables(ngx_conf_t *cf,
     static ngx_str_t  header = ngx_string("upstream_http_");
     static ngx_str_t  cookie = ngx_string("upstream_cookie_");
 
+    static ngx_str_t  request = ngx_string("request");
+    static ngx_str_t  request_uri = ngx_string("request_uri");
+
     if (ngx_array_init(&smcf->upstream, cf->pool, 4, sizeof(ngx_uint_t))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&smcf->target, cf->pool, 2, sizeof(ngx_uint_t))
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -480,6 +485,21 @@ ngx_http_strata_used_variables(ngx_conf_t *cf,
             && ngx_strncmp(v[n].name.data, timed.data, timed.len) == 0)
         {
             smcf->timed = 1;
+        }
+
+        if ((v[n].name.len == request.len
+             && ngx_strncmp(v[n].name.data, request.data, request.len) == 0)
+            || (v[n].name.len == request_uri.len
+                && ngx_strncmp(v[n].name.data, request_uri.data,
+                               request_uri.len)
+                   == 0))
+        {
+            index = ngx_array_push(&smcf->target);
+            if (index == NULL) {
+                return NGX_ERROR;
+            }
+
+            *index = n;
         }
 
         if ((v[n].name.len > header.len

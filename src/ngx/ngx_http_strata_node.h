@@ -81,7 +81,7 @@ struct ngx_http_strata_redis_s {
     ngx_uint_t                      db;
     ngx_uint_t                      pool;        /* links per node */
     ngx_msec_t                      connect_timeout;
-    ngx_msec_t                      timeout;     /* slower than this is bad */
+    ngx_msec_t                      timeout;     /* of calls without one */
     ngx_msec_t                      reconnect_min;
     ngx_msec_t                      reconnect_max;
     ngx_http_strata_breaker_conf_t  breaker;     /* failures 0: the usual */

@@ -14,6 +14,8 @@
 #include "../rfc/strata_hdr.h"
 
 
+static ngx_uint_t ngx_http_strata_origin_told(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf);
 static ngx_uint_t ngx_http_strata_origin_endless(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_strata_origin_type(ngx_http_request_t *r,
     ngx_array_t *types);
@@ -134,6 +136,10 @@ ngx_http_strata_origin_judge(ngx_http_request_t *r,
     strata_policy_t  policy;
     strata_reason_e  reason;
 
+    if (!r->valid_unparsed_uri && ngx_http_strata_origin_told(r, conf)) {
+        return STRATA_REASON_REQUEST_URI;
+    }
+
     ngx_memzero(&asked, sizeof(strata_asked_t));
 
     asked.authorization = credentials;
@@ -230,6 +236,36 @@ ngx_http_strata_origin_rule(ngx_http_strata_loc_conf_t *conf,
     }
 
     return STRATA_REASON_NONE;
+}
+
+
+/*
+ * The URI is not the client's any more (try_files, rewrite, a subrequest), and
+ * the default key is of what it is now.  Was the origin told the client's, as
+ * by REQUEST_URI of fastcgi_params?  Then it may have answered to that.
+ */
+
+static ngx_uint_t
+ngx_http_strata_origin_told(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf)
+{
+    ngx_uint_t                    i, *index;
+    ngx_http_strata_main_conf_t  *smcf;
+
+    if (conf->key != NULL || conf->key_by_lua != NULL) {
+        return 0;
+    }
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_strata_module);
+    index = smcf->target.elts;
+
+    for (i = 0; i < smcf->target.nelts; i++) {
+        if (r->variables[index[i]].valid) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

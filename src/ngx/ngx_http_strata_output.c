@@ -11,11 +11,9 @@
 #include "ngx_http_strata_link.h"
 
 
-#define NGX_HTTP_STRATA_OWN_MAX  64        /* SCRIPT LOAD answers a sha1 */
-
-
 #define NGX_HTTP_STRATA_SPAN      16384
 #define NGX_HTTP_STRATA_COPY_MAX  4096      /* longer commands are not copied */
+#define NGX_HTTP_STRATA_OWN_MAX   64        /* SCRIPT LOAD answers a sha1 */
 
 #define ngx_http_strata_link_tail(link)                                       \
     ((ngx_chain_t *) ((u_char *) (link)->last - offsetof(ngx_chain_t, next)))

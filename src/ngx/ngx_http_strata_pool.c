@@ -19,7 +19,6 @@
 #define NGX_HTTP_STRATA_URGENT_MAX   (4 * 1024 * 1024)
 #define NGX_HTTP_STRATA_TURNS_MAX    4096
 #define NGX_HTTP_STRATA_WAITING_MAX  64
-#define NGX_HTTP_STRATA_CONNECTS_MAX 10             /* a second, per worker */
 
 
 #define NGX_HTTP_STRATA_LOGIN_RETRY  5000
@@ -35,6 +34,8 @@ static void ngx_http_strata_node_down_link(ngx_http_strata_link_t *link,
 static ngx_uint_t ngx_http_strata_node_trying(ngx_http_strata_node_t *node);
 static void ngx_http_strata_node_give_up(ngx_http_strata_node_t *node,
     ngx_int_t rc);
+static void ngx_http_strata_node_log_lost(ngx_http_strata_node_t *node,
+    ngx_http_strata_link_t *link);
 static void ngx_http_strata_node_log_down(ngx_http_strata_node_t *node,
     ngx_http_strata_link_t *link);
 static void ngx_http_strata_node_timer(ngx_event_t *ev,
@@ -120,6 +121,7 @@ ngx_http_strata_node_open(ngx_http_strata_redis_t *redis, ngx_str_t *host,
                                ngx_http_strata_node_end_handler);
 
     node->delay = redis->reconnect_min;
+    node->patience = redis->timeout;
 
     /* from the event loop, since it may fail at once */
 
@@ -333,36 +335,6 @@ ngx_http_strata_node_connect_handler(ngx_event_t *ev)
 }
 
 
-ngx_uint_t
-ngx_http_strata_node_token(void)
-{
-    static ngx_uint_t  n;
-    static ngx_msec_t  since;
-
-    if (ngx_current_msec - since >= 1000) {
-        since = ngx_current_msec;
-        n = 0;
-    }
-
-    if (n == NGX_HTTP_STRATA_CONNECTS_MAX) {
-        return 0;
-    }
-
-    n++;
-
-    return 1;
-}
-
-
-/* Between a half and all of it. */
-
-ngx_msec_t
-ngx_http_strata_node_jitter(ngx_msec_t ms)
-{
-    return ms - (ngx_msec_t) ngx_random() % (ms / 2 + 1);
-}
-
-
 static ngx_uint_t
 ngx_http_strata_node_trying(ngx_http_strata_node_t *node)
 {
@@ -393,24 +365,17 @@ ngx_http_strata_node_up(ngx_http_strata_link_t *link)
     node->why = NGX_HTTP_STRATA_WHY_NONE;
     link->ready_at = ngx_current_msec;
 
-    if (node->ready_n == 1) {
-        node->failures = 0;
-        node->window_n = 0;
-        node->window_bad = 0;
-    }
 
-    if (node->down || !node->known) {
+    if (node->said_why != NGX_HTTP_STRATA_WHY_NONE || !node->known) {
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                       "strata redis: \"%V\" is up, instance: \"%V\"",
                       &node->name, &redis->name);
 
         node->known = 1;
-        node->down = 0;
+        node->said_why = NGX_HTTP_STRATA_WHY_NONE;
     }
 
-    if (node->breaker != NGX_HTTP_STRATA_CLOSED
-        && link->hello_ms <= redis->timeout)
-    {
+    if (node->ready_n == 1 && link->hello_ms <= node->patience) {
         ngx_http_strata_breaker_close(node);
     }
 
@@ -487,6 +452,7 @@ ngx_http_strata_node_down_link(ngx_http_strata_link_t *link,
     }
 
     if (node->ready_n != 0 || ngx_http_strata_node_trying(node)) {
+        ngx_http_strata_node_log_lost(node, link);
         return;
     }
 
@@ -496,9 +462,36 @@ ngx_http_strata_node_down_link(ngx_http_strata_link_t *link,
 }
 
 
+/* The others are still there, but what ended this one may be worth a look. */
+
+static void
+ngx_http_strata_node_log_lost(ngx_http_strata_node_t *node,
+    ngx_http_strata_link_t *link)
+{
+    ngx_str_t   said;
+    ngx_uint_t  level;
+
+    if (ngx_current_msec - node->lost_at < 1000) {
+        return;
+    }
+
+    node->lost_at = ngx_current_msec;
+
+    said.data = link->said;
+    said.len = link->said_len;
+
+    level = (link->why == NGX_HTTP_STRATA_WHY_PROTOCOL) ? NGX_LOG_WARN
+                                                        : NGX_LOG_INFO;
+
+    ngx_log_error(level, ngx_cycle->log, 0,
+                  "strata redis: a connection to \"%V\" ended, %V, "
+                  "instance: \"%V\"", &node->name, &said, &node->redis->name);
+}
+
+
 /*
- * One line when it goes down, and one when the reason changes; no more than
- * one a second.  "Is up" follows only what was logged.
+ * One line when it goes down, and one when the reason changes; of each reason
+ * no more than one a second.  "Is up" follows only what was logged.
  */
 
 static void
@@ -508,13 +501,14 @@ ngx_http_strata_node_log_down(ngx_http_strata_node_t *node,
     ngx_str_t   said;
     ngx_uint_t  level;
 
-    if (node->why == link->why) {
-        return;
-    }
-
     node->why = link->why;
 
-    if (node->logged && ngx_current_msec - node->logged_at < 1000) {
+    /* 0: never; ngx_current_msec is not 0 for long */
+
+    if (node->said_why == link->why
+        || (node->said_at[link->why] != 0
+            && ngx_current_msec - node->said_at[link->why] < 1000))
+    {
         return;
     }
 
@@ -528,9 +522,8 @@ ngx_http_strata_node_log_down(ngx_http_strata_node_t *node,
                   "strata redis: \"%V\" is down, %V, instance: \"%V\"",
                   &node->name, &said, &node->redis->name);
 
-    node->down = 1;
-    node->logged = 1;
-    node->logged_at = ngx_current_msec;
+    node->said_why = link->why;
+    node->said_at[link->why] = ngx_current_msec;
 }
 
 

@@ -149,8 +149,6 @@ ngx_http_strata_redis_timeout_handler(ngx_event_t *ev)
     ngx_http_strata_node_t  *node;
     ngx_http_strata_turn_t  *turn;
 
-    static const char  timeout[] = "timeout";
-
     call = ev->data;
     turn = call->link;
     link = turn->link;
@@ -183,7 +181,8 @@ ngx_http_strata_redis_timeout_handler(ngx_event_t *ev)
     ngx_http_strata_turn_leave(turn);
 
     if (node != NULL) {
-        ngx_http_strata_breaker_bad(node, timeout, sizeof(timeout) - 1);
+        ngx_http_strata_breaker_late(node, call->timeout ? call->timeout
+                                           : node->redis->timeout);
     }
 
     call->rc = NGX_AGAIN;

@@ -221,10 +221,10 @@ ngx_http_strata_status_redis(u_char *p, ngx_http_strata_redis_t *redis)
 
     return ngx_sprintf(p, "\"%V\":{\"connections\":%ui,\"in_flight\":%ui,"
                        "\"breaker\":\"%s\",\"queued_bytes\":%uz,"
-                       "\"loads\":%ui}",
+                       "\"loads\":%ui,\"redirects\":%ui}",
                        ngx_http_strata_redis_name(redis), stat.connections,
                        stat.in_flight, breaker[stat.breaker],
-                       stat.queued_bytes, stat.loads);
+                       stat.queued_bytes, stat.loads, stat.redirects);
 }
 
 

@@ -294,6 +294,9 @@ strata_verify_negative(strata_verify_t *v)
         if ((state == STRATA_READY
              && (e->queue == STRATA_QUEUE_NEGATIVE + 1)
                 != ((e->marks & STRATA_MARK_NEGATIVE) != 0))
+            || (state == STRATA_READY
+                && (e->queue == STRATA_QUEUE_KEPT + 1)
+                   != ((e->marks & STRATA_MARK_KEPT) != 0))
             || (state == STRATA_FREE && e->marks))
         {
             strata_verify_say(v, "negative or not: entry ", i);

@@ -26,7 +26,8 @@ class Group:
                     options += ["--replicaof", f"127.0.0.1 {self.servers[0].port}"]
                 self.servers.append(Server(options, **kw))
             for _ in range(sentinels):
-                self.sentinels.append(Server(sentinel=self._conf(sentinels, kw)))
+                self.sentinels.append(Server(sentinel=self._conf(sentinels, kw),
+                                             tls=kw.get("tls")))
             self.settle()
         except BaseException:
             self.close()

@@ -41,6 +41,12 @@ class Client:
             self._sock = context.wrap_socket(self._sock)
         self._file = self._sock.makefile("rb")
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
     def __call__(self, *args):
         self.send(*args)
         return self.read()
@@ -105,8 +111,10 @@ class Server:
         if sentinel is not None:
             with open(f"{self.dir}/sentinel.conf", "w") as f:
                 f.write(sentinel)
+            listen = ["--port", 0, "--tls-port", self.port, *tls.redis_options()] \
+                if tls else ["--port", self.port]
             self._args = [f"{self.dir}/sentinel.conf", "--sentinel", "--bind",
-                          "127.0.0.1", "--port", self.port, "--dir", self.dir]
+                          "127.0.0.1", "--dir", self.dir, *listen]
         if start:
             self.start()
 
@@ -221,12 +229,27 @@ def resp(value):
 class Certificates:
     """A certification authority of this test, and what it signed, in a directory."""
 
+    client = None                  # a file of what we show to servers
+
     def __init__(self, name="127.0.0.1"):
         self.dir = tempfile.mkdtemp(prefix="strata-ca-")
         self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
                       "-subj", "/CN=strata test authority", "-keyout", "ca.key",
                       "-out", "ca.pem")
         self.sign("server", name)
+
+    @classmethod
+    def of(cls, folder):
+        """Of what somebody else made: ca.pem, server.pem, server.key."""
+        self = cls.__new__(cls)
+        self.dir = folder
+        return self
+
+    def with_client(self, file):
+        """The same, for connections that show a certificate."""
+        other = self.of(self.dir)
+        other.client = file
+        return other
 
     def sign(self, file, name):
         """file.pem and file.key for a name or address."""
@@ -255,6 +278,9 @@ class Certificates:
     def context(self):
         context = ssl.create_default_context(cafile=self.path("ca.pem"))
         context.check_hostname = False          # a test may want another name
+        if self.client:
+            context.load_cert_chain(self.path(f"{self.client}.pem"),
+                                    self.path(f"{self.client}.key"))
         return context
 
     def close(self):

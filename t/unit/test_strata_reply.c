@@ -313,6 +313,13 @@ main(void)
     is(strata_reader_next(&rd, 3, &reply), STRATA_OK,
        "the limit is that of when it begins");
     is(strata_reader_unread(&rd), 0, "all read");
+    (void) strata_reader_feed(&rd, "$2\r\nab\r\n", 8);
+    is(strata_reader_next(&rd, 2, &reply), STRATA_OK,
+       "a limit counts from the first byte, not from a look before it");
+    (void) strata_reader_feed(&rd, "*2\r\n$2\r\n", 8);
+    is(strata_reader_next(&rd, 2, &reply), STRATA_AGAIN, "begun with 2");
+    (void) strata_reader_feed(&rd, "ab\r\n$2\r\nab\r\n", 12);
+    is(strata_reader_next(&rd, 1, &reply), STRATA_OK, "... and ends with 2");
     strata_reader_close(&rd);
     test_free();
 
