@@ -383,7 +383,8 @@ test_join(void)
 
     is(strata_invlog_place(st, five, 1, &position), STRATA_DECLINED, "no log");
     (void) event(STRATA_LOG_NOTHING, false, 0, "");
-    is(strata_invlog_restart(st, five, 100), STRATA_OK, "remembered from 100 on");
+    is(strata_invlog_restart(st, five, 100), STRATA_OK,
+       "remembered from 100 on");
 
     ev.hash = tag("a");
     is(strata_invlog_load(st, &ev, 1, 110), STRATA_OK, "a tag");
@@ -399,7 +400,8 @@ test_join(void)
     is(memcmp(id, five, STRATA_LOG_ID), 0, "incarnation");
     is(strata_invlog_sequence(st, 1, id), 0, "before the floor");
 
-    is(strata_invlog_place(st, six, 140, &position), STRATA_DECLINED, "another");
+    is(strata_invlog_place(st, six, 140, &position), STRATA_DECLINED,
+       "another");
     is(strata_invlog_place(st, five, 99, &position), STRATA_DECLINED,
        "from before what is remembered");
     is(strata_invlog_place(st, five, 109, &position), STRATA_OK, "a record");
