@@ -22,7 +22,7 @@
 
 typedef struct {
     strata_key_t   key;
-    strata_key_t   path;           /* without the query; text.len 0: of no use */
+    strata_key_t   path;           /* without the query; text.len 0: none */
     strata_str_t   args;
     uint64_t       scope;
 } ngx_http_strata_url_t;
@@ -127,6 +127,15 @@ struct ngx_http_strata_search_s {
     strata_key_t  url;
     strata_key_t  path;
 };
+
+/* Is ctx->primary the form of the URL under a rule, not the URL? */
+
+static ngx_inline ngx_uint_t
+ngx_http_strata_search_used(ngx_http_strata_ctx_t *ctx)
+{
+    return ctx->search != NULL
+           && ctx->primary.digest.lo != ctx->search->url.digest.lo;
+}
 
 ngx_http_strata_search_t *ngx_http_strata_search_open(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
