@@ -79,6 +79,9 @@ typedef struct ngx_http_strata_script_s    ngx_http_strata_script_t;
 
 
 typedef struct ngx_http_strata_zone_s   ngx_http_strata_zone_t;
+
+/* ngx_http_strata_log.h: the log of a zone's cluster */
+typedef struct ngx_http_strata_log_s  ngx_http_strata_log_t;
 typedef struct ngx_http_strata_redis_s  ngx_http_strata_redis_t;
 
 
@@ -92,6 +95,7 @@ struct ngx_http_strata_zone_s {
     strata_store_conf_t        conf;
     ngx_shm_zone_t            *shm_zone;
     void                      *region;
+    ngx_http_strata_log_t     *log;         /* strata_events; NULL: alone */
     size_t                     region_size;
 
     /* in workers only */
@@ -110,6 +114,8 @@ typedef struct {
     ngx_uint_t                 timed;       /* $strata_l1_time is asked for */
     ngx_array_t                upstream;    /* of ngx_uint_t: the indexes of
                                                $upstream_http_... in use */
+    ngx_array_t                target;      /* ... of $request_uri and
+                                               $request, if in use */
     ngx_http_strata_lua_conf_t  *lua;
 } ngx_http_strata_main_conf_t;
 
@@ -123,6 +129,15 @@ typedef struct {
     unsigned                   json:1;
     unsigned                   graphql:1;
 } ngx_http_strata_body_conf_t;
+
+
+/* What of a request a key is made of. */
+
+typedef struct {
+    ngx_uint_t                 credentials;
+    ngx_array_t               *fields;      /* of ngx_str_t: $http_... */
+    ngx_array_t               *cookies;     /* of ngx_str_t: $cookie_... */
+} ngx_http_strata_reads_t;
 
 
 /* strata_l2_breaker; failures 0: not set */
@@ -167,9 +182,9 @@ typedef struct {
     ngx_http_strata_text_t    *namespace;
     ngx_http_strata_body_conf_t  body;
     ngx_flag_t                 no_vary_search;
-    ngx_uint_t                 in_strata_key; /* credentials it has */
-    ngx_array_t               *key_fields;  /* $http_... in strata_key */
-    ngx_array_t               *key_cookies; /* names of cookies it has */
+    ngx_http_strata_reads_t    reads;       /* strata_key's */
+    ngx_array_t               *key_fields;  /* NULL if a hook makes the key */
+    ngx_array_t               *key_cookies;
     ngx_uint_t                 in_key;      /* with strata_key_headers */
     uint64_t                   scope;       /* of the server block */
     ngx_http_strata_script_t  *fetch_by_lua;
@@ -214,6 +229,10 @@ typedef struct {
 
     size_t                     max_object;
     ngx_uint_t                 min_uses;
+    ngx_array_t               *tags;        /* of ngx_http_strata_text_t */
+    ngx_array_t               *tag_headers; /* of ngx_str_t, lower case */
+    ngx_flag_t                 tag_forward;
+    ngx_uint_t                 tag_max;
     ngx_array_t               *types;       /* of ngx_str_t; NULL: any */
     ngx_array_t               *hide_header; /* of ngx_str_t, lower case */
     ngx_array_t               *pass_header;

@@ -106,7 +106,9 @@ ngx_http_strata_credentials(ngx_conf_t *cf, ngx_http_strata_loc_conf_t *slcf,
             field.data = name.data + sizeof("http_") - 1;
             field.len = name.len - (sizeof("http_") - 1);
 
-            if (ngx_http_strata_push(cf, &slcf->key_fields, &field) != NGX_OK) {
+            if (ngx_http_strata_push(cf, &slcf->reads.fields, &field)
+                != NGX_OK)
+            {
                 return NGX_ERROR;
             }
         }
@@ -114,12 +116,12 @@ ngx_http_strata_credentials(ngx_conf_t *cf, ngx_http_strata_loc_conf_t *slcf,
         if (name.len == sizeof("http_authorization") - 1
             && ngx_strncmp(name.data, "http_authorization", name.len) == 0)
         {
-            slcf->in_strata_key |= NGX_HTTP_STRATA_KEY_AUTHORIZATION;
+            slcf->reads.credentials |= NGX_HTTP_STRATA_KEY_AUTHORIZATION;
 
         } else if (name.len == sizeof("http_cookie") - 1
                    && ngx_strncmp(name.data, "http_cookie", name.len) == 0)
         {
-            slcf->in_strata_key |= NGX_HTTP_STRATA_KEY_COOKIE;
+            slcf->reads.credentials |= NGX_HTTP_STRATA_KEY_COOKIE;
 
         } else if (name.len > sizeof("cookie_") - 1
                    && ngx_strncmp(name.data, "cookie_", sizeof("cookie_") - 1)
@@ -128,7 +130,8 @@ ngx_http_strata_credentials(ngx_conf_t *cf, ngx_http_strata_loc_conf_t *slcf,
             field.data = name.data + sizeof("cookie_") - 1;
             field.len = name.len - (sizeof("cookie_") - 1);
 
-            if (ngx_http_strata_push(cf, &slcf->key_cookies, &field) != NGX_OK)
+            if (ngx_http_strata_push(cf, &slcf->reads.cookies, &field)
+                != NGX_OK)
             {
                 return NGX_ERROR;
             }
@@ -503,10 +506,14 @@ ngx_http_strata_set_vary_normalize(ngx_conf_t *cf, ngx_command_t *cmd,
         return ngx_http_strata_invalid(cf, cmd, &value[1]);
     }
 
-    if (cf->args->nelts != 3 || value[2].len <= sizeof("values=") - 1
+    if (cf->args->nelts != 3) {
+        return "needs values=language,...";
+    }
+
+    if (value[2].len <= sizeof("values=") - 1
         || ngx_strncmp(value[2].data, "values=", sizeof("values=") - 1) != 0)
     {
-        return "needs values=language,...";
+        return ngx_http_strata_invalid(cf, cmd, &value[2]);
     }
 
     slcf->languages = ngx_array_create(cf->pool, 4, sizeof(strata_str_t));

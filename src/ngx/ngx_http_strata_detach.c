@@ -28,6 +28,8 @@ static ngx_int_t ngx_http_strata_detach_addresses(ngx_connection_t *c,
     ngx_connection_t *client);
 static ngx_int_t ngx_http_strata_detach_target(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
+static ngx_int_t ngx_http_strata_detach_line(ngx_http_request_t *host,
+    const ngx_str_t *method);
 static void ngx_http_strata_detach_event_handler(ngx_event_t *ev);
 static u_char *ngx_http_strata_detach_log_error(ngx_log_t *log, u_char *buf,
     size_t len);
@@ -316,9 +318,6 @@ ngx_http_strata_detach_target(ngx_http_request_t *r, ngx_http_request_t *host,
     if (ngx_http_strata_detach_copy(host->pool, &host->uri, &r->uri) != NGX_OK
         || ngx_http_strata_detach_copy(host->pool, &host->args, &args)
            != NGX_OK
-        || ngx_http_strata_detach_copy(host->pool, &host->request_line,
-                                       &r->request_line)
-           != NGX_OK
         || ngx_http_strata_detach_copy(host->pool, &host->http_protocol,
                                        &r->http_protocol)
            != NGX_OK
@@ -329,6 +328,16 @@ ngx_http_strata_detach_target(ngx_http_request_t *r, ngx_http_request_t *host,
     }
 
     if (!r->valid_unparsed_uri) {
+
+        /* who reads these has no answer that is stored under the URI's key */
+
+        if (ngx_http_strata_detach_copy(host->pool, &host->request_line,
+                                        &r->request_line)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
         return ngx_http_strata_detach_copy(host->pool, &host->unparsed_uri,
                                            &r->unparsed_uri);
     }
@@ -351,6 +360,33 @@ ngx_http_strata_detach_target(ngx_http_request_t *r, ngx_http_request_t *host,
 
     host->unparsed_uri.len = p - host->unparsed_uri.data;
     *p = '\0';
+
+    return ngx_http_strata_detach_line(host, ctx->body ? ctx->body->method
+                                                       : &host->method_name);
+}
+
+
+/* $request, with the target that the origin is asked for. */
+
+static ngx_int_t
+ngx_http_strata_detach_line(ngx_http_request_t *host, const ngx_str_t *method)
+{
+    u_char  *p;
+    size_t   size;
+
+    size = method->len + host->unparsed_uri.len + host->http_protocol.len + 3;
+
+    p = ngx_pnalloc(host->pool, size);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    host->request_line.data = p;
+    host->request_line.len = ngx_snprintf(p, size - 1, "%V %V %V", method,
+                                          &host->unparsed_uri,
+                                          &host->http_protocol)
+                             - p;
+    p[host->request_line.len] = '\0';
 
     return NGX_OK;
 }

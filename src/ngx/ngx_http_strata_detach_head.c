@@ -73,7 +73,8 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
             || ngx_http_strata_field_is(h, "Accept-Encoding")
             || (ctx->conf->languages
                 && ngx_http_strata_field_is(h, "Accept-Language"))
-            || (ctx->purging && !ngx_http_strata_detach_keyed(h, ctx)))
+            || (ctx->purging && !ngx_http_strata_detach_keyed(h, ctx))
+            || (ctx->conf->key_fields && ngx_http_strata_key_spare(r, h, ctx)))
         {
             continue;
         }
@@ -388,6 +389,8 @@ ngx_http_strata_detach_derived(ngx_http_variable_t *v)
         ngx_string("query_string"),
         ngx_string("remote_user"),
         ngx_string("request"),
+        ngx_string("request_body"),
+        ngx_string("request_body_file"),
         ngx_string("request_method"),
         ngx_string("request_uri"),
         ngx_null_string

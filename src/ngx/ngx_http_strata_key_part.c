@@ -19,6 +19,10 @@ static void ngx_http_strata_key_header(ngx_http_request_t *r,
     strata_str_t name, strata_key_builder_t *b);
 static void ngx_http_strata_key_cookie(ngx_http_request_t *r,
     ngx_str_t *name, strata_key_builder_t *b);
+#if (NGX_HTTP_STRATA_HEADER_ARRAYS)
+static ngx_uint_t ngx_http_strata_key_known(ngx_http_request_t *r,
+    ngx_table_elt_t *h);
+#endif
 
 
 /* The first part of a key, if there is a namespace. */
@@ -157,6 +161,85 @@ ngx_http_strata_key_has(ngx_http_strata_loc_conf_t *conf, ngx_str_t *name)
 
     return 0;
 }
+
+
+/*
+ * $http_name in strata_key is the first line of that name only.  Is this one of
+ * the others, which the origin might go by instead?  Of a name that nginx does
+ * not know an underscore is a hyphen; of the others it joins the lines of some.
+ */
+
+ngx_uint_t
+ngx_http_strata_key_spare(ngx_http_request_t *r, ngx_table_elt_t *h,
+    ngx_http_strata_ctx_t *ctx)
+{
+#if (NGX_HTTP_STRATA_HEADER_ARRAYS)
+
+    ngx_str_t               *s;
+    ngx_uint_t               i, known;
+    strata_str_t             name;
+    ngx_table_elt_t         *first;
+    ngx_http_strata_list_t   fields;
+
+    name.data = h->key.data;
+    name.len = h->key.len;
+
+    if (ngx_http_strata_names_have(ctx->conf->headers, name)) {
+
+        /* all of them are in the key */
+        return 0;
+    }
+
+    s = ctx->conf->key_fields->elts;
+
+    for (i = 0; !ngx_http_strata_same_name(&s[i], &h->key); /* void */ ) {
+        if (++i == ctx->conf->key_fields->nelts) {
+            return 0;
+        }
+    }
+
+    if (ngx_http_strata_field_is(h, "Cookie")
+        || ngx_http_strata_field_is(h, "X-Forwarded-For"))
+    {
+        return 0;
+    }
+
+    known = ngx_http_strata_key_known(r, h);
+
+    ngx_http_strata_list_start(&fields, &r->headers_in.headers);
+
+    while ((first = ngx_http_strata_list_next(&fields)) != h) {
+
+        if (ngx_http_strata_same_name(&first->key, &h->key)
+            && ngx_http_strata_key_known(r, first) == known)
+        {
+            return 1;
+        }
+    }
+
+#endif
+
+    return 0;
+}
+
+
+#if (NGX_HTTP_STRATA_HEADER_ARRAYS)
+
+/* Has nginx a pointer to the field in headers_in? */
+
+static ngx_uint_t
+ngx_http_strata_key_known(ngx_http_request_t *r, ngx_table_elt_t *h)
+{
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+
+    return ngx_hash_find(&cmcf->headers_in_hash, h->hash, h->lowcase_key,
+                         h->key.len)
+           != NULL;
+}
+
+#endif
 
 
 /* Cookies are of no matter, but for those that are in the key. */

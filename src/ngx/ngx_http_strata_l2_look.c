@@ -13,10 +13,13 @@
  */
 
 #include "ngx_http_strata_l2.h"
+#include "../base/strata_str.h"
 
 
 static void ngx_http_strata_get_looked(ngx_http_strata_call_t *call);
 static void ngx_http_strata_get_ticketed(ngx_http_strata_call_t *call);
+static ngx_int_t ngx_http_strata_ticket_clock(strata_reply_t *r,
+    int64_t *clock);
 static void ngx_http_strata_get_count(ngx_http_strata_get_t *g);
 
 
@@ -257,18 +260,21 @@ ngx_http_strata_get_ticket(ngx_http_strata_get_t *g)
     ngx_str_t                  tag;
     ngx_uint_t                 n;
     ngx_msec_t                 spent;
-    strata_cmd_t               cmds[3];
+    strata_cmd_t               cmds[4];
     ngx_http_strata_l2_key_t   purge, there;
     ngx_http_strata_redis_t   *redis;
 
     redis = g->conf->l2.redis;
-    n = 1;
+    n = 2;
 
     ngx_http_strata_l2_key_purge(&purge, redis, &g->d_primary);
 
     cmds[0].n = 0;
     ngx_http_strata_l2_word(&cmds[0], "GET");
     ngx_http_strata_l2_arg(&cmds[0], &purge);
+
+    cmds[1].n = 0;
+    ngx_http_strata_l2_word(&cmds[1], "TIME");
 
     if (g->conf->lock == NGX_HTTP_STRATA_LOCK_CLUSTER && g->flight) {
 
@@ -280,7 +286,7 @@ ngx_http_strata_get_ticket(ngx_http_strata_get_t *g)
             }
         }
 
-        ngx_http_strata_claim_try(g->claim, &cmds[1]);
+        ngx_http_strata_claim_try(g->claim, &cmds[2]);
 
         /* the node that had the lock may have stored since we looked */
 
@@ -291,11 +297,11 @@ ngx_http_strata_get_ticket(ngx_http_strata_get_t *g)
             ngx_http_strata_l2_key_primary(&there, redis, &g->d_primary);
         }
 
-        cmds[2].n = 0;
-        ngx_http_strata_l2_word(&cmds[2], "EXISTS");
-        ngx_http_strata_l2_arg(&cmds[2], &there);
+        cmds[3].n = 0;
+        ngx_http_strata_l2_word(&cmds[3], "EXISTS");
+        ngx_http_strata_l2_arg(&cmds[3], &there);
 
-        n = 3;
+        n = 4;
     }
 
     /* both calls of a miss are within one strata_l2_timeout */
@@ -343,15 +349,20 @@ ngx_http_strata_get_ticketed(ngx_http_strata_call_t *call)
         return;
     }
 
-    if (call->n == 3) {
+    if (ngx_http_strata_ticket_clock(&r[1], &g->ticket.clock) != NGX_OK) {
+        ngx_http_strata_get_failed(g, NGX_ABORT);
+        return;
+    }
 
-        if (r[1].type == STRATA_REPLY_NIL) {
+    if (call->n == 4) {
+
+        if (r[2].type == STRATA_REPLY_NIL) {
             ngx_http_strata_cluster_wait(g);
             return;
         }
 
-        if (r[1].type != STRATA_REPLY_STATUS
-            || r[2].type != STRATA_REPLY_INTEGER)
+        if (r[2].type != STRATA_REPLY_STATUS
+            || r[3].type != STRATA_REPLY_INTEGER)
         {
             ngx_http_strata_get_failed(g, NGX_ABORT);
             return;
@@ -364,12 +375,38 @@ ngx_http_strata_get_ticketed(ngx_http_strata_call_t *call)
 
     g->ticket.valid = 1;
 
-    if (g->ticket.claim && r[2].integer && (g->leader || g->fetch)) {
+    if (g->ticket.claim && r[3].integer && (g->leader || g->fetch)) {
         ngx_http_strata_get_look(g);
         return;
     }
 
     ngx_http_strata_get_done(g, NGX_HTTP_STRATA_GET_MISS);
+}
+
+
+/* How far the clock of Redis is ahead of ours, from its answer to TIME. */
+
+static ngx_int_t
+ngx_http_strata_ticket_clock(strata_reply_t *r, int64_t *clock)
+{
+    int64_t  s, us;
+
+    if (r->type != STRATA_REPLY_ARRAY || r->n != 2
+        || r->elements[0].type != STRATA_REPLY_STRING
+        || r->elements[1].type != STRATA_REPLY_STRING
+        || strata_str_decimal(r->elements[0].text, INT64_MAX / 1000000,
+                              STRATA_DECIMAL_STRICT, &s)
+           != STRATA_OK
+        || strata_str_decimal(r->elements[1].text, 999999,
+                              STRATA_DECIMAL_STRICT, &us)
+           != STRATA_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    *clock = s * 1000 + us / 1000 - (int64_t) ngx_current_msec;
+
+    return NGX_OK;
 }
 
 

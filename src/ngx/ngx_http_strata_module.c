@@ -321,6 +321,19 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_store_by_lua_file", NGX_CONF_TAKE1,
                         ngx_http_strata_lua_file, store_by_lua, NULL),
 
+    ngx_http_strata_loc("strata_tag_forward", NGX_CONF_FLAG,
+                        ngx_conf_set_flag_slot, tag_forward, NULL),
+
+    ngx_http_strata_loc("strata_tag_headers", NGX_CONF_1MORE,
+                        ngx_http_strata_set_names, tag_headers, NULL),
+
+    ngx_http_strata_loc("strata_tag_max", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_tag_max, tag_max,
+                        &ngx_http_strata_at_least_1),
+
+    ngx_http_strata_loc("strata_tags", NGX_CONF_1MORE,
+                        ngx_http_strata_set_tags, tags, NULL),
+
     ngx_http_strata_loc("strata_types", NGX_CONF_1MORE,
                         ngx_http_strata_set_types, types, NULL),
 
@@ -439,7 +452,7 @@ ngx_http_strata_postconfiguration(ngx_conf_t *cf)
 
 /*
  * A clock on every hit, and copies of the origin's fields on every miss, are
- * only for those who want to know.
+ * only for those who want to know.  And who may be told the client's target?
  */
 
 static ngx_int_t
@@ -453,8 +466,13 @@ ngx_http_strata_used_variables(ngx_conf_t *cf,
     static ngx_str_t  header = ngx_string("upstream_http_");
     static ngx_str_t  cookie = ngx_string("upstream_cookie_");
 
+    static ngx_str_t  request = ngx_string("request");
+    static ngx_str_t  request_uri = ngx_string("request_uri");
+
     if (ngx_array_init(&smcf->upstream, cf->pool, 4, sizeof(ngx_uint_t))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&smcf->target, cf->pool, 2, sizeof(ngx_uint_t))
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -467,6 +485,21 @@ ngx_http_strata_used_variables(ngx_conf_t *cf,
             && ngx_strncmp(v[n].name.data, timed.data, timed.len) == 0)
         {
             smcf->timed = 1;
+        }
+
+        if ((v[n].name.len == request.len
+             && ngx_strncmp(v[n].name.data, request.data, request.len) == 0)
+            || (v[n].name.len == request_uri.len
+                && ngx_strncmp(v[n].name.data, request_uri.data,
+                               request_uri.len)
+                   == 0))
+        {
+            index = ngx_array_push(&smcf->target);
+            if (index == NULL) {
+                return NGX_ERROR;
+            }
+
+            *index = n;
         }
 
         if ((v[n].name.len > header.len

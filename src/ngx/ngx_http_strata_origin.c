@@ -9,12 +9,13 @@
  * and the like leave of them.
  */
 
-#include "ngx_http_strata.h"
 #include "ngx_http_strata_lua.h"
-#include "ngx_http_strata_list.h"
+#include "ngx_http_strata_tags.h"
 #include "../rfc/strata_hdr.h"
 
 
+static ngx_uint_t ngx_http_strata_origin_told(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf);
 static ngx_uint_t ngx_http_strata_origin_endless(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_strata_origin_type(ngx_http_request_t *r,
     ngx_array_t *types);
@@ -92,7 +93,7 @@ ngx_http_strata_origin_read(ngx_http_request_t *r, ngx_http_strata_origin_t *o)
 static ngx_int_t
 ngx_http_strata_origin_hook(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf, ngx_http_strata_origin_t *o,
-    strata_policy_t *policy)
+    strata_policy_t *policy, ngx_array_t **tags)
 {
     ngx_http_strata_lua_res_t  res;
 
@@ -107,6 +108,8 @@ ngx_http_strata_origin_hook(ngx_http_request_t *r,
     if (!res.store) {
         return NGX_DECLINED;
     }
+
+    *tags = res.tags;
 
     if (res.ttl_ms >= 0) {
         policy->hooked = 1;
@@ -129,8 +132,13 @@ ngx_http_strata_origin_judge(ngx_http_request_t *r,
 {
     ngx_int_t        rc;
     strata_asked_t   asked;
+    ngx_array_t     *tags;
     strata_policy_t  policy;
     strata_reason_e  reason;
+
+    if (!r->valid_unparsed_uri && ngx_http_strata_origin_told(r, conf)) {
+        return STRATA_REASON_REQUEST_URI;
+    }
 
     ngx_memzero(&asked, sizeof(strata_asked_t));
 
@@ -138,9 +146,10 @@ ngx_http_strata_origin_judge(ngx_http_request_t *r,
     asked.post = (r->method == NGX_HTTP_POST);
 
     policy = conf->policy;
+    tags = NULL;
 
     if (conf->store_by_lua != NULL
-        && ngx_http_strata_origin_hook(r, conf, o, &policy) != NGX_OK)
+        && ngx_http_strata_origin_hook(r, conf, o, &policy, &tags) != NGX_OK)
     {
         return STRATA_REASON_HOOK;
     }
@@ -179,7 +188,7 @@ ngx_http_strata_origin_judge(ngx_http_request_t *r,
         return STRATA_REASON_SIZE;
     }
 
-    return STRATA_REASON_NONE;
+    return ngx_http_strata_tags_read(r, conf, o, tags);
 }
 
 
@@ -227,6 +236,36 @@ ngx_http_strata_origin_rule(ngx_http_strata_loc_conf_t *conf,
     }
 
     return STRATA_REASON_NONE;
+}
+
+
+/*
+ * The URI is not the client's any more (try_files, rewrite, a subrequest), and
+ * the default key is of what it is now.  Was the origin told the client's, as
+ * by REQUEST_URI of fastcgi_params?  Then it may have answered to that.
+ */
+
+static ngx_uint_t
+ngx_http_strata_origin_told(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf)
+{
+    ngx_uint_t                    i, *index;
+    ngx_http_strata_main_conf_t  *smcf;
+
+    if (conf->key != NULL || conf->key_by_lua != NULL) {
+        return 0;
+    }
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_strata_module);
+    index = smcf->target.elts;
+
+    for (i = 0; i < smcf->target.nelts; i++) {
+        if (r->variables[index[i]].valid) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -14,15 +14,21 @@
 
 /*
  * KEYS primary, purge, lock, variant if there is one; ARGV ticket (id of the
- * purge, or nothing), token (or nothing), record, ms, and for a variant: id of
- * its rule, id of the rule that was there when the fetch began, rule as a
- * record.  "OK", or the word for why it was refused.  Who waits is told either
- * way.  Of a record in place only bytes 6, its kind, and 17 to 24, the id of a
- * rule, are looked at (docs/wire-format.md).
+ * purge, or nothing), token (or nothing), record, its life in ms, the instant
+ * after which it is too late (Redis' clock, ms: what lay in a socket while
+ * Redis stood still is older than it says), and for a variant: id of its rule,
+ * id of the rule that was there when the fetch began, rule as a record.  "OK",
+ * or the word for why it was refused.  Who waits is told either way.  Of a
+ * record in place only bytes 6, its kind, and 17 to 24, the id of a rule, are
+ * looked at (docs/wire-format.md).
  */
 
 #define STRATA_SCRIPT_STORE_TEXT                                              \
     "local function store()\n"                                                \
+        "local time = redis.call('TIME')\n"                                   \
+        "if time[1] * 1000 + time[2] / 1000 > tonumber(ARGV[5]) then\n"       \
+            "return 'late'\n"                                                 \
+        "end\n"                                                               \
         "local purge = redis.call('GET', KEYS[2])\n"                          \
         "if purge and purge ~= ARGV[1] then\n"                                \
             "return 'purged'\n"                                               \
@@ -43,12 +49,12 @@
             "redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])\n"            \
             "return 'OK'\n"                                                   \
         "end\n"                                                               \
-        "if rule == ARGV[5] then\n"                                           \
+        "if rule == ARGV[6] then\n"                                           \
             "if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[4]) then\n"       \
                 "redis.call('PEXPIRE', KEYS[1], ARGV[4])\n"                   \
             "end\n"                                                           \
-        "elseif rule == '' or rule == ARGV[6] then\n"                         \
-            "redis.call('SET', KEYS[1], ARGV[7], 'PX', ARGV[4])\n"            \
+        "elseif rule == '' or rule == ARGV[7] then\n"                         \
+            "redis.call('SET', KEYS[1], ARGV[8], 'PX', ARGV[4])\n"            \
         "else\n"                                                              \
             "return 'rule'\n"                                                 \
         "end\n"                                                               \
@@ -99,7 +105,7 @@
 const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     [STRATA_SCRIPT_STORE] = {
         strata_string(STRATA_SCRIPT_STORE_TEXT),
-        strata_string("f5e48f814a4a7b0f56bf95ca6c132a9e526b5ad1")
+        strata_string("5cac186143a302ba666bfc0226d0fbca74aa74a3")
     },
     [STRATA_SCRIPT_PURGE] = {
         strata_string(STRATA_SCRIPT_PURGE_TEXT),

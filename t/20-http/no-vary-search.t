@@ -10,6 +10,8 @@ with scenario() as t:
 
     @origin.route("/*")
     def _(req):
+        if req.method == "PUT":
+            return Reply(b"", 201, headers=[("Location", req.get("X-To"))])
         headers = [("No-Vary-Search", v) for v in rules.get(req.path, [])] + extra.get(req.path, [])
         return Reply(f"{version[0]} {req.target} {req.get('X-L')}".encode(), cc="max-age=60", headers=headers)
 
@@ -87,6 +89,11 @@ with scenario() as t:
     is_(ask("/x?a=8")[0], "MISS", "POST: gone")
     is_(ng.purge("/nothing?a=1").status, 404, "nothing there")
 
+    ask("/x?a=1")
+    is_(ask("/x?a=2")[0], "HIT", "Location: before")
+    ng.request("/y", "PUT", headers={"X-To": "/x?a=3"})
+    is_(ask("/x?a=1")[0], "MISS", "Location of an unsafe method's answer: gone")
+
     # an answer under way when an equivalent URL is purged is not stored
     gate = Gate()
 
@@ -104,6 +111,15 @@ with scenario() as t:
     ng.quiet()
     is_(ask("/q?x")[0], "MISS", "race: done")
     is_(ng.fill("/race?a=2").cache, "MISS", "race: what began before the purge is not stored")
+    gate = Gate()
+    ng.purge("/race?a=1")
+    slow = in_thread(lambda: ng.get("/race?a=1"))
+    ok(gate.arrived(), "Location: under way")
+    ng.request("/y", "PUT", headers={"X-To": "/race?a=2"})
+    gate.open()
+    slow.join()
+    ng.quiet()
+    is_(ng.fill("/race?a=2").cache, "MISS", "Location: what began before is not stored")
 
     # with Vary, namespaces and fields in the key
     extra["/tenant/v"] = [("Vary", "X-M")]

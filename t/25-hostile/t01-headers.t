@@ -23,7 +23,10 @@ FORMS = {
 with scenario() as t:
     origin = t.origin()
     mirror(origin)
-    ng = t.nginx(origin, locations="""
+    ng = t.nginx(origin, http="underscores_in_headers on;", locations="""
+        location /agent/ { strata_cache z; strata_key $http_user_agent $uri; proxy_pass http://%ORIGIN%; }
+        location /both/ { strata_cache z; strata_key $http_x_host $uri; strata_key_headers X-Host;
+                          proxy_pass http://%ORIGIN%; }
         location /set/ { strata_cache z; proxy_set_header X-Forwarded-Host gateway; proxy_pass http://%ORIGIN%; }
         location /keyed/ { strata_cache z; strata_key $http_x_forwarded_host $uri; proxy_pass http://%ORIGIN%; }""")
     is_(len(NAMES), 24, "24 names")
@@ -40,5 +43,17 @@ with scenario() as t:
 
     ng.fill("/set/a", headers={"X-Forwarded-Host": EVIL})
     like(ng.get("/set/a").body.decode(), "(?i)x-forwarded-host: gateway", "what proxy_set_header sets goes out")
+
+    # $http_name is the first line of that name: the origin must not hear another
+    said = [("X-Forwarded-Host", "said"), ("X-Forwarded-Host", EVIL), ("x_forwarded_host", EVIL), ("X-Other", "kept")]
+    ng.fill("/keyed/a", headers=said)
+    body = ng.get("/keyed/a", headers=said[:1])
+    is_((body.cache, EVIL.encode() in body.body, b"kept" in body.body), ("HIT", False, True), "of two lines, the keyed one")
+    is_(origin.last().all("X-Forwarded-Host"), ["said"], "and that one goes out")
+    agents = [("User_Agent", EVIL), ("User-Agent", "said"), ("User-Agent", EVIL)]
+    ng.fill("/agent/a", headers=agents)
+    is_(origin.last().all("User-Agent"), ["said"], "a field that nginx knows")
+    ng.fill("/both/a", headers=[("X-Host", "1"), ("X-Host", "2")])
+    is_(origin.last().all("X-Host"), ["1", "2"], "all lines are in the key: all go out")
     r = ng.request("/post", "POST", body=b"x", headers={"X-Forwarded-Host": "kept"})
     like(r.body.decode(), "(?i)x-forwarded-host: kept", "a request that passes is untouched")

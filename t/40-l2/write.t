@@ -54,6 +54,31 @@ with scenario(90) as t:
     is_(a.get("/sync/d").status, 200, "sync: the client left")
     a.quiet()
 
+    # Redis stands still while a write lies in its socket
+    came, go = threading.Event(), threading.Event()
+
+    @origin.route("/async/late")
+    def _(req):
+        came.set()
+        go.wait(20)
+        return Reply(b"late", cc="max-age=60")
+
+    keys = len(l2.keys(redis)[""])
+    th = in_thread(a.get, "/async/late")
+    came.wait(10)
+    redis.stop()
+    go.set()
+    is_(th.join().body, b"late", "late: nobody waits")
+    time.sleep(1.6)
+    redis.go_on()
+    tap.wait_until(lambda: l2.instance(a)["breaker"] == "closed", 8, 0.1)
+    is_(len(l2.keys(redis)[""]), keys, "late: what it says of its age is not true any more")
+    go.clear()
+    th = in_thread(a.get, "/async/late2")
+    tap.wait_until(lambda: a.count("l2_queued") == 0)
+    th.join()
+    ok(l2.stored(redis, keys + 1), "late: the next one is written")
+
     # more than the connections take at once: it waits, and all of it is written
     before = a.status()
     a.swarm([Client(f"/async/big-{j}") for j in range(30)])

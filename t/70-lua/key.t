@@ -39,6 +39,9 @@ with scenario() as t:
             strata_key_by_lua_block { return require("part").of(req.uri) } }
         location /cookie { strata_cache z; proxy_pass http://%ORIGIN%; strata_key_identity off;
             strata_key_by_lua_block { return { req.uri, req.cookies.ab == "b" and "b" or "a" } } }
+        location /cred { strata_cache z; strata_key $uri $http_authorization $cookie_sid; proxy_pass http://%ORIGIN%;
+            strata_key_by_lua_block { return req.uri }
+            location /cred/own { strata_cache z; strata_key_by_lua_file off; proxy_pass http://%ORIGIN%; } }
         location /all { strata_cache z; proxy_pass http://%ORIGIN%;
             strata_key_by_lua_block { return { req.method, req.uri, req.request_uri, req.host, req.scheme, req.query,
                                                req.var.arg_v, req.var.nothing, 7, false } } }
@@ -48,6 +51,10 @@ with scenario() as t:
     ng.file("key.lua", "#!/usr/bin/lua\nreturn 'file:' .. req.uri\n")
     ng.file("mod/part.lua", "local M = {}\nfunction M.of(u) return u:upper() end\nreturn M\n")
     ng.start()
+
+    for name, value in ("Authorization", "Basic eDp5"), ("Cookie", "sid=1"):
+        is_(ng.fill("/cred/a", headers={name: value}).why, "auth", f"{name} is in strata_key, which is not the key")
+        is_(ng.fill("/cred/own", headers={name: value}).cache, "MISS", f"{name}: the key again where the hook is off")
 
     ng.fill("/args?b=1&a=2&utm_x=1", headers={"X-T": "1"})
     is_(ng.get("/args?utm_y=3&a=2&b=1", headers={"X-T": "1"}).cache, "HIT", "the same key in another order")

@@ -24,8 +24,13 @@ def server(t, *options, **kw):
 
 
 def gateways(t, origin, redis, location="", n=2, http="", name="r", **kw):
-    """n gateways with one configuration; redis may be a URL."""
-    url = redis if isinstance(redis, str) else redis.url
+    """
+    n gateways with one configuration; redis may be a URL with options.  Deadlines are
+    long, unless location says more, as a machine full of tests is slow now and then.
+    """
+    url = redis if isinstance(redis, str) else f"{redis.url} timeout=500ms"
+    if "strata_l2_timeout" not in location:
+        location += " strata_l2_timeout 250ms;"
     return [t.nginx(origin, f"strata_l2 {name}; {location}",
                     http=f"strata_redis {name} {url}; {http}", **kw)
             for _ in range(n)]
