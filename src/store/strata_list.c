@@ -31,7 +31,7 @@ strata_list_pin(strata_shard_t *sh, uint32_t i)
 
 
 int
-strata_list_next(strata_store_t *st, uint64_t *cursor, uint32_t *room,
+strata_list_entry(strata_store_t *st, uint64_t *cursor, uint32_t *room,
     strata_hold_t *hold)
 {
     uint32_t         i, n;

@@ -25,7 +25,7 @@
  * STRATA_OK.  STRATA_AGAIN: nothing as far as there was room.  STRATA_DONE: no
  * more.
  */
-int strata_list_next(strata_store_t *st, uint64_t *cursor, uint32_t *room,
+int strata_list_entry(strata_store_t *st, uint64_t *cursor, uint32_t *room,
     strata_hold_t *hold);
 
 /*

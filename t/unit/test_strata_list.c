@@ -35,6 +35,7 @@ list(uint32_t room, unsigned *seen, unsigned *steps)
 {
     int            rc;
     unsigned       n, i;
+    char           text[64];
     uint8_t        buf[64];
     uint64_t       cursor;
     uint32_t       left;
@@ -47,7 +48,7 @@ list(uint32_t room, unsigned *seen, unsigned *steps)
     *steps = 1;
     left = room;
 
-    while ((rc = strata_list_next(st, &cursor, &left, &h)) != STRATA_DONE) {
+    while ((rc = strata_list_entry(st, &cursor, &left, &h)) != STRATA_DONE) {
 
         if (rc == STRATA_AGAIN) {
             ++*steps;
@@ -56,7 +57,9 @@ list(uint32_t room, unsigned *seen, unsigned *steps)
         }
 
         key = strata_store_key(&h, buf);
-        i = (unsigned) strtoul((const char *) key.data + 4, NULL, 10);
+        (void) snprintf(text, sizeof(text), "%.*s", (int) key.len,
+                        (const char *) key.data);
+        i = (unsigned) strtoul(text + 4, NULL, 10);
 
         if (i < N) {
             seen[i]++;
@@ -108,12 +111,12 @@ test_list(void)
 
     cursor = UINT64_MAX;
     room = 10;
-    is(strata_list_next(st, &cursor, &room, &h), STRATA_DONE,
+    is(strata_list_entry(st, &cursor, &room, &h), STRATA_DONE,
        "a cursor beyond the end");
     is(cursor, UINT64_MAX, "stays there");
     cursor = 0;
     room = 0;
-    is(strata_list_next(st, &cursor, &room, &h), STRATA_AGAIN, "no room");
+    is(strata_list_entry(st, &cursor, &room, &h), STRATA_AGAIN, "no room");
     is(cursor, 0, "no step");
 }
 
