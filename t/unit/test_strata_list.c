@@ -149,6 +149,7 @@ test_states(void)
     is(list(4096, seen, &steps), n, "not listed");
     is(strata_fill_append(&f, s, now), STRATA_OK, "filled");
     is(strata_fill_commit(&f, now), STRATA_OK, "complete");
+    is(strata_list_judged(&f.hold), 0, "judged by no event yet");
     strata_fill_close(&f);
     is(list(4096, seen, &steps), n + 1, "listed");
 
