@@ -612,3 +612,37 @@ ngx_http_strata_body_detach(ngx_http_request_t *host,
 
     return ngx_http_strata_detach_header(host, &name, &value);
 }
+
+
+/* The texts of the rules of a URL's bodies, in pool; how many. */
+
+ngx_uint_t
+ngx_http_strata_body_rules(ngx_http_strata_ctx_t *ctx, ngx_pool_t *pool,
+    strata_str_t *texts)
+{
+    u_char                *buf;
+    ngx_uint_t             i, n;
+    strata_key_t           rule;
+    strata_key_builder_t   b;
+
+    for (i = 0, n = 0; i < 3; i++) {
+        buf = ngx_pnalloc(pool, ctx->primary.text.len + 32);
+
+        if (buf == NULL) {
+            break;
+        }
+
+        strata_key_start(&b, buf, ctx->primary.text.len + 32);
+
+        b.pos = ngx_cpymem(buf, ctx->primary.text.data, ctx->primary.text.len);
+
+        ngx_http_strata_body_rule_key(ctx, &ngx_http_strata_body_methods[i], &b,
+                                      &rule);
+
+        if (!b.overflow) {
+            texts[n++] = rule.text;
+        }
+    }
+
+    return n;
+}
