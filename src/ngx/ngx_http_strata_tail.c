@@ -142,6 +142,7 @@ ngx_http_strata_tail_take(ngx_http_strata_log_t *log)
     log->target = stat.sequence;
     log->confirm_at = 0;
     log->again = 0;
+    log->isolated = !ngx_http_strata_log_leased(log->zone);
 
     log->sub.ready = ngx_http_strata_tail_ready;
     log->sub.message = ngx_http_strata_tail_heard;
