@@ -120,8 +120,14 @@ ngx_http_strata_decide(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
          * 4.3.5: a HEAD shows whether it still is
          */
 
-        ctx->head_passed = (r->method == NGX_HTTP_HEAD);
-        ctx->invalidate = !ctx->head_passed;
+        if (r->method != NGX_HTTP_HEAD) {
+            ctx->invalidate = 1;
+
+        } else if (conf->identity == NGX_HTTP_STRATA_IDENTITY_OFF
+                   || ngx_http_strata_identified(r, conf))
+        {
+            ctx->head = ngx_http_strata_freshen_open(r, ctx);
+        }
     }
 
     if (reason == STRATA_REASON_NONE && ctx->no_store) {
