@@ -11,14 +11,20 @@
 
 #include "ngx_http_strata_head.h"
 #include "ngx_http_strata_key.h"
+#include "ngx_http_strata_tags.h"
 
 static void ngx_http_strata_capture_withhold(ngx_http_strata_fetch_t *f);
+static ngx_int_t ngx_http_strata_capture_again(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o, size_t n,
+    strata_str_t *head);
+static void ngx_http_strata_capture_label(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o, uint64_t *hashes, strata_label_t *label);
 static ngx_int_t ngx_http_strata_capture_publish(ngx_http_strata_fetch_t *f);
 static ngx_int_t ngx_http_strata_capture_merge(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
     strata_str_t *head, strata_reason_e *reason);
 static ngx_int_t ngx_http_strata_capture_copy(ngx_http_strata_fetch_t *f,
-    strata_str_t head);
+    ngx_http_strata_origin_t *o, strata_str_t head);
 static ngx_int_t ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f,
     strata_str_t rule);
 
@@ -58,7 +64,7 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         f->meta.keep_ms = 0;
     }
 
-    if (ngx_http_strata_capture_copy(f, head) != NGX_OK) {
+    if (ngx_http_strata_capture_copy(f, o, head) != NGX_OK) {
         goto failed;
     }
 
@@ -84,6 +90,16 @@ failed:
 }
 
 
+static void
+ngx_http_strata_capture_label(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o, uint64_t *hashes, strata_label_t *label)
+{
+    ngx_http_strata_tags_label(f->zone->store, f->position,
+                               o->tags ? o->tags->elts : NULL,
+                               o->tags ? o->tags->nelts : 0, hashes, label);
+}
+
+
 /*
  * The same, says the answer to a HEAD.  NGX_DECLINED: what it says of storing
  * is that it is not the same, then.
@@ -106,7 +122,7 @@ ngx_http_strata_capture_head(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 
     f->header_seen = 1;
 
-    return ngx_http_strata_capture_copy(f, head);
+    return ngx_http_strata_capture_copy(f, o, head);
 }
 
 
@@ -116,11 +132,13 @@ ngx_http_strata_capture_head(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
  */
 
 static ngx_int_t
-ngx_http_strata_capture_copy(ngx_http_strata_fetch_t *f, strata_str_t head)
+ngx_http_strata_capture_copy(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o, strata_str_t head)
 {
-    uint64_t         size;
+    uint64_t         size, hashes[STRATA_LABEL_TAGS];
     strata_str_t     run;
     strata_meta_t    near;
+    strata_label_t   label;
     strata_cursor_t  cursor;
 
     ngx_http_strata_capture_alone(f);
@@ -130,8 +148,10 @@ ngx_http_strata_capture_copy(ngx_http_strata_fetch_t *f, strata_str_t head)
     near = f->meta;
     ngx_http_strata_l2_near(f->conf, &near);
 
-    if (strata_store_reserve(f->zone->store, &f->key, &near, head, size,
-                             ngx_current_msec, &f->fill)
+    ngx_http_strata_capture_label(f, o, hashes, &label);
+
+    if (strata_store_reserve_as(f->zone->store, &f->key, &near, &label, head,
+                                size, ngx_current_msec, &f->fill)
         != STRATA_OK)
     {
         f->storing = 0;
@@ -160,14 +180,14 @@ ngx_http_strata_capture_copy(ngx_http_strata_fetch_t *f, strata_str_t head)
 
 /*
  * The merged head, and in o all fields it has, which are judged together.
- * Which of them are not to be stored is known then: they are merged once more.
+ * Which of them are not to be stored is known then, and at last the tags.
  */
 
 static ngx_int_t
 ngx_http_strata_capture_merge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o, strata_str_t *head, strata_reason_e *reason)
 {
-    size_t  n, all;
+    size_t  n;
 
     f->storing = 1;
 
@@ -181,16 +201,10 @@ ngx_http_strata_capture_merge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 
     strata_storable_omitted(&o->answer, &f->conf->policy, &o->omitted);
 
-    if (o->omitted.no_cache.len || o->omitted.private.len) {
-
-        all = o->answer.fields_n;
-        o->answer.fields_n = n;
-
-        if (ngx_http_strata_head_merge(r, f, o, head) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        o->answer.fields_n = all;
+    if ((o->omitted.no_cache.len || o->omitted.private.len)
+        && ngx_http_strata_capture_again(r, f, o, n, head) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     o->answer.status = f->stale_meta.status;
@@ -198,7 +212,28 @@ ngx_http_strata_capture_merge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     *reason = ngx_http_strata_origin_judge(r, f->conf, o, f->credentials,
                                            &f->meta);
 
-    return NGX_OK;
+    return (o->tags && o->tags->nelts)
+           ? ngx_http_strata_capture_again(r, f, o, n, head) : NGX_OK;
+}
+
+
+/* Merges once more, when more is known; n fields are the origin's own. */
+
+static ngx_int_t
+ngx_http_strata_capture_again(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o, size_t n, strata_str_t *head)
+{
+    size_t     all;
+    ngx_int_t  rc;
+
+    all = o->answer.fields_n;
+    o->answer.fields_n = n;
+
+    rc = ngx_http_strata_head_merge(r, f, o, head);
+
+    o->answer.fields_n = all;
+
+    return rc;
 }
 
 
@@ -208,10 +243,11 @@ ngx_int_t
 ngx_http_strata_capture_store(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o)
 {
-    int            rc;
-    uint64_t       len;
-    strata_str_t   head;
-    strata_meta_t  near;
+    int             rc;
+    uint64_t        len, hashes[STRATA_LABEL_TAGS];
+    strata_str_t    head;
+    strata_meta_t   near;
+    strata_label_t  label;
 
     f->storing = 1;
 
@@ -226,8 +262,10 @@ ngx_http_strata_capture_store(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     near = f->meta;
     ngx_http_strata_l2_near(f->conf, &near);
 
-    rc = strata_store_reserve(f->zone->store, &f->key, &near, head, len,
-                              ngx_current_msec, &f->fill);
+    ngx_http_strata_capture_label(f, o, hashes, &label);
+
+    rc = strata_store_reserve_as(f->zone->store, &f->key, &near, &label, head,
+                                 len, ngx_current_msec, &f->fill);
 
     if (rc != STRATA_OK) {
         f->storing = 0;

@@ -15,6 +15,7 @@
 
 #include "ngx_http_strata_head.h"
 #include "ngx_http_strata_key.h"
+#include "../store/strata_invlog.h"
 
 
 static ngx_uint_t ngx_http_strata_freshen_agrees(ngx_http_request_t *r,
@@ -43,12 +44,14 @@ ngx_http_strata_freshen_open(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     }
 
     f->owner = NGX_HTTP_STRATA_OF_FETCH;
+    f->host = r;
     f->conf = ctx->conf;
     f->zone = ctx->zone;
     f->started_at = ngx_current_msec;
     f->credentials = ngx_http_strata_detach_credentials(r, ctx->conf);
     f->guard = *ngx_http_strata_search_guard(r, ctx);
     f->purges = strata_purge_seen(f->zone->store, &f->guard);
+    f->position = strata_invlog_position(f->zone->store);
 
     return f;
 }

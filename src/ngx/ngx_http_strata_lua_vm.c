@@ -614,6 +614,7 @@ ngx_http_strata_vm_failed(ngx_http_strata_script_t *script, int rc)
         vm->broken = 1;
     }
 
+    len = 0;
     p = (lua_type(vm->state, -1) == LUA_TSTRING)
         ? lua_tolstring(vm->state, -1, &len) : NULL;
 

@@ -175,6 +175,7 @@ strata_entry_release_locked(strata_shard_t *sh, uint32_t i)
         strata_entry_negative_add_locked(sh, -1, -(int64_t) e->chunk_n);
     }
 
+    e->marks &= (uint8_t) ~STRATA_MARK_KEPT;
     e->first = STRATA_NONE;
     e->chunk_n = 0;
     e->owner = 0;

@@ -31,6 +31,8 @@ strata_queue_reset(strata_shard_t *sh)
         sh->head->queues[q].tail = STRATA_NONE;
         sh->head->due[q] = UINT64_MAX;
     }
+
+    sh->head->kept_n = 0;
 }
 
 
@@ -58,6 +60,10 @@ strata_queue_push_locked(strata_shard_t *sh, uint32_t queue, uint32_t i)
     }
 
     q->tail = i;
+
+    if (queue == STRATA_QUEUE_KEPT) {
+        sh->head->kept_n++;
+    }
 }
 
 
@@ -93,6 +99,10 @@ strata_queue_remove_locked(strata_shard_t *sh, uint32_t i)
 
     } else {
         sh->entries[e->qprev].qnext = e->qnext;
+    }
+
+    if (queue == STRATA_QUEUE_KEPT) {
+        sh->head->kept_n--;
     }
 
     e->queue = 0;

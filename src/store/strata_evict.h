@@ -6,7 +6,8 @@
 /*
  * What a shard asks of an eviction policy.  All under the shard's lock, except
  * the counting of hits, which the look-up does itself (used, one byte, lossy).
- * A policy keeps negative entries in STRATA_QUEUE_NEGATIVE.
+ * A policy keeps negative entries in STRATA_QUEUE_NEGATIVE, and what is not
+ * evicted in STRATA_QUEUE_KEPT, as due for ever.
  */
 
 #ifndef STRATA_EVICT_H

@@ -14,11 +14,13 @@
  * chain, or, when the length was declared, of key, head and declared body.
  */
 
+#include "strata_fill.h"
 #include "strata_chunk.h"
 #include "strata_entry.h"
 #include "strata_flight.h"
 #include "strata_index.h"
 #include "strata_shard.h"
+#include "strata_value.h"
 
 
 #define STRATA_FILL_IDLE   4       /* lock holds that brought nothing */
@@ -528,6 +530,61 @@ strata_fill_commit(strata_fill_t *f, int64_t now)
     f->state = STRATA_READY;
 
     return purged ? STRATA_DECLINED : STRATA_OK;
+}
+
+
+int
+strata_fill_commit_if(strata_fill_t *f, const strata_hold_t *seen,
+    int64_t until, int64_t now)
+{
+    uint32_t         i, twin, want;
+    strata_entry_t  *e;
+    strata_shard_t  *sh;
+
+    sh = strata_fill_shard(f);
+    i = strata_ref_index(f->hold.entry);
+    e = &sh->entries[i];
+
+    if (f->state != STRATA_WRITING || !strata_fill_declared(e)
+        || f->written != f->capacity)
+    {
+        return STRATA_ERROR;
+    }
+
+    if (strata_fill_lock(f) != STRATA_OK) {
+        return STRATA_BUSY;
+    }
+
+    want = seen ? strata_ref_index(seen->entry) : STRATA_NONE;
+    twin = strata_index_twin_locked(sh, i);
+
+    if (twin != want
+        || (seen && atomic_load_explicit(&sh->entries[twin].fresh_until,
+                                         memory_order_relaxed) != until))
+    {
+        strata_shard_unlock(sh);
+        return STRATA_AGAIN;
+    }
+
+    if (e->status == STRATA_VALUE_MUTEX) {
+
+        if (sh->head->kept_n >= sh->entry_n / STRATA_KEPT_SHARE) {
+            strata_shard_unlock(sh);
+            return STRATA_ERROR;
+        }
+
+        e->marks |= STRATA_MARK_KEPT;
+    }
+
+    STRATA_FAULT("commit_if");
+
+    strata_shard_insert_locked(sh, i, now);
+    strata_shard_unlock(sh);
+
+    strata_fill_writing(f->hold.store, -1);
+    f->state = STRATA_READY;
+
+    return STRATA_OK;
 }
 
 

@@ -24,6 +24,7 @@
  *                     so dues are sorted here too.  What is evicted to keep
  *                     to the share of these does not raise level: a flood of
  *                     them ages nobody else.
+ *   queue 29          kept: due never
  *
  * due cannot overflow: level rises by at most 4 values per turn of the cache.
  */
@@ -76,6 +77,12 @@ strata_gd2_queue(strata_shard_t *sh, uint32_t i, uint32_t credit)
     }
 
     e->due = sh->head->level + strata_gd2_value(e) * credit / 4;
+
+    if (e->marks & STRATA_MARK_KEPT) {
+        queue = STRATA_QUEUE_KEPT;
+        e->due = UINT64_MAX;
+    }
+
     strata_queue_push_locked(sh, queue, i);
 }
 
@@ -191,7 +198,11 @@ strata_gd2_requeue(strata_shard_t *sh, uint32_t i)
 
     queue = strata_gd2_class(e);
 
-    if (e->marks & STRATA_MARK_NEGATIVE) {
+    if (e->marks & STRATA_MARK_KEPT) {
+        queue = STRATA_QUEUE_KEPT;
+        e->due = UINT64_MAX;
+
+    } else if (e->marks & STRATA_MARK_NEGATIVE) {
         queue = STRATA_QUEUE_NEGATIVE;
 
     } else if (e->queue != queue + 1) {

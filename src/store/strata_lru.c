@@ -16,6 +16,10 @@
 static inline uint32_t
 strata_lru_queue(const strata_entry_t *e)
 {
+    if (e->marks & STRATA_MARK_KEPT) {
+        return STRATA_QUEUE_KEPT;
+    }
+
     return (e->marks & STRATA_MARK_NEGATIVE) ? STRATA_QUEUE_NEGATIVE : 0;
 }
 

@@ -36,7 +36,7 @@
 #define STRATA_NONE           UINT32_MAX
 
 #define STRATA_MAGIC          UINT64_C(0x3161746172747300)  /* "\0strata1" */
-#define STRATA_LAYOUT         2
+#define STRATA_LAYOUT         3
 
 #define STRATA_SHARDS_MAX     16
 #define STRATA_SHARD_BYTES    (32 * 1024 * 1024)
@@ -47,7 +47,9 @@
 #define STRATA_WALK_MAX       64        /* steps of a walk without the lock */
 #define STRATA_CLASSES        14        /* log2 of chunks */
 #define STRATA_QUEUE_NEGATIVE (2 * STRATA_CLASSES)
-#define STRATA_QUEUES         (STRATA_QUEUE_NEGATIVE + 1)
+#define STRATA_QUEUE_KEPT     (STRATA_QUEUE_NEGATIVE + 1)
+#define STRATA_QUEUES         (STRATA_QUEUE_KEPT + 1)
+#define STRATA_KEPT_SHARE     8         /* of the entries of a shard */
 #define STRATA_COUNT_MAX      65535     /* holds of one process on an entry */
 #define STRATA_DEFER_MAX      64
 #define STRATA_PURGE_MARKS    1024
@@ -69,6 +71,7 @@
 #define STRATA_MARK_LINKED    0x01      /* in its bucket */
 #define STRATA_MARK_CROWD     0x02      /* in the shard's crowd */
 #define STRATA_MARK_NEGATIVE  0x04      /* in the share of negative entries */
+#define STRATA_MARK_KEPT      0x08      /* not evicted, see strata_mutex.c */
 
 
 #define STRATA_STATUS_TAGGED  0x8000    /* see strata_label.c */
@@ -168,6 +171,7 @@ typedef struct {
     int64_t               idle_unit;    /* ms per tick, of what is stamped */
     uint32_t              walk_at;      /* entry */
     uint32_t              restamp_n;    /* entries still to be stamped anew */
+    uint32_t              kept_n;       /* entries in STRATA_QUEUE_KEPT */
 
     uint64_t              level;        /* L of GD2 */
     uint64_t              due[STRATA_QUEUES];    /* of each queue's head */
@@ -230,6 +234,7 @@ typedef struct {
     _Atomic uint64_t  incarnation[2];   /* of the log, and its sequence ... */
     _Atomic uint64_t  base;             /* ... is position - base */
     _Atomic uint64_t  first_base;       /* as the last restart set it */
+    _Atomic uint32_t  shared;           /* it is the log of others, too */
     _Atomic uint64_t  forgotten;        /* events, for want of room */
 } strata_log_t;
 
@@ -282,6 +287,8 @@ typedef struct {
     strata_log_t         log;
     _Atomic uint64_t     totals[STRATA_METRIC_N];   /* of seats gone */
     _Atomic uint32_t     purges[STRATA_PURGE_MARKS];
+    _Atomic uint64_t     fence;         /* the last one, see strata_mutex.c */
+    _Atomic uint64_t     mutex_seats;   /* who waits for one */
 } strata_zone_t;
 
 

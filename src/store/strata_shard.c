@@ -115,7 +115,7 @@ strata_shard_repair_entry(strata_shard_t *sh, uint32_t i)
     linked = e->marks & STRATA_MARK_LINKED;
     queue = e->queue;
 
-    e->marks &= STRATA_MARK_NEGATIVE;
+    e->marks &= STRATA_MARK_NEGATIVE|STRATA_MARK_KEPT;
     e->queue = 0;
 
     if (state == STRATA_DEAD

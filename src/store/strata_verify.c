@@ -294,6 +294,9 @@ strata_verify_negative(strata_verify_t *v)
         if ((state == STRATA_READY
              && (e->queue == STRATA_QUEUE_NEGATIVE + 1)
                 != ((e->marks & STRATA_MARK_NEGATIVE) != 0))
+            || (state == STRATA_READY
+                && (e->queue == STRATA_QUEUE_KEPT + 1)
+                   != ((e->marks & STRATA_MARK_KEPT) != 0))
             || (state == STRATA_FREE && e->marks))
         {
             strata_verify_say(v, "negative or not: entry ", i);
@@ -568,6 +571,7 @@ strata_verify_log(strata_verify_t *v, strata_store_t *st)
     uint64_t       last;
     strata_log_t  *log;
 
+    at = 0;
     log = &st->zone->log;
 
     if (strata_lock_owner(&log->lock) || (log->seq & 1)) {

@@ -62,7 +62,7 @@ strata_walk_entry(strata_shard_t *sh, uint32_t i)
 
     used = atomic_load_explicit(&e->used, memory_order_relaxed);
 
-    if (sh->head->restamp_n
+    if (sh->head->restamp_n || (e->marks & STRATA_MARK_KEPT)
         || atomic_load_explicit(&e->pins, memory_order_relaxed))
     {
         atomic_store_explicit(&e->used, sh->store->tick | strata_hits(used),

@@ -34,6 +34,7 @@ with scenario() as t:
         location /vary/ {{ {common} }}
         location /hidden/ {{ {common} }}
         location /args/ {{ strata_key_args a; {common} }}
+        location /tags/ {{ add_header X-Tags $strata_tags; {common} }}
         location /id/ {{ strata_key_identity off; {common} }}
         location /keyed/ {{ strata_key_cookies c; {common} }}
         location /purge/ {{ strata_purge 1; {common} }}""")
@@ -80,6 +81,10 @@ with scenario() as t:
     head("/hidden/a", get(2, cc=None))
     time.sleep(1.2)
     says("/hidden/a", ("HIT", "2"), "a hidden field counts on")
+    ng.fill("/tags/a")
+    shown["/tags/a"] = get(2, more=[("Surrogate-Key", "new")])
+    ng.fill("/tags/a", method="HEAD")
+    is_((ng.get("/tags/a").get("X-Tags"), origin.count("/tags/a", "GET")), ("new", 1), "the tags are the new ones")
     ng.fill("/u/own")
     head("/u/own", get(2, cc='max-age=60, private="X-Own"', more=[("X-Own", "me")]))
     is_(says("/u/own", ("HIT", "2"), "private of a field").get("X-Own"), None, "which is not stored")
