@@ -491,6 +491,7 @@ struct ngx_http_strata_fetch_s {
     ngx_msec_t                   started_at;
     strata_digest_t              guard;     /* what a purge of it marks */
     uint32_t                     purges;    /* of the guard, when it started */
+    uint64_t                     position;  /* of the log, when it started */
     ngx_http_strata_search_t    *search;    /* NULL: no No-Vary-Search */
     uint16_t                     status;    /* of the origin; 0: none yet */
 
@@ -593,6 +594,7 @@ typedef struct {
     strata_field_t     fields[STRATA_FIELDS_MAX];
     strata_str_t       connection;
     strata_omitted_t   omitted;    /* fields that are the leader's only */
+    ngx_array_t       *tags;       /* of strata_str_t; NULL: none */
 } ngx_http_strata_origin_t;
 
 strata_reason_e ngx_http_strata_origin_read(ngx_http_request_t *r,

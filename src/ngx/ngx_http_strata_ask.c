@@ -40,8 +40,7 @@ ngx_http_strata_ask(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
      */
 
     if (conf->l2.redis == NULL || ctx->body != NULL
-        || (ctx->search
-            && ctx->primary.digest.lo != ctx->search->url.digest.lo)
+        || ngx_http_strata_search_used(ctx)
         || (ctx->holding_stale
             && (ctx->stale_meta.flags & STRATA_META_NO_CACHE)))
     {

@@ -199,7 +199,6 @@ ngx_http_strata_capture_error(ngx_http_strata_fetch_t *f,
     if (f->status < NGX_HTTP_INTERNAL_SERVER_ERROR || f->holding_stale
         || f->flight == NULL || f->credentials
         || (reason != STRATA_REASON_NO_LIFETIME
-            && reason != STRATA_REASON_STATUS
             && reason != STRATA_REASON_ALREADY_STALE))
     {
         return 0;

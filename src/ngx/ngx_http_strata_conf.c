@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_strata_conf.h"
+#include "ngx_http_strata_tags.h"
 #include "ngx_http_strata_key.h"
 #include "ngx_http_strata_lua.h"
 #include "../rfc/strata_said.h"
@@ -123,6 +124,10 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
 
     conf->max_object = NGX_CONF_UNSET_SIZE;
     conf->min_uses = NGX_CONF_UNSET_UINT;
+    conf->tags = NGX_CONF_UNSET_PTR;
+    conf->tag_headers = NGX_CONF_UNSET_PTR;
+    conf->tag_forward = NGX_CONF_UNSET;
+    conf->tag_max = NGX_CONF_UNSET_UINT;
     conf->types = NGX_CONF_UNSET_PTR;
     conf->hide_header = NGX_CONF_UNSET_PTR;
     conf->pass_header = NGX_CONF_UNSET_PTR;
@@ -191,6 +196,12 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_size_value(conf->max_object, prev->max_object, 1024 * 1024);
     ngx_conf_merge_uint_value(conf->min_uses, prev->min_uses, 1);
+    ngx_conf_merge_ptr_value(conf->tags, prev->tags, NULL);
+    ngx_conf_merge_ptr_value(conf->tag_headers, prev->tag_headers,
+                             &ngx_http_strata_tag_headers_default);
+    ngx_conf_merge_value(conf->tag_forward, prev->tag_forward, 0);
+    ngx_conf_merge_uint_value(conf->tag_max, prev->tag_max,
+                              STRATA_LABEL_TAGS - 1);
     ngx_conf_merge_ptr_value(conf->types, prev->types, NULL);
     ngx_conf_merge_ptr_value(conf->hide_header, prev->hide_header, NULL);
     ngx_conf_merge_ptr_value(conf->pass_header, prev->pass_header, NULL);

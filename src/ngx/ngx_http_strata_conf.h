@@ -79,6 +79,9 @@ typedef struct ngx_http_strata_script_s    ngx_http_strata_script_t;
 
 
 typedef struct ngx_http_strata_zone_s   ngx_http_strata_zone_t;
+
+/* ngx_http_strata_log.h: the log of a zone's cluster */
+typedef struct ngx_http_strata_log_s  ngx_http_strata_log_t;
 typedef struct ngx_http_strata_redis_s  ngx_http_strata_redis_t;
 
 
@@ -92,6 +95,7 @@ struct ngx_http_strata_zone_s {
     strata_store_conf_t        conf;
     ngx_shm_zone_t            *shm_zone;
     void                      *region;
+    ngx_http_strata_log_t     *log;         /* strata_events; NULL: alone */
     size_t                     region_size;
 
     /* in workers only */
@@ -226,6 +230,10 @@ typedef struct {
 
     size_t                     max_object;
     ngx_uint_t                 min_uses;
+    ngx_array_t               *tags;        /* of ngx_http_strata_text_t */
+    ngx_array_t               *tag_headers; /* of ngx_str_t, lower case */
+    ngx_flag_t                 tag_forward;
+    ngx_uint_t                 tag_max;
     ngx_array_t               *types;       /* of ngx_str_t; NULL: any */
     ngx_array_t               *hide_header; /* of ngx_str_t, lower case */
     ngx_array_t               *pass_header;

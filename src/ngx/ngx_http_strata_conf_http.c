@@ -67,7 +67,7 @@ ngx_http_strata_set_control_headers(ngx_conf_t *cf, ngx_command_t *cmd,
         }
 
         if (slcf->controls->nelts == STRATA_CONTROLS_MAX) {
-            return "takes 8 names at most";
+            return ngx_http_strata_invalid(cf, cmd, &value[i]);
         }
 
         control = ngx_array_push(slcf->controls);
@@ -426,6 +426,65 @@ ngx_http_strata_set_vary_max(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     rv = ngx_http_strata_set_number(cf, cmd, conf);
 
     if (rv == NGX_CONF_OK && slcf->vary_max > STRATA_VARIANTS_MAX) {
+        value = cf->args->elts;
+        return ngx_http_strata_invalid(cf, cmd, &value[1]);
+    }
+
+    return rv;
+}
+
+
+/* strata_tags string... | off */
+
+char *
+ngx_http_strata_set_tags(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                   *value;
+    ngx_uint_t                   i;
+    ngx_http_strata_text_t      *text;
+    ngx_http_strata_loc_conf_t  *slcf = conf;
+
+    if (slcf->tags != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    if (ngx_http_strata_is_off(cf)) {
+        slcf->tags = NULL;
+        return NGX_CONF_OK;
+    }
+
+    value = cf->args->elts;
+
+    slcf->tags = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                  sizeof(ngx_http_strata_text_t));
+    if (slcf->tags == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        text = ngx_array_push(slcf->tags);
+
+        if (text == NULL
+            || ngx_http_strata_text_compile(cf, &value[i], text) != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_strata_set_tag_max(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                        *rv;
+    ngx_str_t                   *value;
+    ngx_http_strata_loc_conf_t  *slcf = conf;
+
+    rv = ngx_http_strata_set_number(cf, cmd, conf);
+
+    if (rv == NGX_CONF_OK && slcf->tag_max > STRATA_LABEL_TAGS - 1) {
         value = cf->args->elts;
         return ngx_http_strata_invalid(cf, cmd, &value[1]);
     }

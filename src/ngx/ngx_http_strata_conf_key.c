@@ -506,10 +506,14 @@ ngx_http_strata_set_vary_normalize(ngx_conf_t *cf, ngx_command_t *cmd,
         return ngx_http_strata_invalid(cf, cmd, &value[1]);
     }
 
-    if (cf->args->nelts != 3 || value[2].len <= sizeof("values=") - 1
+    if (cf->args->nelts != 3) {
+        return "needs values=language,...";
+    }
+
+    if (value[2].len <= sizeof("values=") - 1
         || ngx_strncmp(value[2].data, "values=", sizeof("values=") - 1) != 0)
     {
-        return "needs values=language,...";
+        return ngx_http_strata_invalid(cf, cmd, &value[2]);
     }
 
     slcf->languages = ngx_array_create(cf->pool, 4, sizeof(strata_str_t));

@@ -63,6 +63,9 @@ char *ngx_http_strata_set_vary_max(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_strata_set_vary_normalize(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_strata_set_tags(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_strata_set_tag_max(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_strata_set_valid(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_strata_set_heuristic(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -389,6 +389,8 @@ ngx_http_strata_detach_derived(ngx_http_variable_t *v)
         ngx_string("query_string"),
         ngx_string("remote_user"),
         ngx_string("request"),
+        ngx_string("request_body"),
+        ngx_string("request_body_file"),
         ngx_string("request_method"),
         ngx_string("request_uri"),
         ngx_null_string

@@ -11,8 +11,14 @@
 
 #include "ngx_http_strata_head.h"
 #include "ngx_http_strata_key.h"
+#include "ngx_http_strata_tags.h"
 
 static void ngx_http_strata_capture_withhold(ngx_http_strata_fetch_t *f);
+static ngx_int_t ngx_http_strata_capture_tagged(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o, size_t n,
+    strata_str_t *head);
+static void ngx_http_strata_capture_label(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o, uint64_t *hashes, strata_label_t *label);
 static ngx_int_t ngx_http_strata_capture_publish(ngx_http_strata_fetch_t *f);
 static ngx_int_t ngx_http_strata_capture_merge(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
@@ -31,9 +37,11 @@ ngx_int_t
 ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o)
 {
-    uint64_t         size;
+    size_t           n;
+    uint64_t         size, hashes[STRATA_LABEL_TAGS];
     strata_str_t     head, run;
     strata_meta_t    near;
+    strata_label_t   label;
     strata_cursor_t  cursor;
     strata_reason_e  reason;
 
@@ -44,6 +52,7 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     f->status = f->stale_meta.status;
 
     f->storing = 1;
+    n = o->answer.fields_n;
 
     if (ngx_http_strata_capture_merge(r, f, o, &head) != NGX_OK) {
         goto failed;
@@ -67,6 +76,10 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         f->meta.keep_ms = 0;
     }
 
+    if (ngx_http_strata_capture_tagged(r, f, o, n, &head) != NGX_OK) {
+        goto failed;
+    }
+
     ngx_http_strata_capture_alone(f);
 
     size = strata_store_body_size(&f->stale);
@@ -74,8 +87,10 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     near = f->meta;
     ngx_http_strata_l2_near(f->conf, &near);
 
-    if (strata_store_reserve(f->zone->store, &f->key, &near, head, size,
-                             ngx_current_msec, &f->fill)
+    ngx_http_strata_capture_label(f, o, hashes, &label);
+
+    if (strata_store_reserve_as(f->zone->store, &f->key, &near, &label, head,
+                                size, ngx_current_msec, &f->fill)
         != STRATA_OK)
     {
         f->storing = 0;
@@ -119,6 +134,41 @@ failed:
     strata_fill_close(&f->fill);
 
     return NGX_ERROR;
+}
+
+
+/* The tags of a merged head, of which n fields are the 304's, stand in it. */
+
+static ngx_int_t
+ngx_http_strata_capture_tagged(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o, size_t n,
+    strata_str_t *head)
+{
+    size_t     all;
+    ngx_int_t  rc;
+
+    if (o->tags == NULL || o->tags->nelts == 0) {
+        return NGX_OK;
+    }
+
+    all = o->answer.fields_n;
+    o->answer.fields_n = n;
+
+    rc = ngx_http_strata_head_merge(r, f, o, head);
+
+    o->answer.fields_n = all;
+
+    return rc;
+}
+
+
+static void
+ngx_http_strata_capture_label(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o, uint64_t *hashes, strata_label_t *label)
+{
+    ngx_http_strata_tags_label(f->zone->store, f->position,
+                               o->tags ? o->tags->elts : NULL,
+                               o->tags ? o->tags->nelts : 0, hashes, label);
 }
 
 
@@ -166,10 +216,11 @@ ngx_int_t
 ngx_http_strata_capture_store(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o)
 {
-    int            rc;
-    uint64_t       len;
-    strata_str_t   head;
-    strata_meta_t  near;
+    int             rc;
+    uint64_t        len, hashes[STRATA_LABEL_TAGS];
+    strata_str_t    head;
+    strata_meta_t   near;
+    strata_label_t  label;
 
     f->storing = 1;
 
@@ -184,8 +235,10 @@ ngx_http_strata_capture_store(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     near = f->meta;
     ngx_http_strata_l2_near(f->conf, &near);
 
-    rc = strata_store_reserve(f->zone->store, &f->key, &near, head, len,
-                              ngx_current_msec, &f->fill);
+    ngx_http_strata_capture_label(f, o, hashes, &label);
+
+    rc = strata_store_reserve_as(f->zone->store, &f->key, &near, &label, head,
+                                 len, ngx_current_msec, &f->fill);
 
     if (rc != STRATA_OK) {
         f->storing = 0;

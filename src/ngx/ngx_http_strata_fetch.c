@@ -20,6 +20,7 @@
  */
 
 #include "ngx_http_strata_key.h"
+#include "../store/strata_invlog.h"
 
 
 static ngx_int_t ngx_http_strata_fetch_keys(ngx_http_strata_fetch_t *f,
@@ -86,6 +87,7 @@ ngx_http_strata_fetch_start(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
     f->guard = *ngx_http_strata_search_guard(r, ctx);
     f->purges = strata_purge_seen(f->zone->store, &f->guard);
+    f->position = strata_invlog_position(f->zone->store);
     f->flight = fl;
 
     if (fl) {
@@ -423,6 +425,7 @@ ngx_http_strata_fetch_asked(ngx_http_strata_fetch_t *f)
 
         f->started_at = ngx_current_msec;
         f->purges = strata_purge_seen(f->zone->store, &f->guard);
+        f->position = strata_invlog_position(f->zone->store);
 
         ngx_post_event(&f->event, &ngx_posted_events);
         return;

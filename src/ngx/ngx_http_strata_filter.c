@@ -18,7 +18,8 @@ static ngx_int_t ngx_http_strata_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static void ngx_http_strata_passed(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
-static void ngx_http_strata_filter_surrogate(ngx_http_request_t *r);
+static void ngx_http_strata_filter_own(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf);
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
@@ -55,8 +56,10 @@ ngx_http_strata_header_filter(ngx_http_request_t *r)
     if (ctx != NULL && ctx->state == NGX_HTTP_STRATA_PASS) {
         ngx_http_strata_passed(r, ctx);
 
-        if (ctx->conf->hide_surrogate) {
-            ngx_http_strata_filter_surrogate(r);
+        if (ctx->conf->hide_surrogate
+            || (!ctx->conf->tag_forward && ctx->conf->tag_headers))
+        {
+            ngx_http_strata_filter_own(r, ctx->conf);
         }
     }
 
@@ -115,18 +118,27 @@ ngx_http_strata_passed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 }
 
 
-/* For caches that speak for the origin, of which this is the last. */
+/* For caches that speak for the origin, of which this is the last; tags. */
 
 static void
-ngx_http_strata_filter_surrogate(ngx_http_request_t *r)
+ngx_http_strata_filter_own(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf)
 {
+    strata_str_t             name;
     ngx_table_elt_t         *h;
     ngx_http_strata_list_t   fields;
 
     ngx_http_strata_list_start(&fields, &r->headers_out.headers);
 
     while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
-        if (ngx_http_strata_field_is(h, "Surrogate-Control")) {
+        name.data = h->key.data;
+        name.len = h->key.len;
+
+        if ((conf->hide_surrogate
+             && ngx_http_strata_field_is(h, "Surrogate-Control"))
+            || (!conf->tag_forward
+                && ngx_http_strata_names_have(conf->tag_headers, name)))
+        {
             h->hash = 0;
         }
     }

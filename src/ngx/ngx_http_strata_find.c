@@ -11,6 +11,7 @@
 
 #include "ngx_http_strata_head.h"
 #include "ngx_http_strata_key.h"
+#include "ngx_http_strata_log.h"
 
 
 static int ngx_http_strata_find_entry(ngx_http_request_t *r,
@@ -19,6 +20,7 @@ static int ngx_http_strata_find(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static int ngx_http_strata_find_variant(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, int rc);
+static ngx_uint_t ngx_http_strata_found_before(ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_found(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static void ngx_http_strata_keep_stale(ngx_http_strata_ctx_t *ctx);
@@ -211,6 +213,21 @@ ngx_http_strata_find_variant(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 static ngx_int_t
 ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
+    if (!strata_store_judged(&ctx->hold)) {
+
+        switch (ngx_http_strata_judge(r, ctx)) {
+
+        case NGX_OK:
+            break;
+
+        case NGX_DECLINED:
+            return ngx_http_strata_missed(r, ctx);
+
+        default:
+            return ngx_http_strata_pass(ctx, STRATA_REASON_LOCK_BUSY);
+        }
+    }
+
     strata_store_meta(&ctx->hold, &ctx->meta);
 
     if (ctx->rule.len && ctx->purged_at != NGX_HTTP_STRATA_NEVER
@@ -233,12 +250,22 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         ctx->reason = STRATA_REASON_NONE;
         ctx->fwd = STRATA_FWD_NONE;
 
-    } else if (ctx->filling || ctx->fresh_word) {
+    } else if ((ctx->filling
+                || (ctx->fresh_word && !ngx_http_strata_found_before(ctx)))
+               && !(ctx->meta.flags & STRATA_META_SOFT_PURGED))
+    {
 
         /* asked for before the origin answered: that answer is ours too */
 
         ctx->reason = STRATA_REASON_MISS;
         ctx->fwd = STRATA_FWD_URI_MISS;
+
+    } else if (ctx->filling) {
+
+        /* made stale before it is complete: it can't be asked about */
+
+        ngx_http_strata_judge_drop(r, ctx);
+        return ngx_http_strata_missed(r, ctx);
 
     } else {
         return ngx_http_strata_found_stale(r, ctx);
@@ -263,6 +290,19 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_SERVE);
 
     return ngx_http_strata_serve(r, ctx);
+}
+
+
+/*
+ * A flight of the form has ended, and what it brought may be stored under its
+ * own URL: is this what was there before?
+ */
+
+static ngx_uint_t
+ngx_http_strata_found_before(ngx_http_strata_ctx_t *ctx)
+{
+    return ngx_http_strata_search_used(ctx)
+           && ctx->meta.fresh_until < (int64_t) ctx->wait_start;
 }
 
 
@@ -412,7 +452,10 @@ ngx_http_strata_purge_refresh(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     ctx->purging = 1;
 
-    if (ngx_http_strata_find(r, ctx) == STRATA_OK) {
+    if (ngx_http_strata_find(r, ctx) == STRATA_OK
+        && (strata_store_judged(&ctx->hold)
+            || ngx_http_strata_judge(r, ctx) == NGX_OK))
+    {
         strata_store_meta(&ctx->hold, &ctx->meta);
         ngx_http_strata_refresh(r, ctx);
     }
@@ -522,6 +565,15 @@ ngx_http_strata_fetch(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ngx_int_t                  rc;
     strata_reason_e            reason;
     ngx_http_strata_flight_t  *fl;
+
+    if (ctx->fresh_word && ngx_http_strata_search_used(ctx)) {
+
+        /* the rule holds no more: each URL for itself, not one after another */
+
+        ctx->primary = ctx->search->url;
+        ctx->key = ctx->primary;
+        ctx->rule.len = 0;
+    }
 
     if (ngx_http_strata_key_keep(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

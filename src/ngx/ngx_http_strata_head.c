@@ -9,7 +9,7 @@
  */
 
 #include "ngx_http_strata_head.h"
-#include "ngx_http_strata_list.h"
+#include "ngx_http_strata_tags.h"
 #include "../base/strata_str.h"
 
 
@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_strata_draft_fields(ngx_http_request_t *r,
 static ngx_int_t ngx_http_strata_draft_own(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_table_elt_t *h);
 static ngx_int_t ngx_http_strata_draft_hidden(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o, ngx_http_strata_draft_t *d);
+static ngx_int_t ngx_http_strata_draft_tags(ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o, ngx_http_strata_draft_t *d);
 static ngx_uint_t ngx_http_strata_head_stored(ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o, strata_str_t name);
@@ -109,7 +111,9 @@ ngx_http_strata_draft_fields(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 
         if ((f->storing && !ngx_http_strata_head_stored(f, o, name))
             || (f->conf->hide_surrogate
-                && ngx_http_strata_field_is(h, "Surrogate-Control")))
+                && ngx_http_strata_field_is(h, "Surrogate-Control"))
+            || (!f->conf->tag_forward
+                && ngx_http_strata_names_have(f->conf->tag_headers, name)))
         {
             continue;
         }
@@ -166,7 +170,10 @@ ngx_http_strata_draft_own(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 }
 
 
-/* Those of strata_control_headers that are not among the others. */
+/*
+ * Those of strata_control_headers and strata_tag_headers that are not among
+ * the others, and the tags.
+ */
 
 static ngx_int_t
 ngx_http_strata_draft_hidden(ngx_http_strata_fetch_t *f,
@@ -189,7 +196,8 @@ ngx_http_strata_draft_hidden(ngx_http_strata_fetch_t *f,
             }
         }
 
-        if (n == f->conf->policy.controls_n
+        if ((n == f->conf->policy.controls_n
+             && !ngx_http_strata_names_have(f->conf->tag_headers, field->name))
             || (o->connection.len
                 && strata_hdr_named(o->connection, field->name)))
         {
@@ -216,6 +224,36 @@ ngx_http_strata_draft_hidden(ngx_http_strata_fetch_t *f,
         df->field = *field;
         df->kind = NGX_HTTP_STRATA_KIND_HIDDEN;
     }
+
+    return ngx_http_strata_draft_tags(f, o, d);
+}
+
+
+static ngx_int_t
+ngx_http_strata_draft_tags(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o, ngx_http_strata_draft_t *d)
+{
+    strata_str_t                    text;
+    ngx_http_strata_draft_field_t  *df;
+
+    static const strata_str_t  name = strata_string(NGX_HTTP_STRATA_TAGS_FIELD);
+
+    if (ngx_http_strata_tags_join(f->host->pool, o->tags, &text) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (text.len == 0) {
+        return NGX_OK;
+    }
+
+    df = ngx_array_push(&d->fields);
+    if (df == NULL) {
+        return NGX_ERROR;
+    }
+
+    df->field.name = name;
+    df->field.value = text;
+    df->kind = NGX_HTTP_STRATA_KIND_HIDDEN;
 
     return NGX_OK;
 }
@@ -465,7 +503,9 @@ ngx_http_strata_head_merge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     df = d.fields.elts;
 
     for (j = 0, n = 0; j < d.fields.nelts; j++) {
-        if (!strata_omitted_has(&o->omitted, df[j].field.name)) {
+        if (!strata_omitted_has(&o->omitted, df[j].field.name)
+            && !ngx_http_strata_tags_are(df[j].field.name))
+        {
             df[n++] = df[j];
         }
     }

@@ -15,6 +15,8 @@
  */
 
 #include "ngx_http_strata_l2.h"
+#include "ngx_http_strata_log.h"
+#include "ngx_http_strata_tags.h"
 
 
 /* PTTL is of Redis' clock, which a failover may change */
@@ -23,8 +25,11 @@
 
 static ngx_int_t ngx_http_strata_record_take(ngx_http_strata_get_t *g,
     strata_record_t *rec, int64_t left, ngx_uint_t variant);
+static ngx_int_t ngx_http_strata_record_judge(ngx_http_strata_get_t *g,
+    const strata_record_t *rec, uint64_t *hashes, strata_label_t *label,
+    ngx_uint_t *soft);
 static ngx_int_t ngx_http_strata_record_usable(ngx_http_strata_get_t *g,
-    strata_record_t *rec, int64_t spent);
+    strata_record_t *rec, int64_t spent, ngx_uint_t soft);
 static void ngx_http_strata_record_bad(ngx_http_strata_get_t *g,
     ngx_uint_t variant, const char *why);
 static ngx_int_t ngx_http_strata_part_send(ngx_http_strata_get_t *g);
@@ -139,9 +144,12 @@ static ngx_int_t
 ngx_http_strata_record_take(ngx_http_strata_get_t *g, strata_record_t *rec,
     int64_t left, ngx_uint_t variant)
 {
-    int64_t        spent, now;
-    strata_str_t   head;
-    strata_meta_t  near;
+    int64_t         spent, now;
+    uint64_t        hashes[STRATA_LABEL_TAGS];
+    ngx_uint_t      soft;
+    strata_str_t    head;
+    strata_meta_t   near;
+    strata_label_t  label;
 
     if (left == -2) {
 
@@ -161,7 +169,9 @@ ngx_http_strata_record_take(ngx_http_strata_get_t *g, strata_record_t *rec,
     spent = ngx_max(rec->kept_ms - left, 0)
             + (int64_t) (ngx_current_msec - g->asked_at);
 
-    if (ngx_http_strata_record_usable(g, rec, spent) != NGX_OK) {
+    if (ngx_http_strata_record_judge(g, rec, hashes, &label, &soft) != NGX_OK
+        || ngx_http_strata_record_usable(g, rec, spent, soft) != NGX_OK)
+    {
         return NGX_DECLINED;
     }
 
@@ -174,8 +184,9 @@ ngx_http_strata_record_take(ngx_http_strata_get_t *g, strata_record_t *rec,
     near = g->meta;
     ngx_http_strata_l2_near(g->conf, &near);
 
-    if (strata_store_reserve(g->zone->store, variant ? &g->key : &g->primary,
-                             &near, head, rec->raw_len, now, &g->fill)
+    if (strata_store_reserve_as(g->zone->store,
+                                variant ? &g->key : &g->primary, &near, &label,
+                                head, rec->raw_len, now, &g->fill)
         != STRATA_OK)
     {
         ngx_http_strata_count(g->zone, store_fails);
@@ -224,11 +235,61 @@ ngx_http_strata_record_take(ngx_http_strata_get_t *g, strata_record_t *rec,
 }
 
 
+/*
+ * A record is judged like an entry, by the place in the log it was fetched at.
+ * With a log of the cluster nothing of another incarnation counts; without
+ * one, of what others have fetched only what this zone has never purged does.
+ */
+
+static ngx_int_t
+ngx_http_strata_record_judge(ngx_http_strata_get_t *g,
+    const strata_record_t *rec, uint64_t *hashes, strata_label_t *label,
+    ngx_uint_t *soft)
+{
+    int                rc;
+    uint64_t           upto, position;
+    strata_store_t    *st;
+    strata_subject_t   subject;
+
+    st = g->zone->store;
+
+    if (!rec->has_position
+        || strata_invlog_place(st, rec->incarnation, rec->position, &position)
+           != STRATA_OK)
+    {
+        if (g->zone->log) {
+            return NGX_DECLINED;
+        }
+
+        position = 0;
+    }
+
+    ngx_http_strata_tags_label(st, position, rec->tags, rec->tags_n, hashes,
+                               label);
+    ngx_http_strata_judge_subject(st, g->primary.text, &subject);
+
+    rc = strata_invlog_judge(st, position, hashes, label->tag_n, &subject,
+                             &upto);
+
+    if (rc != STRATA_OK && rc != STRATA_AGAIN) {
+        return NGX_DECLINED;
+    }
+
+    *soft = (rc == STRATA_AGAIN);
+
+    /* what was found holds up to there */
+
+    label->position = ngx_max(position, upto);
+
+    return NGX_OK;
+}
+
+
 /* Its instants become ours.  NGX_DECLINED: it is past use, or too large. */
 
 static ngx_int_t
 ngx_http_strata_record_usable(ngx_http_strata_get_t *g, strata_record_t *rec,
-    int64_t spent)
+    int64_t spent, ngx_uint_t soft)
 {
     int64_t  now;
 
@@ -237,6 +298,10 @@ ngx_http_strata_record_usable(ngx_http_strata_get_t *g, strata_record_t *rec,
     g->meta = rec->meta;
     g->meta.born_at = now + rec->meta.born_at - spent;
     g->meta.fresh_until = now + rec->meta.fresh_until - spent;
+
+    if (soft) {
+        g->meta.fresh_until = ngx_min(g->meta.fresh_until, now);
+    }
 
     if (g->meta.flags & (STRATA_META_NO_CACHE|STRATA_META_VARY_RULE
                          |STRATA_META_SOFT_PURGED)

@@ -19,6 +19,7 @@
  */
 
 #include "ngx_http_strata_l2.h"
+#include "../store/strata_invlog.h"
 #include "../wire/strata_crc.h"
 
 
@@ -44,6 +45,7 @@ struct ngx_http_strata_put_s {
     strata_digest_t               d_variant;  /* if rule_len */
     uint64_t                      rule_id;
     uint64_t                      size;       /* of the body */
+    uint64_t                      position;   /* of its fetch, in the log */
 
     strata_cursor_t               cursor;
     u_char                       *rows;
@@ -125,6 +127,7 @@ ngx_http_strata_l2_put(ngx_http_strata_fetch_t *f, ngx_uint_t sync)
     p->zone = f->zone;
     p->meta = f->meta;
     p->size = size;
+    p->position = f->position;
     p->d_primary = f->ticket.asked;
 
     if (f->rule.len) {
@@ -497,6 +500,16 @@ ngx_http_strata_put_record(ngx_http_strata_put_t *p, strata_str_t *record,
         return NGX_ERROR;
     }
 
+    /* purged for good already? */
+
+    if (strata_invlog_sequence(p->zone->store, p->position, rec->incarnation,
+                               &rec->position)
+        != STRATA_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rec->has_position = 1;
     rec->rule_id = p->rule_id;
     rec->raw_len = p->size;
 

@@ -11,6 +11,7 @@
 
 #include "ngx_http_strata_l2.h"
 #include "ngx_http_strata_head.h"
+#include "ngx_http_strata_tags.h"
 
 
 #define NGX_HTTP_STRATA_RECORD_HEAD  (96 * 1024)
@@ -37,7 +38,7 @@ ngx_int_t
 ngx_http_strata_record_head(const strata_record_t *rec, int64_t began_at,
     uint32_t purges, strata_str_t *out)
 {
-    size_t                         len;
+    size_t                         len, tags_len;
     u_char                        *p;
     ngx_uint_t                     i, n;
     const strata_field_t          *field;
@@ -56,7 +57,7 @@ ngx_http_strata_record_head(const strata_record_t *rec, int64_t began_at,
     }
 
     head.fields_n = n;
-    head.hidden_n = rec->fields_n - n;
+    head.hidden_n = rec->fields_n - n + (rec->tags_n != 0);
 
     for (i = 0; i < rec->fields_n; i++) {
         if (rec->fields[i].kind == STRATA_RECORD_HIDDEN) {
@@ -71,6 +72,15 @@ ngx_http_strata_record_head(const strata_record_t *rec, int64_t began_at,
         field = &rows[i]->field;
         len += sizeof(ngx_http_strata_head_field_t) + field->name.len
                + field->value.len;
+    }
+
+    for (i = 0, tags_len = 0; i < rec->tags_n; i++) {
+        tags_len += (i != 0) + rec->tags[i].len;
+    }
+
+    if (tags_len) {
+        len += sizeof(ngx_http_strata_head_field_t)
+               + sizeof(NGX_HTTP_STRATA_TAGS_FIELD) - 1 + tags_len;
     }
 
     if (len > NGX_HTTP_STRATA_RECORD_HEAD) {
@@ -100,6 +110,14 @@ ngx_http_strata_record_head(const strata_record_t *rec, int64_t began_at,
         p = ngx_cpymem(p, &hf, sizeof(ngx_http_strata_head_field_t));
     }
 
+    if (tags_len) {
+        hf.kind = NGX_HTTP_STRATA_KIND_HIDDEN;
+        hf.name_len = sizeof(NGX_HTTP_STRATA_TAGS_FIELD) - 1;
+        hf.value_len = tags_len;
+
+        p = ngx_cpymem(p, &hf, sizeof(ngx_http_strata_head_field_t));
+    }
+
 #define put(s)  if ((s).len) p = ngx_cpymem(p, (s).data, (s).len)
 
     put(rec->type);
@@ -110,6 +128,19 @@ ngx_http_strata_record_head(const strata_record_t *rec, int64_t began_at,
     for (i = 0; i < rec->fields_n; i++) {
         put(rows[i]->field.name);
         put(rows[i]->field.value);
+    }
+
+    if (tags_len) {
+        p = ngx_cpymem(p, NGX_HTTP_STRATA_TAGS_FIELD,
+                       sizeof(NGX_HTTP_STRATA_TAGS_FIELD) - 1);
+    }
+
+    for (i = 0; i < rec->tags_n; i++) {
+        if (i) {
+            *p++ = '\n';
+        }
+
+        put(rec->tags[i]);
     }
 
 #undef put
@@ -174,6 +205,8 @@ ngx_http_strata_record_fields(const u_char *p, size_t len,
 {
     ngx_uint_t                     i, n;
     const u_char                  *rows;
+    strata_str_t                   text;
+    strata_record_field_t         *row;
     ngx_http_strata_head_t         head;
     ngx_http_strata_head_field_t   hf;
 
@@ -187,7 +220,7 @@ ngx_http_strata_record_fields(const u_char *p, size_t len,
 
     rec->last_modified = head.last_modified;
     rec->bare_len = head.bare_len;
-    rec->fields_n = n;
+    rec->fields_n = 0;
 
     rows = p + sizeof(ngx_http_strata_head_t);
     p = rows + n * sizeof(ngx_http_strata_head_field_t);
@@ -206,9 +239,23 @@ ngx_http_strata_record_fields(const u_char *p, size_t len,
         ngx_memcpy(&hf, rows, sizeof(ngx_http_strata_head_field_t));
         rows += sizeof(ngx_http_strata_head_field_t);
 
-        rec->fields[i].kind = hf.kind;
-        next(rec->fields[i].field.name, hf.name_len);
-        next(rec->fields[i].field.value, hf.value_len);
+        row = &rec->fields[rec->fields_n];
+        row->kind = hf.kind;
+        next(row->field.name, hf.name_len);
+        next(row->field.value, hf.value_len);
+
+        if (!ngx_http_strata_tags_are(row->field.name)) {
+            rec->fields_n++;
+            continue;
+        }
+
+        text = row->field.value;
+
+        while (rec->tags_n < STRATA_RECORD_TAGS_MAX
+               && ngx_http_strata_tags_line(&text, &rec->tags[rec->tags_n]))
+        {
+            rec->tags_n++;
+        }
     }
 
 #undef next

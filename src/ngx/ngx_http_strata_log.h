@@ -101,6 +101,10 @@ int ngx_http_strata_log_local(ngx_http_strata_zone_t *zone,
 ngx_int_t ngx_http_strata_judge(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 
+/* It was purged: takes ctx->hold out of the index and gives it back. */
+void ngx_http_strata_judge_drop(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+
 /* What events may name of the key with this text. */
 void ngx_http_strata_judge_subject(strata_store_t *st, strata_str_t text,
     strata_subject_t *subject);

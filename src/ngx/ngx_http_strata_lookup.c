@@ -22,6 +22,8 @@ static strata_reason_e ngx_http_strata_usable(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static ngx_uint_t ngx_http_strata_concerns(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf, strata_reason_e reason);
+static ngx_uint_t ngx_http_strata_shares(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf);
 static ngx_uint_t ngx_http_strata_identified(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf);
 static ngx_uint_t ngx_http_strata_cookies_keyed(ngx_http_request_t *r,
@@ -117,11 +119,13 @@ ngx_http_strata_decide(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     {
         /*
          * RFC 9111, 4.4: if it succeeds, what is stored is not true any more;
-         * 4.3.5: a HEAD shows whether it still is
+         * 4.3.5: a HEAD shows whether it still is, unless its answer may be
+         * somebody's own
          */
 
-        ctx->head_passed = (r->method == NGX_HTTP_HEAD);
-        ctx->invalidate = !ctx->head_passed;
+        ctx->head_passed = (r->method == NGX_HTTP_HEAD
+                            && ngx_http_strata_shares(r, conf));
+        ctx->invalidate = (r->method != NGX_HTTP_HEAD);
     }
 
     if (reason == STRATA_REASON_NONE && ctx->no_store) {
@@ -200,9 +204,7 @@ ngx_http_strata_usable(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         return STRATA_REASON_UPGRADE;
     }
 
-    if (conf->identity != NGX_HTTP_STRATA_IDENTITY_OFF
-        && !ngx_http_strata_identified(r, conf))
-    {
+    if (!ngx_http_strata_shares(r, conf)) {
         return STRATA_REASON_AUTH;
     }
 
@@ -233,6 +235,16 @@ ngx_http_strata_concerns(ngx_http_request_t *r,
 
     return reason == STRATA_REASON_METHOD || reason == STRATA_REASON_GRAPHQL
            || (reason == STRATA_REASON_BODY && conf->body.graphql);
+}
+
+
+/* Is its answer that of all requests with this key, as far as we can tell? */
+
+static ngx_uint_t
+ngx_http_strata_shares(ngx_http_request_t *r, ngx_http_strata_loc_conf_t *conf)
+{
+    return conf->identity == NGX_HTTP_STRATA_IDENTITY_OFF
+           || ngx_http_strata_identified(r, conf);
 }
 
 

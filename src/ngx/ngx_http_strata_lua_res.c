@@ -133,6 +133,7 @@ ngx_http_strata_lua_res_tags(lua_State *L, ngx_http_strata_lua_res_t *res)
 
     luaL_argcheck(L, lua_type(L, 3) == LUA_TTABLE, 3, "table expected");
 
+    len = 0;
     n = lua_objlen(L, 3);
 
     if (n > NGX_HTTP_STRATA_TAGS_MAX) {
@@ -425,6 +426,7 @@ ngx_http_strata_lua_res_set_header(lua_State *L)
     ngx_table_elt_t      *h, **pointer;
     ngx_http_request_t   *r;
 
+    len = 0;
     r = ngx_http_strata_lua_res(L)->request;
     name = luaL_checklstring(L, 2, &name_len);
     value = lua_isnil(L, 3) ? NULL : luaL_checklstring(L, 3, &len);

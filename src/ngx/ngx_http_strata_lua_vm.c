@@ -523,6 +523,7 @@ ngx_http_strata_vm_failed(ngx_http_strata_script_t *script, lua_State *L,
         vm->broken = 1;
     }
 
+    len = 0;
     p = (lua_type(L, -1) == LUA_TSTRING) ? lua_tolstring(L, -1, &len) : NULL;
 
     if (p) {

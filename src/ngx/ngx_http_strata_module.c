@@ -335,6 +335,19 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_store_by_lua_file", NGX_CONF_TAKE1,
                         ngx_http_strata_lua_file, store_by_lua, NULL),
 
+    ngx_http_strata_loc("strata_tag_forward", NGX_CONF_FLAG,
+                        ngx_conf_set_flag_slot, tag_forward, NULL),
+
+    ngx_http_strata_loc("strata_tag_headers", NGX_CONF_1MORE,
+                        ngx_http_strata_set_names, tag_headers, NULL),
+
+    ngx_http_strata_loc("strata_tag_max", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_tag_max, tag_max,
+                        &ngx_http_strata_at_least_1),
+
+    ngx_http_strata_loc("strata_tags", NGX_CONF_1MORE,
+                        ngx_http_strata_set_tags, tags, NULL),
+
     ngx_http_strata_loc("strata_types", NGX_CONF_1MORE,
                         ngx_http_strata_set_types, types, NULL),
 

@@ -9,9 +9,8 @@
  * and the like leave of them.
  */
 
-#include "ngx_http_strata.h"
 #include "ngx_http_strata_lua.h"
-#include "ngx_http_strata_list.h"
+#include "ngx_http_strata_tags.h"
 #include "../rfc/strata_hdr.h"
 
 
@@ -94,7 +93,7 @@ ngx_http_strata_origin_read(ngx_http_request_t *r, ngx_http_strata_origin_t *o)
 static ngx_int_t
 ngx_http_strata_origin_hook(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf, ngx_http_strata_origin_t *o,
-    strata_policy_t *policy)
+    strata_policy_t *policy, ngx_array_t **tags)
 {
     ngx_http_strata_lua_res_t  res;
 
@@ -109,6 +108,8 @@ ngx_http_strata_origin_hook(ngx_http_request_t *r,
     if (!res.store) {
         return NGX_DECLINED;
     }
+
+    *tags = res.tags;
 
     if (res.ttl_ms >= 0) {
         policy->hooked = 1;
@@ -131,6 +132,7 @@ ngx_http_strata_origin_judge(ngx_http_request_t *r,
 {
     ngx_int_t        rc;
     strata_asked_t   asked;
+    ngx_array_t     *tags;
     strata_policy_t  policy;
     strata_reason_e  reason;
 
@@ -144,9 +146,10 @@ ngx_http_strata_origin_judge(ngx_http_request_t *r,
     asked.post = (r->method == NGX_HTTP_POST);
 
     policy = conf->policy;
+    tags = NULL;
 
     if (conf->store_by_lua != NULL
-        && ngx_http_strata_origin_hook(r, conf, o, &policy) != NGX_OK)
+        && ngx_http_strata_origin_hook(r, conf, o, &policy, &tags) != NGX_OK)
     {
         return STRATA_REASON_HOOK;
     }
@@ -185,7 +188,7 @@ ngx_http_strata_origin_judge(ngx_http_request_t *r,
         return STRATA_REASON_SIZE;
     }
 
-    return STRATA_REASON_NONE;
+    return ngx_http_strata_tags_read(r, conf, o, tags);
 }
 
 

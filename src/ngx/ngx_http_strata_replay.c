@@ -9,6 +9,7 @@
  */
 
 #include "ngx_http_strata_head.h"
+#include "ngx_http_strata_tags.h"
 
 
 static ngx_int_t ngx_http_strata_head_cache_control(ngx_http_request_t *r,
@@ -93,6 +94,7 @@ ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
         /* what the 304 itself says stands already */
 
         if (o->answer.fields_n == STRATA_FIELDS_MAX
+            || ngx_http_strata_tags_are(df[i].field.name)
             || strata_hdr_find(o->fields, o->answer.fields_n, df[i].field.name))
         {
             continue;

@@ -9,6 +9,7 @@
  */
 
 #include "ngx_http_strata_key.h"
+#include "ngx_http_strata_tags.h"
 
 
 static ngx_int_t ngx_http_strata_word_variable(ngx_http_request_t *r,
@@ -17,6 +18,8 @@ static ngx_int_t ngx_http_strata_key_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_uint_t ngx_http_strata_number_known(ngx_http_strata_ctx_t *ctx,
     uintptr_t data);
+static ngx_int_t ngx_http_strata_tags_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_strata_number_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 
@@ -82,6 +85,9 @@ static ngx_http_variable_t  ngx_http_strata_variables[] = {
 
     { ngx_string("strata_store_status"), NULL, ngx_http_strata_word_variable,
       NGX_HTTP_STRATA_VAR_STORE_STATUS, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("strata_tags"), NULL, ngx_http_strata_tags_variable,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("strata_tier"), NULL, ngx_http_strata_word_variable,
       NGX_HTTP_STRATA_VAR_TIER, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -277,6 +283,41 @@ ngx_http_strata_key_variable(ngx_http_request_t *r,
 
     v->len = text.len;
     v->data = (u_char *) text.data;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+/* Of the entry that is being served. */
+
+static ngx_int_t
+ngx_http_strata_tags_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t               value;
+    ngx_http_strata_ctx_t  *ctx;
+
+    ctx = ngx_http_strata_client_ctx(r);
+
+    if (ctx == NULL || !ctx->holding) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    if (ngx_http_strata_tags_of_entry(r->pool, &ctx->hold, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (value.len == 0) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->len = value.len;
+    v->data = value.data;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;

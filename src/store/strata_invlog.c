@@ -365,8 +365,10 @@ strata_invlog_append(strata_store_t *st, const strata_log_event_t *ev,
      * and base before and after it is told an earlier sequence, never a later
      */
 
-    strata_log_set(&log->base, strata_log_load(&log->base) + 1);
-    STRATA_FAULT("log_base");
+    if (atomic_load_explicit(&log->shared, memory_order_relaxed)) {
+        strata_log_set(&log->base, strata_log_load(&log->base) + 1);
+        STRATA_FAULT("log_base");
+    }
 
     strata_invlog_events_locked(st, ev, n, *position);
 
@@ -438,6 +440,7 @@ strata_invlog_restart(strata_store_t *st,
 
     strata_log_raise(&log->floor, position);
     STRATA_FAULT("log_restart");
+    atomic_store_explicit(&log->shared, 1, memory_order_release);
     strata_log_set(&log->first_base, position - sequence);
     strata_log_set(&log->base, position - sequence);
     strata_log_set(&log->incarnation[0], id[0]);
@@ -503,21 +506,21 @@ strata_invlog_id(const strata_log_t *log, uint8_t incarnation[STRATA_LOG_ID])
 }
 
 
-uint64_t
+int
 strata_invlog_sequence(const strata_store_t *st, uint64_t position,
-    uint8_t incarnation[STRATA_LOG_ID])
+    uint8_t incarnation[STRATA_LOG_ID], uint64_t *sequence)
 {
-    uint64_t             base;
     const strata_log_t  *log;
 
     log = &st->zone->log;
 
-    base = strata_log_load(&log->base);
+    *sequence = position - strata_log_load(&log->base);
     strata_invlog_id(log, incarnation);
 
     /* last: a restart raises the floor before it sets the others */
 
-    return position < strata_log_load(&log->floor) ? 0 : position - base;
+    return position < strata_log_load(&log->floor) ? STRATA_DECLINED
+                                                   : STRATA_OK;
 }
 
 
@@ -644,6 +647,7 @@ strata_invlog_stat(const strata_store_t *st, strata_invlog_stat_t *stat)
     stat->soft_floor = strata_log_load(&log->soft_floor);
     strata_invlog_id(log, stat->incarnation);
     stat->sequence = stat->position - strata_log_load(&log->base);
+    stat->shared = atomic_load_explicit(&log->shared, memory_order_acquire);
     stat->forgotten = strata_log_load(&log->forgotten);
     stat->tags = atomic_load_explicit(&log->tag_used, memory_order_relaxed);
     stat->tags_total = st->zone->plan.tag_n;
@@ -652,10 +656,17 @@ strata_invlog_stat(const strata_store_t *st, strata_invlog_stat_t *stat)
 }
 
 
-/* The region is zero. */
+/* The region is zero but for its conf. */
 void
 strata_invlog_format(strata_store_t *st)
 {
+    strata_digest_t             d;
+    static const strata_str_t   name = strata_string("incarnation");
+
+    d = strata_hash(&st->zone->conf.seed, name.data, name.len);
+    strata_log_set(&st->zone->log.incarnation[0], d.lo);
+    strata_log_set(&st->zone->log.incarnation[1], d.hi);
+
     atomic_store_explicit(&st->zone->log.lease_until, INT64_MAX,
                           memory_order_relaxed);
     strata_tag_format(st);

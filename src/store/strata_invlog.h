@@ -8,7 +8,8 @@
  * notion of before and after: an entry notes the position at which its fetch
  * began and is valid if no later event matches it.
  *
- *   one node       strata_invlog_append() gives out positions
+ *   one node       strata_invlog_append() gives out positions; they are the
+ *                  sequence, and the zone is an incarnation of its own
  *   a shared log   one process at a time (strata_invlog_tail()) applies its
  *                  events in order; position = base + sequence of that log;
  *                  an append is of this node alone and moves the base as well
@@ -107,11 +108,11 @@ int strata_invlog_load(strata_store_t *st, const strata_log_event_t *ev,
 int strata_invlog_loaded(strata_store_t *st, uint64_t sequence);
 
 /*
- * What a position is to other nodes, or an earlier one; 0: from before the
- * floor, which is nothing.
+ * What a position is to other nodes, or an earlier one.  STRATA_DECLINED: it
+ * is from before the floor, which is nothing.
  */
-uint64_t strata_invlog_sequence(const strata_store_t *st, uint64_t position,
-    uint8_t incarnation[STRATA_LOG_ID]);
+int strata_invlog_sequence(const strata_store_t *st, uint64_t position,
+    uint8_t incarnation[STRATA_LOG_ID], uint64_t *sequence);
 
 /*
  * The reverse.  STRATA_DECLINED: of another incarnation, or from before the
@@ -176,6 +177,7 @@ typedef struct {
     uint8_t   incarnation[STRATA_LOG_ID];
     uint64_t  sequence;
     uint64_t  forgotten;           /* events */
+    bool      shared;              /* it is a log of others, too */
     uint64_t  tags;                /* with an event */
     uint64_t  tags_total;          /* there is room for */
     int64_t   lease_until;

@@ -234,6 +234,7 @@ typedef struct {
     _Atomic uint64_t  incarnation[2];   /* of the log, and its sequence ... */
     _Atomic uint64_t  base;             /* ... is position - base */
     _Atomic uint64_t  first_base;       /* as the last restart set it */
+    _Atomic uint32_t  shared;           /* it is the log of others, too */
     _Atomic uint64_t  forgotten;        /* events, for want of room */
 } strata_log_t;
 

@@ -334,6 +334,39 @@ strata_store_remove(strata_store_t *st, const strata_key_t *key, int64_t now)
 
 
 int
+strata_store_drop(const strata_hold_t *hold)
+{
+    int              rc, state;
+    strata_entry_t  *e;
+    strata_shard_t  *sh;
+
+    sh = strata_ref_shard(hold->store, hold->entry);
+
+    if (strata_shard_lock(sh) != STRATA_OK) {
+        return STRATA_BUSY;
+    }
+
+    e = &sh->entries[strata_ref_index(hold->entry)];
+    state = strata_entry_state(e);
+    rc = STRATA_DECLINED;
+
+    if (state == STRATA_FILLING || state == STRATA_READY) {
+
+        if (state == STRATA_FILLING) {
+            strata_flight_leave_locked(sh, e);
+        }
+
+        strata_entry_kill_locked(sh, strata_ref_index(hold->entry));
+        rc = STRATA_OK;
+    }
+
+    strata_shard_unlock(sh);
+
+    return rc;
+}
+
+
+int
 strata_store_expire(strata_store_t *st, const strata_key_t *key, int64_t now)
 {
     uint32_t         i;

@@ -312,6 +312,12 @@ void strata_store_freshen(const strata_hold_t *hold, const strata_meta_t *meta);
 int strata_store_remove(strata_store_t *st, const strata_key_t *key,
     int64_t now);
 
+/*
+ * Takes this entry out of the index, if it is there.  Codes as above; only one
+ * caller gets STRATA_OK.
+ */
+int strata_store_drop(const strata_hold_t *hold);
+
 /* Marks it stale now (keeps its windows, counted from now).  As above. */
 int strata_store_expire(strata_store_t *st, const strata_key_t *key,
     int64_t now);

@@ -13,15 +13,17 @@ with scenario() as t:
     def _(req):
         said = f"{req.method} {req.get('Content-Type')} {req.get('Content-Length')} "
         return Reply(said.encode() + hashlib.sha256(req.body).hexdigest().encode(), cc="max-age=60",
-                     headers=[("ETag", '"e"')])
+                     headers=[("ETag", '"e"')] + ([("Location", "/p")] if req.path == "/to-p" else []))
 
     cached = "strata_methods GET HEAD POST QUERY; strata_key_body on max=40k; strata_purge 1;"
     ng = t.nginx(origin, cached + " client_body_buffer_size 8k;", h2=True,
-                 http="add_header X-Key $strata_key always;", locations="""
+                 http="add_header X-Key $strata_key always; map $request_body $mutates { default 0; zz 1; }", locations="""
         location /json/ { strata_cache z; strata_methods GET POST; strata_key_body on json=canonical;
                           proxy_pass http://%ORIGIN%;
                           location /json/off/ { strata_cache z; strata_key_body off;
                                                 proxy_pass http://%ORIGIN%; } }
+        location /var/ { strata_cache z; strata_methods POST; strata_key_body on json=canonical; strata_bypass $mutates;
+                         proxy_set_header X-Body $request_body; proxy_pass http://%ORIGIN%; }
         location /get/ { strata_cache z; strata_key_body on; proxy_pass http://%ORIGIN%; }""")
 
     def post(path, body=b"", method="POST", how=ng.request, **headers):
@@ -51,6 +53,10 @@ with scenario() as t:
     is_(post("/a", b"a", Content_Encoding="gzip").cache, "MISS", "so is the coding")
     like(post("/a", b"a").get("X-Key"), r"\|/a\|\|POST\|body=" + hashlib.sha256(b"a").hexdigest() + "$",
          "the readable key")
+
+    # what variables say of the body is what was hashed
+    fill("/var/a", b'{"b": 1, "a": 2}', Content_Type="application/json")
+    is_(origin.last("/var/a").get("X-Body"), '{"a":2,"b":1}', "$request_body is the form, though it was read before")
 
     # never for a GET, nor the other way round
     is_(ng.fill("/a").cache, "MISS", "GET is another")
@@ -134,6 +140,9 @@ with scenario() as t:
     is_(ng.request("/p", "PUT", body=b"x").why, "method", "PUT")
     is_([x.cache for x in (ng.get("/p"), post("/p", b"1"), post("/p", b"2"), post("/p", b"1", "QUERY"))],
         ["MISS"] * 4, "PUT: likewise")
+    ng.request("/to-p", "PUT", body=b"x")
+    ng.quiet()
+    is_([x.cache for x in (ng.get("/p"), post("/p", b"1"))], ["MISS"] * 2, "Location of a PUT: likewise")
     fill("/only", b"1")
     is_((ng.purge("/only").status, ng.purge("/only").status), (200, 404), "PURGE where only a POST is stored")
 

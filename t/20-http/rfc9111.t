@@ -117,6 +117,25 @@ with scenario() as t:
     ng.fill("/get/vary", method="HEAD", headers={"X-L": "de"})
     is_([ng.get("/get/vary", headers={"X-L": x}).cache for x in ("en", "de")], ["HIT", "EXPIRED"], "of the variant")
 
+    reply("/get/own", Reply(b"x", cc="max-age=60", headers=e), Reply(b"", cc="max-age=60", headers=[("ETag", '"f"')]))
+    for name in "Cookie", "Authorization":
+        ng.fill("/get/own"), ng.fill("/get/own", method="HEAD", headers={name: "Basic eDp5"})
+        is_(ng.get("/get/own").cache, "HIT", f"HEAD with {name}: its answer may be somebody's own")
+
+    # a status nobody knows: an error of one's own is not what those get who wait
+    gate = Gate()
+
+    @origin.route("/cc/520")
+    def _(req):
+        gate.wait()
+        return Reply(req.get("X-User").encode(), 520, cc="private, must-understand")
+
+    rs = [in_thread(lambda i=i: ng.get("/cc/520", headers={"X-User": f"u{i}"})) for i in range(4)]
+    ok(gate.arrived(), "private, must-understand: one asks")
+    ok(wait_until(lambda: ng.status()["waiters"] == 3), "three wait")
+    gate.open()
+    is_([r.join().body for r in rs], [b"u%d" % i for i in range(4)], "each has its own answer")
+
     # RFC 9110, 15.4.5: what a 304 has to say
     said = [("ETag", '"e"'), ("Vary", "X-L"), ("Content-Location", "/cl"), ("Expires", "Fri, 31 Dec 2049 23:59:59 GMT")]
     reply("/304", Reply(b"x", cc="max-age=60", headers=said))

@@ -16,6 +16,9 @@ with scenario() as t:
         n[req.path] = n.get(req.path, 0) + 1
         if req.path == "/404":
             return Reply(b"no", status=404, cc="max-age=60")
+        if req.path == "/hidden":
+            return Reply(b"hidden", cc="max-age=1",
+                         headers=[("Surrogate-Control", "max-age=100")])
         if req.path == "/empty":
             return Reply(b"", cc="max-age=60")
         return Reply(b"hello" if req.path != "/big" else BIG, cc="max-age=100",
@@ -78,6 +81,23 @@ with scenario() as t:
     ok(r.body == BIG, "4 MB, identical, from the second")
     is_((r.cache, r.get("X-Tier"), n["/big"]), ("HIT", "l2", 1), "from L2")
     ok(b.get("/big").get("X-Tier") == "l1", "then from L1")
+
+    a.fill("/hidden"), l2.stored(redis, 8)
+    time.sleep(1.1)
+    r = b.get("/hidden")
+    is_((r.get("X-Tier"), r.get("Surrogate-Control")), ("l2", None),
+        "what rules here and is for no client went along, unseen")
+
+    c, = l2.gateways(t, origin, redis, """add_header X-Time $strata_l2_time always;
+                                          add_header X-Tier $strata_tier always;""", n=1)
+    l2.ready(c)
+    r = c.get("/a")
+    is_(r.get("X-Tier"), "l2", "a third node")
+    like(r.get("X-Time"), r"^0\.\d{6}$", "$strata_l2_time")
+    is_(c.get("/a").get("X-Time"), None, "none, if L1 has it")
+    c.fill("/new")
+    times = c.status()["times_us"]
+    is_((sum(times["l2"].values()), sum(times["origin"].values())), (2, 1), "times are counted")
 
     is_([k for k in redis("KEYS", "*") if redis("PTTL", k) < 0], [],
         "every key has a lifetime")

@@ -12,7 +12,8 @@ with scenario(150, alone=True) as t:
     def _(req):
         return Reply(b"hello", cc="max-age=60")
 
-    redis = l2.server(t, "--enable-debug-command", "local")
+    redis = l2.server(t, "--enable-debug-command", "local",
+                      "--loading-process-events-interval-bytes", 1024)
     redis.kill()
     a, = l2.gateways(t, origin, redis.url, "strata_l2_timeout 20ms;", n=1)
     a.allowed.append("strata")
@@ -93,6 +94,30 @@ with scenario(150, alone=True) as t:
     says("too few replicas", ("CONFIG", "SET", "min-replicas-to-write", "1"),
          undo=[("CONFIG", "SET", "min-replicas-to-write", "0")])
     says("no script", ("SCRIPT", "FLUSH"), purge=404)
+
+    # says LOADING, then BUSY
+    for i in range(1500):
+        redis("SET", f"other{i}", "x" * 100)
+    redis("CONFIG", "SET", "key-load-delay", 1000)
+    c = redis.client(30)
+    c.send("DEBUG", "RELOAD")
+    time.sleep(0.2)
+    cold(20, "loading", 80)
+    hits("loading")
+    is_(c.read(), b"OK", "loading: it was all the time")
+    redis("CONFIG", "SET", "key-load-delay", 0)
+    within(back("loading", 5), 3000, "loading: recovery")
+
+    redis("CONFIG", "SET", "busy-reply-threshold", 10)
+    c.send("EVAL", "while true do end", 0)
+    time.sleep(0.1)
+    cold(20, "busy", 80)
+    hits("busy")
+    redis("SCRIPT", "KILL")
+    with contextlib.suppress(RuntimeError):
+        c.read()
+    c.close()
+    within(back("busy", 5), 3000, "busy: recovery")
 
     redis("CONFIG", "SET", "requirepass", "x")
     redis("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")

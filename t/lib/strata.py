@@ -84,10 +84,13 @@ class Scenario:
         finally:
             ng.remove()
 
-    def finish(self):
+    def _close(self):
         for thing in self._closers:
             with contextlib.suppress(Exception):
                 getattr(thing, "close", getattr(thing, "stop", None))()
+
+    def finish(self):
+        self._close()
         for ng in self._nginxes:
             problems = ng.problems()
             ok(not problems, "quiet end: no alert, death, report or leak")
@@ -103,6 +106,7 @@ class Scenario:
             ng.remove()
 
     def abandon(self):
+        self._close()
         for ng in self._nginxes:
             ng.stop(1)
             ng.remove()

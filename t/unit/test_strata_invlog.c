@@ -367,7 +367,7 @@ test_shared(void)
 static void
 test_join(void)
 {
-    uint64_t            position;
+    uint64_t            position, sequence;
     uint8_t             id[STRATA_LOG_ID];
     strata_log_event_t  ev, prefix;
 
@@ -383,6 +383,11 @@ test_join(void)
 
     is(strata_invlog_place(st, five, 1, &position), STRATA_DECLINED, "no log");
     (void) event(STRATA_LOG_NOTHING, false, 0, "");
+
+    is(strata_invlog_sequence(st, 1, id, &sequence), STRATA_OK, "alone");
+    is(sequence, 1, "positions are the sequence");
+    is(strata_invlog_place(st, id, 1, &position), STRATA_OK, "of its own");
+    is(position, 1, "and back");
     is(strata_invlog_restart(st, five, 100), STRATA_OK, "remembered from 100 on");
 
     ev.hash = tag("a");
@@ -394,10 +399,12 @@ test_join(void)
     is(strata_invlog_load(st, &prefix, 1, 115), STRATA_OK, "the same prefix");
     is(strata_invlog_loaded(st, 140), STRATA_OK, "so we are at 140");
 
-    is(strata_invlog_sequence(st, strata_invlog_position(st), id),
-       140, "sequence");
+    is(strata_invlog_sequence(st, strata_invlog_position(st), id, &sequence),
+       STRATA_OK, "where we are");
+    is(sequence, 140, "sequence");
     is(memcmp(id, five, STRATA_LOG_ID), 0, "incarnation");
-    is(strata_invlog_sequence(st, 1, id), 0, "before the floor");
+    is(strata_invlog_sequence(st, 1, id, &sequence), STRATA_DECLINED,
+       "before the floor");
 
     is(strata_invlog_place(st, six, 140, &position), STRATA_DECLINED, "another");
     is(strata_invlog_place(st, five, 99, &position), STRATA_DECLINED,
