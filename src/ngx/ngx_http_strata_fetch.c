@@ -396,12 +396,10 @@ ngx_http_strata_fetch_ask(ngx_http_strata_fetch_t *f,
 {
     strata_reason_e  reason;
 
-    if (f->conf->l2.redis == NULL || ngx_http_strata_key_local(ctx)) {
-        return NGX_DECLINED;
-    }
-
-    return ngx_http_strata_l2_get(ctx, f->flight, f,
-                                  !ctx->asked && !ctx->purging, &reason);
+    return (f->conf->l2.redis == NULL || ngx_http_strata_key_local(ctx))
+           ? NGX_DECLINED
+           : ngx_http_strata_l2_get(ctx, f->flight, f,
+                                    !ctx->asked && !ctx->purging, &reason);
 }
 
 
