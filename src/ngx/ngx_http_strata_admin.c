@@ -18,7 +18,10 @@ static ngx_int_t ngx_http_strata_purge(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, ngx_uint_t mode,
     ngx_http_strata_wait_e wait);
 static int ngx_http_strata_purge_url(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx, ngx_uint_t mode);
+    ngx_http_strata_loc_conf_t *conf, ngx_http_strata_url_t *url,
+    ngx_uint_t mode);
+static void ngx_http_strata_invalidate_url(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, ngx_http_strata_url_t *url);
 static ngx_int_t ngx_http_strata_purge_answer(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static void ngx_http_strata_purge_resume(ngx_http_request_t *r);
@@ -30,8 +33,9 @@ static ngx_int_t ngx_http_strata_purge_order(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_event_t *ev,
     ngx_http_strata_wait_e wait);
 static void ngx_http_strata_purge_ordered(ngx_http_strata_order_t *order);
-static void ngx_http_strata_purge_event(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx, strata_event_t *ev, u_char *scope);
+static strata_event_t *ngx_http_strata_purge_event(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, ngx_http_strata_url_t *url,
+    ngx_uint_t mode);
 static ngx_int_t ngx_http_strata_purge_tags(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, ngx_uint_t mode,
     ngx_http_strata_wait_e wait);
@@ -237,16 +241,17 @@ ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ngx_uint_t mode, ngx_http_strata_wait_e wait)
 {
     int                    rc;
-    u_char                 scope[sizeof(uint64_t)];
     ngx_int_t              sent;
     ngx_uint_t             waits;
-    static strata_event_t  ev;
+    ngx_http_strata_url_t  url;
 
     if (ngx_http_strata_key_keep(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_strata_purge_url(r, ctx, mode);
+    ngx_http_strata_search_url(r, ctx, &url);
+
+    rc = ngx_http_strata_purge_url(r, ctx->conf, &url, mode);
 
     ctx->purged = (rc == STRATA_OK);
 
@@ -256,9 +261,10 @@ ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
                 == NGX_OK);
 
     if (ctx->zone->log || ctx->conf->double_delete) {
-        ngx_http_strata_purge_event(r, ctx, &ev, scope);
-
-        sent = ngx_http_strata_purge_order(r, ctx, &ev, wait);
+        sent = ngx_http_strata_purge_order(r, ctx,
+                                           ngx_http_strata_purge_event(r,
+                                               ctx->conf, &url, mode),
+                                           wait);
 
         if (sent != NGX_OK && sent != NGX_AGAIN) {
             return sent;
@@ -279,35 +285,37 @@ ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 }
 
 
-/* The URL of the request, and the rules that depend on it. */
+/* The URL, and the rules that depend on it.  It holds until the next call. */
 
-static void
-ngx_http_strata_purge_event(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
-    strata_event_t *ev, u_char *scope)
+static strata_event_t *
+ngx_http_strata_purge_event(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, ngx_http_strata_url_t *url,
+    ngx_uint_t mode)
 {
-    ngx_http_strata_search_t  *search;
+    static u_char          scope[sizeof(uint64_t)];
+    static strata_event_t  ev;
 
-    (void) strata_le_put_u64(scope, ctx->scope);
+    (void) strata_le_put_u64(scope, url->scope);
 
-    ev->type = STRATA_EVENT_KEY;
-    ev->mode = (ctx->purge_mode == NGX_HTTP_STRATA_PURGE_DELETE)
-               ? STRATA_EVENT_HARD : STRATA_EVENT_SOFT;
-    ev->namespace.len = 0;
-    ev->subjects[0] = ctx->primary.text;
-    ev->subjects[1].data = scope;
-    ev->subjects[1].len = sizeof(uint64_t);
-    ev->subjects_n = 2;
+    ev.type = STRATA_EVENT_KEY;
+    ev.mode = (mode == NGX_HTTP_STRATA_PURGE_DELETE) ? STRATA_EVENT_HARD
+                                                     : STRATA_EVENT_SOFT;
+    ev.namespace.len = 0;
+    ev.subjects[0] = url->key.text;
+    ev.subjects[1].data = scope;
+    ev.subjects[1].len = sizeof(uint64_t);
+    ev.subjects_n = 2;
 
-    if (ctx->conf->body.on) {
-        ev->subjects_n += ngx_http_strata_body_rules(ctx, r->pool,
-                                                     &ev->subjects[2]);
+    if (conf->body.on) {
+        ev.subjects_n += ngx_http_strata_body_rules(conf->zone, url, r->pool,
+                                                    &ev.subjects[2]);
     }
 
-    search = ngx_http_strata_search_open(r, ctx);
-
-    if (search) {
-        ev->subjects[ev->subjects_n++] = search->path.text;
+    if (url->path.text.len) {
+        ev.subjects[ev.subjects_n++] = url->path.text;
     }
+
+    return &ev;
 }
 
 
@@ -457,12 +465,13 @@ ngx_http_strata_purge_answer(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
 
 /*
- * All that is stored of the request's URL: under its key, for bodies sent to
- * it, and what No-Vary-Search lets it reach.  As below.
+ * All that is stored of a URL: under its key, for bodies sent to it, and what
+ * No-Vary-Search lets it reach.  As below.
  */
 
 static int
-ngx_http_strata_purge_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+ngx_http_strata_purge_url(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, ngx_http_strata_url_t *url,
     ngx_uint_t mode)
 {
     int           rc[3];
@@ -472,17 +481,15 @@ ngx_http_strata_purge_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     rc[1] = STRATA_DECLINED;
     rc[2] = STRATA_DECLINED;
 
-    if (ctx->conf->no_vary_search
-        && ngx_http_strata_search_purge(r, ctx, &form) == NGX_OK)
-    {
-        rc[1] = ngx_http_strata_purge_key(ctx->zone, &form, mode);
+    if (ngx_http_strata_search_purge(r, conf->zone, url, &form) == NGX_OK) {
+        rc[1] = ngx_http_strata_purge_key(conf->zone, &form, mode);
     }
 
-    if (ctx->conf->body.on) {
-        rc[2] = ngx_http_strata_body_purge(ctx);
+    if (conf->body.on) {
+        rc[2] = ngx_http_strata_body_purge(conf->zone, url);
     }
 
-    rc[0] = ngx_http_strata_purge_key(ctx->zone, &ctx->primary, mode);
+    rc[0] = ngx_http_strata_purge_key(conf->zone, &url->key, mode);
 
     for (i = 1; i < 3; i++) {
         if (rc[i] == STRATA_BUSY
@@ -496,26 +503,6 @@ ngx_http_strata_purge_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 }
 
 
-/* What Location named. */
-
-static void
-ngx_http_strata_purge_other(ngx_http_strata_ctx_t *ctx,
-    const strata_key_t *key, strata_event_t *ev)
-{
-    strata_subject_t  subject;
-
-    ngx_http_strata_judge_subject(ctx->zone->store, key->text, &subject);
-
-    ev->type = STRATA_EVENT_READABLE;
-    ev->mode = STRATA_EVENT_HARD;
-    ev->namespace = strata_key_namespace(key->text);
-    ev->subjects[0] = subject.text;
-    ev->subjects_n = 1;
-
-    ngx_http_strata_log_post(ctx->zone, ev, 0);
-}
-
-
 /*
  * An unsafe request succeeded (RFC 9111, 4.4): its own URL is invalid now, and
  * so are those of the same origin that Location and Content-Location name.
@@ -525,31 +512,13 @@ void
 ngx_http_strata_invalidate_written(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx)
 {
-    u_char                   scope[sizeof(uint64_t)];
-    strata_key_t             key;
-    strata_str_t             url;
+    strata_str_t             text;
     ngx_table_elt_t         *h;
+    ngx_http_strata_url_t    url;
     ngx_http_strata_list_t   fields;
-    static strata_event_t    ev;
 
-    if (ngx_http_strata_purge_url(r, ctx, NGX_HTTP_STRATA_PURGE_DELETE)
-        == STRATA_BUSY)
-    {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "strata: zone \"%V\" was busy, this URL was not "
-                      "invalidated", &ctx->zone->name);
-    }
-
-    if (ctx->conf->l2.redis) {
-        (void) ngx_http_strata_l2_purge(ctx->conf, &ctx->primary, ctx->scope,
-                                        NULL);
-    }
-
-    if (ctx->zone->log || ctx->conf->double_delete) {
-        ctx->purge_mode = NGX_HTTP_STRATA_PURGE_DELETE;
-        ngx_http_strata_purge_event(r, ctx, &ev, scope);
-        ngx_http_strata_log_post(ctx->zone, &ev, ctx->conf->double_delete);
-    }
+    ngx_http_strata_search_url(r, ctx, &url);
+    ngx_http_strata_invalidate_url(r, ctx, &url);
 
     ctx->invalidate = 0;
 
@@ -569,22 +538,38 @@ ngx_http_strata_invalidate_written(ngx_http_request_t *r,
             continue;
         }
 
-        url.data = h->value.data;
-        url.len = h->value.len;
+        text.data = h->value.data;
+        text.len = h->value.len;
 
-        if (ngx_http_strata_key_of_url(r, ctx, url, &key) != NGX_OK) {
-            continue;
+        if (ngx_http_strata_key_of_url(r, ctx, text, &url) == NGX_OK) {
+            ngx_http_strata_invalidate_url(r, ctx, &url);
         }
+    }
+}
 
-        (void) ngx_http_strata_purge_key(ctx->zone, &key,
-                                         NGX_HTTP_STRATA_PURGE_DELETE);
 
-        if (ctx->zone->log) {
+static void
+ngx_http_strata_invalidate_url(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, ngx_http_strata_url_t *url)
+{
+    if (ngx_http_strata_purge_url(r, ctx->conf, url,
+                                  NGX_HTTP_STRATA_PURGE_DELETE)
+        == STRATA_BUSY)
+    {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "strata: zone \"%V\" was busy, a URL was not "
+                      "invalidated", &ctx->zone->name);
+    }
 
-            /* everywhere by its readable form: a scope may be of this node */
+    if (ctx->conf->l2.redis) {
+        (void) ngx_http_strata_l2_purge(ctx->conf, &url->key, url->scope, NULL);
+    }
 
-            ngx_http_strata_purge_other(ctx, &key, &ev);
-        }
+    if (ctx->zone->log || ctx->conf->double_delete) {
+        ngx_http_strata_log_post(ctx->zone,
+                                 ngx_http_strata_purge_event(r, ctx->conf, url,
+                                 NGX_HTTP_STRATA_PURGE_DELETE),
+                                 ctx->conf->double_delete);
     }
 }
 

@@ -352,30 +352,34 @@ ngx_http_strata_tail_confirm(ngx_http_strata_log_t *log)
 }
 
 
-/* No lease from this call; one line a minute says why. */
+/* No lease from this call; one line a minute says why, another what to do. */
 
 static void
 ngx_http_strata_tail_said(ngx_http_strata_log_t *log,
     ngx_http_strata_call_t *call)
 {
+    ngx_uint_t   evicts;
+    const char  *reason;
+
     ngx_http_strata_count(log->zone, log_errors);
 
-    if (log->said_at
+    reason = ngx_http_strata_log_reason(call);
+    evicts = (ngx_strcmp(reason, "evicts") == 0);
+
+    if (log->said_at && evicts == log->evicts
         && ngx_current_msec - log->said_at < NGX_HTTP_STRATA_TAIL_SAY)
     {
         return;
     }
 
     log->said_at = ngx_current_msec;
+    log->evicts = evicts;
 
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                   "strata log: no lease from \"%V\" for zone \"%V\": %s",
-                  &log->stream, &log->zone->name,
-                  ngx_http_strata_log_reason(call));
+                  &log->stream, &log->zone->name, reason);
 
-    if (call->rc == NGX_OK
-        && ngx_strcmp(ngx_http_strata_log_reason(call), "evicts") == 0)
-    {
+    if (evicts) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "strata log: the maxmemory-policy of strata_redis \"%V\" "
                       "may drop the log; use noeviction or volatile-...",

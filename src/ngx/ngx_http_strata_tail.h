@@ -66,6 +66,7 @@ struct ngx_http_strata_log_s {
     unsigned                  renewing:1;
     unsigned                  again:1;     /* renew as soon as that ended */
     unsigned                  given:1;     /* the role, as we exit */
+    unsigned                  evicts:1;    /* was the last failure's reason */
     unsigned                  isolated:1;  /* as far as we have said */
 
     /* orders of this worker */
