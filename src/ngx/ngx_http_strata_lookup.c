@@ -123,9 +123,12 @@ ngx_http_strata_decide(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
          * somebody's own
          */
 
-        ctx->head_passed = (r->method == NGX_HTTP_HEAD
-                            && ngx_http_strata_shares(r, conf));
-        ctx->invalidate = (r->method != NGX_HTTP_HEAD);
+        if (r->method != NGX_HTTP_HEAD) {
+            ctx->invalidate = 1;
+
+        } else if (ngx_http_strata_shares(r, conf)) {
+            ctx->head = ngx_http_strata_freshen_open(r, ctx);
+        }
     }
 
     if (reason == STRATA_REASON_NONE && ctx->no_store) {
