@@ -464,20 +464,14 @@ ngx_http_strata_purge_refresh(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 }
 
 
-/*
- * RFC 9111, 4.3.5: the origin's answer to a HEAD.  If the stored response to a
- * GET, of which it is the header, is not that of now, it is stale.
- */
+/* The origin's answer to a HEAD: what does it say of the one to a GET? */
 
 void
 ngx_http_strata_head_passed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
-    int               rc;
-    off_t             length;
-    ngx_str_t         etag, modified;
-    strata_fwd_e      fwd;
-    ngx_table_elt_t  *h;
-    strata_reason_e   reason;
+    int              rc;
+    strata_fwd_e     fwd;
+    strata_reason_e  reason;
 
     if (ctx->zone->store == NULL) {
         return;
@@ -486,37 +480,20 @@ ngx_http_strata_head_passed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     fwd = ctx->fwd;
     reason = ctx->reason;
     rc = ngx_http_strata_find(r, ctx);
+
+    if (rc == STRATA_OK && (strata_store_judged(&ctx->hold)
+                            || ngx_http_strata_judge(r, ctx) == NGX_OK))
+    {
+        ngx_http_strata_freshen(r, ctx);
+    }
+
+    if (ctx->holding) {
+        strata_store_unpin(&ctx->hold);
+        ctx->holding = 0;
+    }
+
     ctx->fwd = fwd;
     ctx->reason = reason;
-
-    if (rc != STRATA_OK && rc != STRATA_AGAIN) {
-        return;
-    }
-
-    if (rc == STRATA_OK
-        && ngx_http_strata_head_validators(r->pool, &ctx->hold, &etag,
-                                           &modified)
-           == NGX_OK)
-    {
-        length = r->headers_out.content_length_n;
-        h = r->headers_out.etag;
-
-        if ((length >= 0
-             && length != (off_t) strata_store_body_size(&ctx->hold))
-            || (h && etag.len
-                && (h->value.len != etag.len
-                    || ngx_memcmp(h->value.data, etag.data, etag.len) != 0))
-            || (r->headers_out.last_modified_time != -1 && modified.len
-                && r->headers_out.last_modified_time
-                   != ngx_parse_http_time(modified.data, modified.len)))
-        {
-            (void) strata_store_expire(ctx->zone->store, &ctx->key,
-                                       ngx_current_msec);
-        }
-    }
-
-    strata_store_unpin(&ctx->hold);
-    ctx->holding = 0;
 }
 
 

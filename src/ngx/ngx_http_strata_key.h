@@ -137,6 +137,17 @@ ngx_http_strata_search_used(ngx_http_strata_ctx_t *ctx)
            && ctx->primary.digest.lo != ctx->search->url.digest.lo;
 }
 
+/*
+ * Has its key the id of a rule that only this node has, because of a body or
+ * of No-Vary-Search?  Then no other node can ask for it.
+ */
+
+static ngx_inline ngx_uint_t
+ngx_http_strata_key_local(ngx_http_strata_ctx_t *ctx)
+{
+    return ctx->body != NULL || ngx_http_strata_search_used(ctx);
+}
+
 ngx_http_strata_search_t *ngx_http_strata_search_open(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 const strata_digest_t *ngx_http_strata_search_guard(ngx_http_request_t *r,
