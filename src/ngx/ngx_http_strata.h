@@ -46,6 +46,7 @@ typedef struct ngx_http_strata_flight_s  ngx_http_strata_flight_t;
 typedef struct ngx_http_strata_pipe_s    ngx_http_strata_pipe_t;
 typedef struct ngx_http_strata_body_s    ngx_http_strata_body_t;
 typedef struct ngx_http_strata_search_s  ngx_http_strata_search_t;
+typedef struct ngx_http_strata_run_s     ngx_http_strata_run_t;
 typedef struct ngx_http_strata_get_s     ngx_http_strata_get_t;
 typedef struct ngx_http_strata_put_s     ngx_http_strata_put_t;
 typedef struct ngx_http_strata_claim_s   ngx_http_strata_claim_t;
@@ -135,6 +136,7 @@ struct ngx_http_strata_ctx_s {
     ngx_http_strata_flight_t    *flight;
     ngx_queue_t                  queue;     /* in the flight */
     ngx_queue_t                  woken;     /* in the wake queue */
+    ngx_http_strata_run_t       *run;       /* NULL; else a script waits */
     ngx_event_t                  timer;     /* strata_lock_timeout */
     ngx_msec_t                   wait_start;
     ngx_msec_t                   lock_time; /* spent waiting, ms */
@@ -143,10 +145,13 @@ struct ngx_http_strata_ctx_s {
     /* our look into L2, until its outcome is taken; our purge of it */
     ngx_http_strata_get_t       *get;
     ngx_http_strata_l2_purge_t  *l2_purge;
+    struct ngx_http_strata_order_s  *order; /* our purge in the log */
+    ngx_array_t                 *purge_tags; /* of strata_str_t; NULL: URL */
     uint32_t                     l2_time;   /* the look-up, us; 0: none */
 
     /* our own fetch, while it runs and we need it */
     ngx_http_strata_fetch_t     *fetch;
+    ngx_http_strata_fetch_t     *head;      /* ngx_http_strata_freshen.c */
 
     /* sending */
     strata_cursor_t              cursor;
@@ -184,7 +189,7 @@ struct ngx_http_strata_ctx_s {
     unsigned                     hook_pass:1;  /* a hook says so, or failed */
     unsigned                     invalidate:1; /* an unsafe method */
     unsigned                     body_came:1;  /* has been read */
-    unsigned                     head_passed:1; /* a HEAD for the origin */
+    unsigned                     isolated:1;   /* asks for itself */
     unsigned                     purging:1;    /* a PURGE: not a client's */
     unsigned                     spilled:1;    /* entry read, now the pipe */
     unsigned                     refused:1;    /* 412: nginx answers */
@@ -247,6 +252,8 @@ char *ngx_http_strata_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_strata_zones_attach(ngx_cycle_t *cycle);
 void ngx_http_strata_zones_detach(ngx_cycle_t *cycle);
 void ngx_http_strata_zones_heal(ngx_cycle_t *cycle);
+void ngx_http_strata_zones_tail(ngx_cycle_t *cycle);
+void ngx_http_strata_zones_leave(ngx_cycle_t *cycle);
 
 /* entry: ngx_http_strata_lookup.c, _filter.c, _admin.c */
 
@@ -335,6 +342,7 @@ struct ngx_http_strata_flight_s {
     ngx_queue_t                waiters;     /* of ngx_http_strata_ctx_t */
     ngx_uint_t                 waiters_n;
     ngx_http_strata_fetch_t   *fetch;       /* ours, or NULL */
+    void                      *script;      /* that leads it, or NULL */
     ngx_http_strata_get_t     *get;         /* our look into L2, or NULL */
     int                        verdict;     /* ref 0: STRATA_FLIGHT_* */
     uint16_t                   status;
@@ -372,6 +380,10 @@ void ngx_http_strata_mail(ngx_http_strata_zone_t *zone);
 
 /* Resumes the request from a later turn of the event loop. */
 void ngx_http_strata_wake_request(ngx_http_strata_ctx_t *ctx);
+
+/* ngx_http_strata_lua_run.c, _lua_lock.c: the same for scripts that wait */
+void ngx_http_strata_run_wake(ngx_http_strata_run_t *run);
+void ngx_http_strata_lua_lock_mail(ngx_http_strata_zone_t *zone);
 
 /* Does anybody wait for it, in whatever worker? */
 ngx_uint_t ngx_http_strata_flight_waited(ngx_http_strata_flight_t *fl);
@@ -567,6 +579,10 @@ ngx_int_t ngx_http_strata_detach_variables(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_detach_captures(ngx_http_request_t *r,
     ngx_http_request_t *host);
+ngx_uint_t ngx_http_strata_detach_credentials(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf);
+ngx_uint_t ngx_http_strata_detach_same(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_detach_header(ngx_http_request_t *host,
     ngx_str_t *name, ngx_str_t *value);
 ngx_int_t ngx_http_strata_detach_validators(ngx_http_strata_fetch_t *f);
@@ -616,10 +632,19 @@ strata_reason_e ngx_http_strata_origin_rule(ngx_http_strata_loc_conf_t *conf,
 
 ngx_int_t ngx_http_strata_capture_304(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
+ngx_int_t ngx_http_strata_capture_head(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
 ngx_int_t ngx_http_strata_capture_store(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
 strata_reason_e ngx_http_strata_capture_variant(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
+
+/* ngx_http_strata_freshen.c: what the answer to a HEAD says of an entry */
+
+ngx_http_strata_fetch_t *ngx_http_strata_freshen_open(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+void ngx_http_strata_freshen(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
 
 /* ngx_http_strata_head.c; the rest of it is in ngx_http_strata_head.h */
 

@@ -341,7 +341,8 @@ ngx_http_strata_api_health(ngx_http_strata_api_t *a)
         name.len = zones[i]->name.len;
 
         good = zones[i]->store
-               && strata_invlog_leased(zones[i]->store, ngx_current_msec);
+               && (zones[i]->log == NULL
+                   || ngx_http_strata_log_leased(zones[i]));
         all &= good;
 
         ngx_http_strata_api_put(a, i ? "," : "");

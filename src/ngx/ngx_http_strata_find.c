@@ -23,6 +23,8 @@ static int ngx_http_strata_find_variant(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_strata_found_before(ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_found(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
+static ngx_int_t ngx_http_strata_found_isolated(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
 static void ngx_http_strata_keep_stale(ngx_http_strata_ctx_t *ctx);
 static void ngx_http_strata_refresh(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
@@ -230,6 +232,10 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     strata_store_meta(&ctx->hold, &ctx->meta);
 
+    if (ctx->zone->log && !ngx_http_strata_log_leased(ctx->zone)) {
+        return ngx_http_strata_found_isolated(r, ctx);
+    }
+
     if (ctx->rule.len && ctx->purged_at != NGX_HTTP_STRATA_NEVER
         && ctx->meta.fresh_until > ctx->purged_at
         && ngx_http_strata_head_before(r->pool, &ctx->hold,
@@ -290,6 +296,63 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_SERVE);
 
     return ngx_http_strata_serve(r, ctx);
+}
+
+
+/*
+ * Nobody knows whether it was purged elsewhere.  If the origin is to be asked,
+ * then by each request for itself: a fetch that runs may have begun before.
+ */
+
+static ngx_int_t
+ngx_http_strata_found_isolated(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx)
+{
+    strata_invlog_stat_t  stat;
+
+    ngx_http_strata_count(ctx->zone, isolated);
+
+    ctx->reason = STRATA_REASON_ISOLATED;
+    ctx->fwd = STRATA_FWD_STALE;
+
+    if (ctx->conf->coherence == NGX_HTTP_STRATA_COHERENCE_STALE) {
+        strata_invlog_stat(ctx->zone->store, &stat);
+
+        if (ngx_http_strata_log_now()
+            < stat.lease_until + (int64_t) ctx->conf->coherence_max)
+        {
+            ctx->status = NGX_HTTP_STRATA_STALE;
+
+            ngx_http_strata_count(ctx->zone, stale);
+            ngx_http_strata_count_reason(ctx->zone, ctx->reason);
+            ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_SERVE);
+
+            return ngx_http_strata_serve(r, ctx);
+        }
+    }
+
+    if (ctx->conf->coherence == NGX_HTTP_STRATA_COHERENCE_BYPASS) {
+        strata_store_unpin(&ctx->hold);
+        ctx->holding = 0;
+
+        return ngx_http_strata_pass(ctx, STRATA_REASON_ISOLATED);
+    }
+
+    if (ctx->filling) {
+        strata_store_unpin(&ctx->hold);
+        ctx->holding = 0;
+        ctx->isolated = 1;
+
+    } else {
+        ctx->expired = 1;
+        ngx_http_strata_keep_stale(ctx);
+
+        ctx->stale_meta.flags |= STRATA_META_NO_CACHE;
+        ctx->stale_meta.stale_ms = 0;
+        ctx->stale_meta.error_ms = 0;
+    }
+
+    return ngx_http_strata_missed(r, ctx);
 }
 
 
@@ -464,20 +527,14 @@ ngx_http_strata_purge_refresh(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 }
 
 
-/*
- * RFC 9111, 4.3.5: the origin's answer to a HEAD.  If the stored response to a
- * GET, of which it is the header, is not that of now, it is stale.
- */
+/* The origin's answer to a HEAD: what does it say of the one to a GET? */
 
 void
 ngx_http_strata_head_passed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
-    int               rc;
-    off_t             length;
-    ngx_str_t         etag, modified;
-    strata_fwd_e      fwd;
-    ngx_table_elt_t  *h;
-    strata_reason_e   reason;
+    int              rc;
+    strata_fwd_e     fwd;
+    strata_reason_e  reason;
 
     if (ctx->zone->store == NULL) {
         return;
@@ -486,37 +543,20 @@ ngx_http_strata_head_passed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     fwd = ctx->fwd;
     reason = ctx->reason;
     rc = ngx_http_strata_find(r, ctx);
+
+    if (rc == STRATA_OK && (strata_store_judged(&ctx->hold)
+                            || ngx_http_strata_judge(r, ctx) == NGX_OK))
+    {
+        ngx_http_strata_freshen(r, ctx);
+    }
+
+    if (ctx->holding) {
+        strata_store_unpin(&ctx->hold);
+        ctx->holding = 0;
+    }
+
     ctx->fwd = fwd;
     ctx->reason = reason;
-
-    if (rc != STRATA_OK && rc != STRATA_AGAIN) {
-        return;
-    }
-
-    if (rc == STRATA_OK
-        && ngx_http_strata_head_validators(r->pool, &ctx->hold, &etag,
-                                           &modified)
-           == NGX_OK)
-    {
-        length = r->headers_out.content_length_n;
-        h = r->headers_out.etag;
-
-        if ((length >= 0
-             && length != (off_t) strata_store_body_size(&ctx->hold))
-            || (h && etag.len
-                && (h->value.len != etag.len
-                    || ngx_memcmp(h->value.data, etag.data, etag.len) != 0))
-            || (r->headers_out.last_modified_time != -1 && modified.len
-                && r->headers_out.last_modified_time
-                   != ngx_parse_http_time(modified.data, modified.len)))
-        {
-            (void) strata_store_expire(ctx->zone->store, &ctx->key,
-                                       ngx_current_msec);
-        }
-    }
-
-    strata_store_unpin(&ctx->hold);
-    ctx->holding = 0;
 }
 
 
@@ -584,6 +624,7 @@ ngx_http_strata_fetch(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     reason = STRATA_REASON_LOCK_BUSY;
 
     if (ctx->conf->lock != NGX_HTTP_STRATA_LOCK_OFF && !ctx->bypass
+        && !ctx->isolated
         && !(ctx->holding_stale
              && (ctx->stale_meta.flags & STRATA_META_NO_CACHE)))
     {
