@@ -105,6 +105,7 @@ struct ngx_http_strata_api_s {
 
 /* ngx_http_strata_api.c */
 
+void ngx_http_strata_api_cleanup(void *data);
 void ngx_http_strata_api_finish(ngx_http_strata_api_t *a, ngx_uint_t status,
     const char *type);
 
@@ -119,6 +120,10 @@ ngx_int_t ngx_http_strata_api_arg(ngx_http_strata_api_t *a, const char *name,
 /* a->zone by its name, or the only one.  NGX_DECLINED: refused. */
 ngx_int_t ngx_http_strata_api_zone(ngx_http_strata_api_t *a,
     strata_str_t name);
+
+/* ngx_http_strata_api_body.c: a->endpoint() comes next, or a refusal */
+
+ngx_int_t ngx_http_strata_api_read(ngx_http_strata_api_t *a);
 
 /* ngx_http_strata_api_text.c: what is answered */
 

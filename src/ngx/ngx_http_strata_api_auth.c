@@ -63,6 +63,15 @@ ngx_http_strata_api_admit(ngx_http_strata_api_t *a, ngx_uint_t write)
         return NGX_DECLINED;
     }
 
+    if (a->token && !(a->token->may & (write ? NGX_HTTP_STRATA_API_WRITE
+                                             : NGX_HTTP_STRATA_API_READ)))
+    {
+        ngx_http_strata_api_refuse(a, NGX_HTTP_FORBIDDEN,
+                                   write ? "this token may not write"
+                                         : "this token may not read", NULL);
+        return NGX_DECLINED;
+    }
+
     if (!write) {
         return NGX_OK;
     }
