@@ -104,6 +104,7 @@ struct ngx_http_strata_zone_s {
     ngx_rbtree_t               flights;     /* by ref */
     ngx_rbtree_t               keys;        /* by digest */
     ngx_rbtree_node_t          sentinel;
+    ngx_queue_t                locks;       /* scripts that wait for them */
 };
 
 

@@ -72,9 +72,11 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
     while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
 
         if (ngx_http_strata_dropped(ctx->conf, &h->key)
-            || ngx_http_strata_field_is(h, "Accept-Encoding")
+            || ngx_http_strata_same_name(&h->key,
+                                         &ngx_http_strata_accept_encoding)
             || (ctx->conf->languages
-                && ngx_http_strata_field_is(h, "Accept-Language"))
+                && ngx_http_strata_same_name(&h->key,
+                                             &ngx_http_strata_accept_language))
             || (ctx->purging && !ngx_http_strata_detach_keyed(h, ctx))
             || (ctx->conf->key_fields && ngx_http_strata_key_spare(r, h, ctx)))
         {

@@ -404,6 +404,7 @@ ngx_http_strata_zones_attach(ngx_cycle_t *cycle)
         ngx_rbtree_init(&zone->flights, &zone->sentinel,
                         ngx_rbtree_insert_value);
         ngx_rbtree_init(&zone->keys, &zone->sentinel, ngx_rbtree_insert_value);
+        ngx_queue_init(&zone->locks);
     }
 
     ngx_http_strata_heal_connection.fd = (ngx_socket_t) -1;
@@ -553,6 +554,7 @@ ngx_http_strata_zones_heal(ngx_cycle_t *cycle)
         /* also the safety net of the eventfd */
 
         ngx_http_strata_mail(zones[i]);
+        ngx_http_strata_lua_lock_mail(zones[i]);
     }
 
     ngx_http_strata_seats_reap();
@@ -573,6 +575,7 @@ ngx_http_strata_mail_handler(void)
     for (i = 0; i < smcf->zones.nelts; i++) {
         if (zones[i]->store) {
             ngx_http_strata_mail(zones[i]);
+            ngx_http_strata_lua_lock_mail(zones[i]);
         }
     }
 }
