@@ -432,6 +432,8 @@ void ngx_http_strata_l2_put_leave(ngx_http_strata_fetch_t *f);
 
 /* ngx_http_strata_l2_purge.c */
 
+int ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
+    const strata_key_t *primary, ngx_uint_t mode);
 ngx_int_t ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
     const strata_key_t *primary, uint64_t scope, ngx_http_strata_ctx_t *ctx);
 void ngx_http_strata_l2_purge_leave(ngx_http_strata_ctx_t *ctx);

@@ -19,8 +19,6 @@ static int ngx_http_strata_purge_url(ngx_http_request_t *r,
 static ngx_int_t ngx_http_strata_purge_answer(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static void ngx_http_strata_purge_resume(ngx_http_request_t *r);
-static int ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
-    const strata_key_t *primary, ngx_uint_t mode);
 static ngx_int_t ngx_http_strata_purge_mode(ngx_http_request_t *r,
     ngx_uint_t *mode);
 
@@ -299,38 +297,6 @@ ngx_http_strata_purge_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 }
 
 
-/* STRATA_OK: it was there.  STRATA_DECLINED.  STRATA_BUSY: it may still be. */
-
-static int
-ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
-    const strata_key_t *primary, ngx_uint_t mode)
-{
-    int              rc;
-    strata_store_t  *st;
-
-    st = zone->store;
-
-    /* what is on its way from the origin must not come back */
-
-    strata_purge_mark(st, &primary->digest);
-    strata_pass_forget(st, &primary->digest);
-
-    rc = (mode == NGX_HTTP_STRATA_PURGE_DELETE)
-         ? strata_store_remove(st, primary, ngx_current_msec)
-         : strata_store_expire(st, primary, ngx_current_msec);
-
-    /* in this order: the next request finds neither entry nor flight */
-
-    if (rc != STRATA_BUSY
-        && strata_flight_forget(st, &primary->digest) != STRATA_OK)
-    {
-        return STRATA_BUSY;
-    }
-
-    return rc;
-}
-
-
 /*
  * An unsafe request succeeded (RFC 9111, 4.4): its own URL is invalid now, and
  * so are those of the same origin that Location and Content-Location name.
@@ -340,6 +306,7 @@ void
 ngx_http_strata_invalidate_written(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx)
 {
+    uint64_t                 scope;
     strata_key_t             key;
     strata_str_t             url;
     ngx_table_elt_t         *h;
@@ -379,9 +346,15 @@ ngx_http_strata_invalidate_written(ngx_http_request_t *r,
         url.data = h->value.data;
         url.len = h->value.len;
 
-        if (ngx_http_strata_key_of_url(r, ctx, url, &key) == NGX_OK) {
-            (void) ngx_http_strata_purge_key(ctx->zone, &key,
-                                             NGX_HTTP_STRATA_PURGE_DELETE);
+        if (ngx_http_strata_key_of_url(r, ctx, url, &key, &scope) != NGX_OK) {
+            continue;
+        }
+
+        (void) ngx_http_strata_purge_key(ctx->zone, &key,
+                                         NGX_HTTP_STRATA_PURGE_DELETE);
+
+        if (ctx->conf->l2.redis) {
+            (void) ngx_http_strata_l2_purge(ctx->conf, &key, scope, NULL);
         }
     }
 }

@@ -400,7 +400,7 @@ ngx_http_strata_key_value(ngx_http_request_t *r,
 
 ngx_int_t
 ngx_http_strata_key_of_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
-    strata_str_t url, strata_key_t *key)
+    strata_str_t url, strata_key_t *key, uint64_t *scope)
 {
     u_char                      *p, *last, *q, *src, *dst;
     size_t                       len;
@@ -490,7 +490,8 @@ ngx_http_strata_key_of_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ngx_unescape_uri(&dst, &src, path.len, 0);
 
     uri.len = dst - uri.data;
-    key->digest.lo ^= ngx_http_strata_key_scope(r, ctx->conf, &uri);
+    *scope = ngx_http_strata_key_scope(r, ctx->conf, &uri);
+    key->digest.lo ^= *scope;
 
     return NGX_OK;
 }

@@ -26,7 +26,8 @@ ngx_int_t ngx_http_strata_key_variant(ngx_http_request_t *r,
     strata_key_t *primary, strata_str_t rule, uint64_t id, uint64_t scope,
     const strata_seed_t *seed, strata_key_t *key);
 ngx_int_t ngx_http_strata_key_of_url(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx, strata_str_t url, strata_key_t *key);
+    ngx_http_strata_ctx_t *ctx, strata_str_t url, strata_key_t *key,
+    uint64_t *scope);
 ngx_int_t ngx_http_strata_key_path_only(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_t *key);
 ngx_int_t ngx_http_strata_key_copy(ngx_pool_t *pool, const strata_key_t *from,

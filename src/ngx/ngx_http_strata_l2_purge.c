@@ -4,12 +4,16 @@
  */
 
 /*
- * A purge in L2: the primary goes, and with it its variants are out of reach;
- * a random id takes the place of the last purge's, so that what is on its way
- * from an origin, to whatever node, is refused by the store script.
+ * A purge of a key, in L1 and in L2.  There the primary goes, and with it its
+ * variants are out of reach; a random id takes the place of the last purge's,
+ * so that what is on its way from an origin, to whatever node, is refused by
+ * the store script.
  *
  * Whoever sent PURGE waits for the answer.  It is sent whether or not he is
  * still there when it comes.
+ *
+ * L1 was purged before, and is once more when Redis has done it: whoever looked
+ * into L2 in between has brought the old entry back.
  */
 
 #include "ngx_http_strata_l2.h"
@@ -20,12 +24,46 @@ struct ngx_http_strata_l2_purge_s {
     ngx_http_strata_zone_t   *zone;
     ngx_http_strata_redis_t  *redis;
     ngx_http_strata_ctx_t    *ctx;         /* NULL: nobody waits */
+    strata_key_t              primary;     /* text follows */
+    ngx_uint_t                mode;
 };
 
 
 static void ngx_http_strata_l2_purged(ngx_http_strata_call_t *call);
 static void ngx_http_strata_l2_purge_failed(ngx_http_strata_l2_purge_t *purge,
     strata_reason_e reason, strata_str_t text);
+
+
+/* L1.  STRATA_OK: it was there.  STRATA_DECLINED.  STRATA_BUSY: it may be. */
+
+int
+ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
+    const strata_key_t *primary, ngx_uint_t mode)
+{
+    int              rc;
+    strata_store_t  *st;
+
+    st = zone->store;
+
+    /* what is on its way from the origin must not come back */
+
+    strata_purge_mark(st, &primary->digest);
+    strata_pass_forget(st, &primary->digest);
+
+    rc = (mode == NGX_HTTP_STRATA_PURGE_DELETE)
+         ? strata_store_remove(st, primary, ngx_current_msec)
+         : strata_store_expire(st, primary, ngx_current_msec);
+
+    /* in this order: the next request finds neither entry nor flight */
+
+    if (rc != STRATA_BUSY
+        && strata_flight_forget(st, &primary->digest) != STRATA_OK)
+    {
+        return STRATA_BUSY;
+    }
+
+    return rc;
+}
 
 
 /*
@@ -52,7 +90,8 @@ ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
 
     redis = conf->l2.redis;
 
-    purge = ngx_calloc(sizeof(ngx_http_strata_l2_purge_t), ngx_cycle->log);
+    purge = ngx_calloc(sizeof(ngx_http_strata_l2_purge_t) + primary->text.len,
+                       ngx_cycle->log);
 
     if (purge == NULL || ngx_http_strata_l2_random(id) != NGX_OK) {
 
@@ -70,6 +109,11 @@ ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
     purge->zone = conf->zone;
     purge->redis = redis;
     purge->ctx = ctx;
+    purge->mode = ctx ? ctx->purge_mode : NGX_HTTP_STRATA_PURGE_DELETE;
+    purge->primary = *primary;
+    purge->primary.text.data = (u_char *) (purge + 1);
+    ngx_memcpy(purge + 1, primary->text.data, primary->text.len);
+
     purge->call.handler = ngx_http_strata_l2_purged;
     purge->call.data = purge;
     purge->call.timeout = 0;               /* that of strata_redis */
@@ -129,6 +173,17 @@ ngx_http_strata_l2_purged(ngx_http_strata_call_t *call)
 
         if (ctx) {
             ctx->l2_purged = (r[0].integer != 0);
+        }
+
+        if (ngx_http_strata_purge_key(purge->zone, &purge->primary,
+                                      purge->mode)
+            == STRATA_BUSY)
+        {
+            text.len = 0;
+            text.data = NULL;
+
+            ngx_http_strata_l2_purge_failed(purge, STRATA_REASON_LOCK_BUSY,
+                                            text);
         }
 
     } else {
