@@ -186,6 +186,11 @@ asan-build:
 	$(call build-probe,asan,$(CHECKED) $(PALLOC),\
 	    NGINX_SRC=$(CURDIR)/build/asan/src)
 
+#: make bench-l2       a hit in Redis beside srcache
+bench-l2: module
+	@t/build/deps bench
+	@t/bench/l2
+
 # A test names the sources it does not include itself:  /* with: src/... */
 with = $$(sed -n '/with:/,/\*\//p' $< | grep -o 'src/[a-z0-9_/]*\.c')
 build-test = @mkdir -p $(@D) \

@@ -13,7 +13,6 @@ local native = require "strata.native"
 local few, freeze = native.few, native.freeze
 local error, pcall, select = error, pcall, select
 local type, tostring = type, tostring
-local loaded, preload = package.loaded, package.preload
 
 
 local function pick(from, names)
@@ -101,6 +100,7 @@ end
 
 sandbox.string = freeze(strings)
 sandbox.table = freeze(tables)
+
 -- whose result is not a function of the arguments alone
 
 local function impure(fn)
@@ -167,13 +167,26 @@ sandbox.bit = freeze(pick(bit, [[
 
 -- require: what came with the gateway and says so, and text in strata_lua_path
 
-local ours = { ["strata"] = true, ["cjson"] = true, ["cjson.safe"] = true }
+local ours = { ["cjson"] = true, ["cjson.safe"] = true }
 local modules = {}
 local loading = {}
 
 local function share(value)
     return type(value) == "table" and freeze(value) or value
 end
+
+-- the host's, with limits of its own; scripts get no function that changes
+-- these
+
+local json = require "strata.json"
+
+if json then
+    modules["cjson"] = share(json.throws)
+    modules["cjson.safe"] = share(json.safe)
+end
+
+sandbox.strata = share(require "strata")
+modules["strata"] = sandbox.strata
 
 function sandbox.require(name)
     if type(name) ~= "string" then
@@ -191,12 +204,8 @@ function sandbox.require(name)
     end
 
     if ours[name] then
-        if not (loaded[name] or preload[name] or name:sub(1, 5) == "cjson") then
-            error("module '" .. name .. "' not found", 2)
-        end
-
-        modules[name] = share(require(name))
-        return modules[name]
+        error("module '" .. name .. "' not found: lua-cjson is not installed",
+              2)
     end
 
     if loading[name] then

@@ -28,7 +28,7 @@
 
 #define STRATA_META_MUST_REVALIDATE  0x01  /* also s-maxage */
 #define STRATA_META_NO_CACHE         0x02  /* stored, but each use asks first */
-#define STRATA_META_NEGATIVE         0x04  /* 404, 410 and the like */
+#define STRATA_META_NEGATIVE         0x04  /* an error: 400 and above */
 #define STRATA_META_VALIDATOR        0x08  /* has an ETag or a Last-Modified */
 #define STRATA_META_OPERATOR_TTL     0x10  /* lifetime from strata_valid */
 #define STRATA_META_VARY_RULE        0x20  /* not a response: a Vary rule */

@@ -147,6 +147,7 @@ struct ngx_http_strata_ctx_s {
 
     /* our own fetch, while it runs and we need it */
     ngx_http_strata_fetch_t     *fetch;
+    ngx_http_strata_fetch_t     *head;      /* ngx_http_strata_freshen.c */
 
     /* sending */
     strata_cursor_t              cursor;
@@ -184,7 +185,6 @@ struct ngx_http_strata_ctx_s {
     unsigned                     hook_pass:1;  /* a hook says so, or failed */
     unsigned                     invalidate:1; /* an unsafe method */
     unsigned                     body_came:1;  /* has been read */
-    unsigned                     head_passed:1; /* a HEAD for the origin */
     unsigned                     purging:1;    /* a PURGE: not a client's */
     unsigned                     spilled:1;    /* entry read, now the pipe */
     unsigned                     refused:1;    /* 412: nginx answers */
@@ -435,7 +435,8 @@ void ngx_http_strata_l2_put_leave(ngx_http_strata_fetch_t *f);
 int ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
     const strata_key_t *primary, ngx_uint_t mode);
 ngx_int_t ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
-    const strata_key_t *primary, uint64_t scope, ngx_http_strata_ctx_t *ctx);
+    const strata_key_t *primary, uint64_t scope, const strata_digest_t *guard,
+    ngx_http_strata_ctx_t *ctx);
 void ngx_http_strata_l2_purge_leave(ngx_http_strata_ctx_t *ctx);
 
 /* ngx_http_strata_l2_key.c */
@@ -564,6 +565,10 @@ ngx_int_t ngx_http_strata_detach_variables(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_detach_captures(ngx_http_request_t *r,
     ngx_http_request_t *host);
+ngx_uint_t ngx_http_strata_detach_credentials(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf);
+ngx_uint_t ngx_http_strata_detach_same(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_detach_header(ngx_http_request_t *host,
     ngx_str_t *name, ngx_str_t *value);
 ngx_int_t ngx_http_strata_detach_validators(ngx_http_strata_fetch_t *f);
@@ -613,10 +618,19 @@ strata_reason_e ngx_http_strata_origin_rule(ngx_http_strata_loc_conf_t *conf,
 
 ngx_int_t ngx_http_strata_capture_304(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
+ngx_int_t ngx_http_strata_capture_head(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
 ngx_int_t ngx_http_strata_capture_store(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
 strata_reason_e ngx_http_strata_capture_variant(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
+
+/* ngx_http_strata_freshen.c: what the answer to a HEAD says of an entry */
+
+ngx_http_strata_fetch_t *ngx_http_strata_freshen_open(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+void ngx_http_strata_freshen(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
 
 /* ngx_http_strata_head.c; the rest of it is in ngx_http_strata_head.h */
 

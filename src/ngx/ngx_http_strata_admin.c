@@ -15,7 +15,10 @@
 static ngx_int_t ngx_http_strata_purge(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, ngx_uint_t mode);
 static int ngx_http_strata_purge_url(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx, ngx_uint_t mode);
+    ngx_http_strata_loc_conf_t *conf, ngx_http_strata_url_t *url,
+    ngx_uint_t mode);
+static void ngx_http_strata_invalidate_url(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, ngx_http_strata_url_t *url);
 static ngx_int_t ngx_http_strata_purge_answer(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static void ngx_http_strata_purge_resume(ngx_http_request_t *r);
@@ -151,19 +154,23 @@ static ngx_int_t
 ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ngx_uint_t mode)
 {
-    int  rc;
+    int                    rc;
+    ngx_http_strata_url_t  url;
 
     if (ngx_http_strata_key_keep(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_strata_purge_url(r, ctx, mode);
+    ngx_http_strata_search_url(r, ctx, &url);
+
+    rc = ngx_http_strata_purge_url(r, ctx->conf, &url, mode);
 
     ctx->purge_mode = mode;
     ctx->purged = (rc == STRATA_OK);
 
     if (ctx->conf->l2.redis
-        && ngx_http_strata_l2_purge(ctx->conf, &ctx->primary, ctx->scope, ctx)
+        && ngx_http_strata_l2_purge(ctx->conf, &ctx->primary, ctx->scope,
+                                    ngx_http_strata_search_guard(r, ctx), ctx)
            == NGX_OK
         && rc != STRATA_BUSY)
     {
@@ -258,12 +265,13 @@ ngx_http_strata_purge_answer(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
 
 /*
- * All that is stored of the request's URL: under its key, for bodies sent to
- * it, and what No-Vary-Search lets it reach.  As below.
+ * All that is stored of a URL: under its key, for bodies sent to it, and what
+ * No-Vary-Search lets it reach.  As below.
  */
 
 static int
-ngx_http_strata_purge_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+ngx_http_strata_purge_url(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, ngx_http_strata_url_t *url,
     ngx_uint_t mode)
 {
     int           rc[3];
@@ -273,17 +281,15 @@ ngx_http_strata_purge_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     rc[1] = STRATA_DECLINED;
     rc[2] = STRATA_DECLINED;
 
-    if (ctx->conf->no_vary_search
-        && ngx_http_strata_search_purge(r, ctx, &form) == NGX_OK)
-    {
-        rc[1] = ngx_http_strata_purge_key(ctx->zone, &form, mode);
+    if (ngx_http_strata_search_purge(r, conf->zone, url, &form) == NGX_OK) {
+        rc[1] = ngx_http_strata_purge_key(conf->zone, &form, mode);
     }
 
-    if (ctx->conf->body.on) {
-        rc[2] = ngx_http_strata_body_purge(ctx);
+    if (conf->body.on) {
+        rc[2] = ngx_http_strata_body_purge(conf->zone, url);
     }
 
-    rc[0] = ngx_http_strata_purge_key(ctx->zone, &ctx->primary, mode);
+    rc[0] = ngx_http_strata_purge_key(conf->zone, &url->key, mode);
 
     for (i = 1; i < 3; i++) {
         if (rc[i] == STRATA_BUSY
@@ -306,24 +312,13 @@ void
 ngx_http_strata_invalidate_written(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx)
 {
-    uint64_t                 scope;
-    strata_key_t             key;
-    strata_str_t             url;
+    strata_str_t             text;
     ngx_table_elt_t         *h;
+    ngx_http_strata_url_t    url;
     ngx_http_strata_list_t   fields;
 
-    if (ngx_http_strata_purge_url(r, ctx, NGX_HTTP_STRATA_PURGE_DELETE)
-        == STRATA_BUSY)
-    {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "strata: zone \"%V\" was busy, this URL was not "
-                      "invalidated", &ctx->zone->name);
-    }
-
-    if (ctx->conf->l2.redis) {
-        (void) ngx_http_strata_l2_purge(ctx->conf, &ctx->primary, ctx->scope,
-                                        NULL);
-    }
+    ngx_http_strata_search_url(r, ctx, &url);
+    ngx_http_strata_invalidate_url(r, ctx, &url);
 
     ctx->invalidate = 0;
 
@@ -343,19 +338,34 @@ ngx_http_strata_invalidate_written(ngx_http_request_t *r,
             continue;
         }
 
-        url.data = h->value.data;
-        url.len = h->value.len;
+        text.data = h->value.data;
+        text.len = h->value.len;
 
-        if (ngx_http_strata_key_of_url(r, ctx, url, &key, &scope) != NGX_OK) {
-            continue;
+        if (ngx_http_strata_key_of_url(r, ctx, text, &url) == NGX_OK) {
+            ngx_http_strata_invalidate_url(r, ctx, &url);
         }
+    }
+}
 
-        (void) ngx_http_strata_purge_key(ctx->zone, &key,
-                                         NGX_HTTP_STRATA_PURGE_DELETE);
 
-        if (ctx->conf->l2.redis) {
-            (void) ngx_http_strata_l2_purge(ctx->conf, &key, scope, NULL);
-        }
+static void
+ngx_http_strata_invalidate_url(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, ngx_http_strata_url_t *url)
+{
+    if (ngx_http_strata_purge_url(r, ctx->conf, url,
+                                  NGX_HTTP_STRATA_PURGE_DELETE)
+        == STRATA_BUSY)
+    {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "strata: zone \"%V\" was busy, a URL was not "
+                      "invalidated", &ctx->zone->name);
+    }
+
+    if (ctx->conf->l2.redis) {
+        (void) ngx_http_strata_l2_purge(ctx->conf, &url->key, url->scope,
+                                        url->path.text.len
+                                        ? &url->path.digest : &url->key.digest,
+                                        NULL);
     }
 }
 

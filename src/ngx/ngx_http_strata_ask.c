@@ -33,15 +33,9 @@ ngx_http_strata_ask(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
     conf = ctx->conf;
 
-    /*
-     * what each use asks the origin about is in no L2; nor is what depends on
-     * a request's body, or is found by No-Vary-Search, as the rules their keys
-     * are made with are this node's
-     */
+    /* what each use asks the origin about is in no L2 */
 
-    if (conf->l2.redis == NULL || ctx->body != NULL
-        || (ctx->search
-            && ctx->primary.digest.lo != ctx->search->url.digest.lo)
+    if (conf->l2.redis == NULL || ngx_http_strata_key_local(ctx)
         || (ctx->holding_stale
             && (ctx->stale_meta.flags & STRATA_META_NO_CACHE)))
     {

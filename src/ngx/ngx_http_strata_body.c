@@ -31,8 +31,9 @@ static ngx_int_t ngx_http_strata_body_document(strata_str_t *bytes,
     ngx_uint_t type, u_char *work);
 static ngx_uint_t ngx_http_strata_body_type(ngx_http_request_t *r);
 static const ngx_str_t *ngx_http_strata_body_method(ngx_http_request_t *r);
-static void ngx_http_strata_body_rule_key(ngx_http_strata_ctx_t *ctx,
-    const ngx_str_t *method, strata_key_builder_t *b, strata_key_t *key);
+static void ngx_http_strata_body_rule_key(ngx_http_strata_zone_t *zone,
+    uint64_t scope, const ngx_str_t *method, strata_key_builder_t *b,
+    strata_key_t *key);
 
 
 enum {
@@ -428,7 +429,7 @@ ngx_http_strata_body_method(ngx_http_request_t *r)
 /* A rule's key: that of the URL, and a method. */
 
 static void
-ngx_http_strata_body_rule_key(ngx_http_strata_ctx_t *ctx,
+ngx_http_strata_body_rule_key(ngx_http_strata_zone_t *zone, uint64_t scope,
     const ngx_str_t *method, strata_key_builder_t *b, strata_key_t *key)
 {
     strata_str_t  name;
@@ -440,9 +441,9 @@ ngx_http_strata_body_rule_key(ngx_http_strata_ctx_t *ctx,
 
     key->text.data = b->start;
     key->text.len = b->pos - b->start;
-    key->digest = strata_hash(strata_store_seed(ctx->zone->store), b->start,
+    key->digest = strata_hash(strata_store_seed(zone->store), b->start,
                               b->pos - b->start);
-    key->digest.lo ^= ctx->scope;
+    key->digest.lo ^= scope;
 }
 
 
@@ -472,7 +473,8 @@ ngx_http_strata_body_key(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
     body = ctx->body;
 
-    ngx_http_strata_body_rule_key(ctx, body->method, b, &rule);
+    ngx_http_strata_body_rule_key(ctx->zone, ctx->scope, body->method, b,
+                                  &rule);
 
     if (b->overflow) {
         return NGX_DECLINED;
@@ -522,7 +524,8 @@ ngx_http_strata_body_key(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 /* All that is stored for bodies sent to this URL is out of reach. */
 
 int
-ngx_http_strata_body_purge(ngx_http_strata_ctx_t *ctx)
+ngx_http_strata_body_purge(ngx_http_strata_zone_t *zone,
+    ngx_http_strata_url_t *url)
 {
     int                    rc, found;
     u_char                 buf[STRATA_KEY_MAX];
@@ -535,16 +538,17 @@ ngx_http_strata_body_purge(ngx_http_strata_ctx_t *ctx)
     for (i = 0; i < 3; i++) {
         strata_key_start(&b, buf, STRATA_KEY_MAX);
 
-        b.pos = ngx_cpymem(buf, ctx->primary.text.data, ctx->primary.text.len);
+        b.pos = ngx_cpymem(buf, url->key.text.data, url->key.text.len);
 
-        ngx_http_strata_body_rule_key(ctx, &ngx_http_strata_body_methods[i], &b,
+        ngx_http_strata_body_rule_key(zone, url->scope,
+                                      &ngx_http_strata_body_methods[i], &b,
                                       &rule);
 
         if (b.overflow) {
             break;
         }
 
-        rc = strata_store_remove(ctx->zone->store, &rule, ngx_current_msec);
+        rc = strata_store_remove(zone->store, &rule, ngx_current_msec);
 
         if (rc == STRATA_BUSY) {
             return rc;

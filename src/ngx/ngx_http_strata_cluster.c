@@ -8,7 +8,8 @@
  *
  * A claim is a try for a lock, and then the hold of it: a random token under
  * the lock's key that lives 2 s, renewed while the fetch runs.  Whoever lets
- * it run out finds another's token there, and the store script refuses him.
+ * it run out finds another's token there, or what he has stored since, and the
+ * store script refuses him.
  *
  *   create    before the try; its token is what the try sets
  *   keep      won: renewed from now on, until strata_lock_age is over

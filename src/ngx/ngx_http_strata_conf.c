@@ -14,6 +14,8 @@
 #include "../rfc/strata_said.h"
 
 
+static void ngx_http_strata_merge_content(ngx_conf_t *cf,
+    ngx_http_strata_loc_conf_t *prev, ngx_http_strata_loc_conf_t *conf);
 static void ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *prev,
     ngx_http_strata_loc_conf_t *conf);
 static ngx_uint_t ngx_http_strata_headers_in_key(
@@ -79,6 +81,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->key_by_lua = NGX_CONF_UNSET_PTR;
     conf->store_by_lua = NGX_CONF_UNSET_PTR;
     conf->purge_by_lua = NGX_CONF_UNSET_PTR;
+    conf->content_by_lua = NGX_CONF_UNSET_PTR;
     conf->args = NGX_CONF_UNSET_PTR;
     conf->headers = NGX_CONF_UNSET_PTR;
     conf->cookies = NGX_CONF_UNSET_PTR;
@@ -149,6 +152,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->shm_zone, prev->shm_zone, NULL);
 
     ngx_http_strata_merge_key(prev, conf);
+    ngx_http_strata_merge_content(cf, prev, conf);
 
     ngx_conf_merge_ptr_value(conf->valid, prev->valid, NULL);
     ngx_conf_merge_msec_value(conf->valid_min, prev->valid_min, 0);
@@ -250,6 +254,26 @@ ngx_http_strata_merge_fields(ngx_http_strata_loc_conf_t *prev,
     }
 
     ngx_conf_merge_value(conf->request_control, prev->request_control, 0);
+}
+
+
+/* "if" and limit_except keep the handler of their location. */
+
+static void
+ngx_http_strata_merge_content(ngx_conf_t *cf, ngx_http_strata_loc_conf_t *prev,
+    ngx_http_strata_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (conf->content_by_lua == NGX_CONF_UNSET_PTR) {
+        conf->content_by_lua = clcf->noname ? prev->content_by_lua : NULL;
+    }
+
+    if (conf->content_by_lua == NGX_CONF_UNSET_PTR) {
+        conf->content_by_lua = NULL;
+    }
 }
 
 

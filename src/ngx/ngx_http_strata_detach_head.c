@@ -17,6 +17,8 @@ static ngx_uint_t ngx_http_strata_detach_keyed(ngx_table_elt_t *h,
     ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_detach_cookies(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
+static ngx_int_t ngx_http_strata_detach_control(ngx_http_request_t *host,
+    ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_detach_folded(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
 static ngx_uint_t ngx_http_strata_detach_derived(ngx_http_variable_t *v);
@@ -70,9 +72,11 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
     while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
 
         if (ngx_http_strata_dropped(ctx->conf, &h->key)
-            || ngx_http_strata_field_is(h, "Accept-Encoding")
+            || ngx_http_strata_same_name(&h->key,
+                                         &ngx_http_strata_accept_encoding)
             || (ctx->conf->languages
-                && ngx_http_strata_field_is(h, "Accept-Language"))
+                && ngx_http_strata_same_name(&h->key,
+                                             &ngx_http_strata_accept_language))
             || (ctx->purging && !ngx_http_strata_detach_keyed(h, ctx))
             || (ctx->conf->key_fields && ngx_http_strata_key_spare(r, h, ctx)))
         {
@@ -110,7 +114,70 @@ ngx_http_strata_detach_headers(ngx_http_request_t *r, ngx_http_request_t *host,
         return NGX_ERROR;
     }
 
+    if (ctx->want && ngx_http_strata_detach_control(host, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     return ngx_http_strata_detach_folded(r, host, ctx);
+}
+
+
+/* Credentials that the key has not, and that go to the origin all the same. */
+
+ngx_uint_t
+ngx_http_strata_detach_credentials(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf)
+{
+    return r->headers_in.authorization != NULL
+           && conf->identity == NGX_HTTP_STRATA_IDENTITY_OFF
+           && !(conf->in_key & NGX_HTTP_STRATA_KEY_AUTHORIZATION);
+}
+
+
+/*
+ * Would a fetch of this request tell the origin the same?  Then what it answers
+ * on the ordinary path is as good.  Codings and languages are compared by the
+ * answer.
+ */
+
+ngx_uint_t
+ngx_http_strata_detach_same(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    ngx_table_elt_t             *h;
+    ngx_http_strata_list_t       fields;
+    ngx_http_strata_loc_conf_t  *conf;
+
+    conf = ctx->conf;
+
+    if (r->args.len != ctx->args.len
+        || (r->args.len
+            && ngx_memcmp(r->args.data, ctx->args.data, r->args.len) != 0)
+        || ngx_http_strata_body_of(r))
+    {
+        return 0;
+    }
+
+    ngx_http_strata_list_start(&fields, &r->headers_in.headers);
+
+    while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
+
+        if ((ngx_http_strata_dropped(conf, &h->key)
+             && !ngx_http_strata_field_is(h, "Connection"))
+            || (conf->key_fields && ngx_http_strata_key_spare(r, h, ctx))
+            || (ngx_http_strata_field_is(h, "Cookie")
+                && conf->identity == NGX_HTTP_STRATA_IDENTITY_OFF
+                && ngx_http_strata_key_cookies_only(conf))
+            || (ngx_http_strata_field_is(h, "Host")
+                && (h->value.len != ctx->authority.len
+                    || ngx_memcmp(h->value.data, ctx->authority.data,
+                                  h->value.len)
+                       != 0)))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
@@ -130,6 +197,29 @@ ngx_http_strata_detach_cookies(ngx_http_request_t *r, ngx_http_request_t *host,
 
     return value.len ? ngx_http_strata_detach_header(host, &name, &value)
                      : NGX_OK;
+}
+
+
+/*
+ * What a client wants of caches stays here, as the answer is for all.  But who
+ * may insist on the origin is not to get the answer of another cache on the
+ * way there.
+ */
+
+static ngx_int_t
+ngx_http_strata_detach_control(ngx_http_request_t *host,
+    ngx_http_strata_ctx_t *ctx)
+{
+    static ngx_str_t  name = ngx_string("Cache-Control");
+    static ngx_str_t  value = ngx_string("no-cache");
+
+    if ((!ctx->want->no_cache && ctx->want->max_age_ms != 0)
+        || !ngx_http_strata_dropped(ctx->conf, &name))
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_strata_detach_header(host, &name, &value);
 }
 
 

@@ -33,7 +33,8 @@ static ngx_str_t  ngx_http_strata_drop_always[] = {
 
 /*
  * strata_drop_headers without a word of the operator's: what many origins
- * route or render by although no key has it (RELIABILITY.md T-01).
+ * route or render by although no key has it (RELIABILITY.md T-01), and what
+ * one client wants of caches, as the answer is for all.
  */
 
 static ngx_str_t  ngx_http_strata_drop_names[] = {
@@ -60,7 +61,9 @@ static ngx_str_t  ngx_http_strata_drop_names[] = {
     ngx_string("X-Rewrite-URL"),
     ngx_string("X-HTTP-Method-Override"),
     ngx_string("X-HTTP-Method"),
-    ngx_string("X-Method-Override")
+    ngx_string("X-Method-Override"),
+    ngx_string("Cache-Control"),
+    ngx_string("Pragma")
 };
 
 ngx_array_t  ngx_http_strata_drop_default = {

@@ -5,8 +5,8 @@
 
 /*
  * From an answer that may be stored to an entry: under which key, with which
- * rule, seen by whom while it fills.  A 304 makes a new entry of the old one's
- * body.
+ * rule, seen by whom while it fills.  A 304, or a HEAD, makes a new entry of
+ * the old one's body.
  */
 
 #include "ngx_http_strata_head.h"
@@ -14,7 +14,7 @@
 #include "ngx_http_strata_tags.h"
 
 static void ngx_http_strata_capture_withhold(ngx_http_strata_fetch_t *f);
-static ngx_int_t ngx_http_strata_capture_tagged(ngx_http_request_t *r,
+static ngx_int_t ngx_http_strata_capture_again(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o, size_t n,
     strata_str_t *head);
 static void ngx_http_strata_capture_label(ngx_http_strata_fetch_t *f,
@@ -22,27 +22,23 @@ static void ngx_http_strata_capture_label(ngx_http_strata_fetch_t *f,
 static ngx_int_t ngx_http_strata_capture_publish(ngx_http_strata_fetch_t *f);
 static ngx_int_t ngx_http_strata_capture_merge(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o,
-    strata_str_t *head);
+    strata_str_t *head, strata_reason_e *reason);
+static ngx_int_t ngx_http_strata_capture_copy(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o, strata_str_t head);
 static ngx_int_t ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f,
     strata_str_t rule);
 
 
 /*
- * The stored response is still right: a new entry gets its body and the merged
- * head, so that entries stay immutable.  If there is no room the old one just
- * lives on.
+ * The stored response is still right, says a 304: a new entry gets its body and
+ * the merged head.
  */
 
 ngx_int_t
 ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o)
 {
-    size_t           n;
-    uint64_t         size, hashes[STRATA_LABEL_TAGS];
-    strata_str_t     head, run;
-    strata_meta_t    near;
-    strata_label_t   label;
-    strata_cursor_t  cursor;
+    strata_str_t     head;
     strata_reason_e  reason;
 
     ngx_http_strata_count(f->zone, not_modified);
@@ -51,17 +47,9 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
     f->header_seen = 1;
     f->status = f->stale_meta.status;
 
-    f->storing = 1;
-    n = o->answer.fields_n;
-
-    if (ngx_http_strata_capture_merge(r, f, o, &head) != NGX_OK) {
+    if (ngx_http_strata_capture_merge(r, f, o, &head, &reason) != NGX_OK) {
         goto failed;
     }
-
-    o->answer.status = f->stale_meta.status;
-
-    reason = ngx_http_strata_origin_judge(r, f->conf, o, f->credentials,
-                                          &f->meta);
 
     if (reason != STRATA_REASON_NONE) {
 
@@ -76,48 +64,13 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
         f->meta.keep_ms = 0;
     }
 
-    if (ngx_http_strata_capture_tagged(r, f, o, n, &head) != NGX_OK) {
+    if (ngx_http_strata_capture_copy(f, o, head) != NGX_OK) {
         goto failed;
     }
 
-    ngx_http_strata_capture_alone(f);
-
-    size = strata_store_body_size(&f->stale);
-
-    near = f->meta;
-    ngx_http_strata_l2_near(f->conf, &near);
-
-    ngx_http_strata_capture_label(f, o, hashes, &label);
-
-    if (strata_store_reserve_as(f->zone->store, &f->key, &near, &label, head,
-                                size, ngx_current_msec, &f->fill)
-        != STRATA_OK)
-    {
-        f->storing = 0;
-        f->in_place = 1;
-        strata_store_freshen(&f->stale, &near);
-        goto done;
+    if (f->storing) {
+        ngx_http_strata_capture_withhold(f);
     }
-
-    strata_fill_guard(&f->fill, &f->guard, f->purges);
-
-    ngx_memzero(&cursor, sizeof(strata_cursor_t));
-
-    for ( ;; ) {
-        run = strata_store_run(&f->stale, &cursor, size);
-
-        if (run.len == 0) {
-            break;
-        }
-
-        if (strata_fill_append(&f->fill, run, ngx_current_msec) != STRATA_OK) {
-            goto failed;
-        }
-    }
-
-    ngx_http_strata_capture_withhold(f);
-
-done:
 
     if (f->leader) {
         ngx_http_strata_wake_request(f->leader);
@@ -137,31 +90,6 @@ failed:
 }
 
 
-/* The tags of a merged head, of which n fields are the 304's, stand in it. */
-
-static ngx_int_t
-ngx_http_strata_capture_tagged(ngx_http_request_t *r,
-    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o, size_t n,
-    strata_str_t *head)
-{
-    size_t     all;
-    ngx_int_t  rc;
-
-    if (o->tags == NULL || o->tags->nelts == 0) {
-        return NGX_OK;
-    }
-
-    all = o->answer.fields_n;
-    o->answer.fields_n = n;
-
-    rc = ngx_http_strata_head_merge(r, f, o, head);
-
-    o->answer.fields_n = all;
-
-    return rc;
-}
-
-
 static void
 ngx_http_strata_capture_label(ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o, uint64_t *hashes, strata_label_t *label)
@@ -173,15 +101,95 @@ ngx_http_strata_capture_label(ngx_http_strata_fetch_t *f,
 
 
 /*
- * The merged head, and in o all fields it has.  Which of them are not to be
- * stored is known when they are together: then they are merged once more.
+ * The same, says the answer to a HEAD.  NGX_DECLINED: what it says of storing
+ * is that it is not the same, then.
+ */
+
+ngx_int_t
+ngx_http_strata_capture_head(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o)
+{
+    strata_str_t     head;
+    strata_reason_e  reason;
+
+    if (ngx_http_strata_capture_merge(r, f, o, &head, &reason) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (reason != STRATA_REASON_NONE) {
+        return NGX_DECLINED;
+    }
+
+    f->header_seen = 1;
+
+    return ngx_http_strata_capture_copy(f, o, head);
+}
+
+
+/*
+ * A new entry of the stale one's body, so that entries stay immutable.  If
+ * there is no room the old one just lives on.
+ */
+
+static ngx_int_t
+ngx_http_strata_capture_copy(ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o, strata_str_t head)
+{
+    uint64_t         size, hashes[STRATA_LABEL_TAGS];
+    strata_str_t     run;
+    strata_meta_t    near;
+    strata_label_t   label;
+    strata_cursor_t  cursor;
+
+    ngx_http_strata_capture_alone(f);
+
+    size = strata_store_body_size(&f->stale);
+
+    near = f->meta;
+    ngx_http_strata_l2_near(f->conf, &near);
+
+    ngx_http_strata_capture_label(f, o, hashes, &label);
+
+    if (strata_store_reserve_as(f->zone->store, &f->key, &near, &label, head,
+                                size, ngx_current_msec, &f->fill)
+        != STRATA_OK)
+    {
+        f->storing = 0;
+        f->in_place = 1;
+        strata_store_freshen(&f->stale, &near);
+        return NGX_OK;
+    }
+
+    strata_fill_guard(&f->fill, &f->guard, f->purges);
+
+    ngx_memzero(&cursor, sizeof(strata_cursor_t));
+
+    for ( ;; ) {
+        run = strata_store_run(&f->stale, &cursor, size);
+
+        if (run.len == 0) {
+            return NGX_OK;
+        }
+
+        if (strata_fill_append(&f->fill, run, ngx_current_msec) != STRATA_OK) {
+            return NGX_ERROR;
+        }
+    }
+}
+
+
+/*
+ * The merged head, and in o all fields it has, which are judged together.
+ * Which of them are not to be stored is known then, and at last the tags.
  */
 
 static ngx_int_t
 ngx_http_strata_capture_merge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
-    ngx_http_strata_origin_t *o, strata_str_t *head)
+    ngx_http_strata_origin_t *o, strata_str_t *head, strata_reason_e *reason)
 {
-    size_t  n, all;
+    size_t  n;
+
+    f->storing = 1;
 
     n = o->answer.fields_n;
 
@@ -193,20 +201,39 @@ ngx_http_strata_capture_merge(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 
     strata_storable_omitted(&o->answer, &f->conf->policy, &o->omitted);
 
-    if (o->omitted.no_cache.len == 0 && o->omitted.private.len == 0) {
-        return NGX_OK;
+    if ((o->omitted.no_cache.len || o->omitted.private.len)
+        && ngx_http_strata_capture_again(r, f, o, n, head) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
+
+    o->answer.status = f->stale_meta.status;
+
+    *reason = ngx_http_strata_origin_judge(r, f->conf, o, f->credentials,
+                                           &f->meta);
+
+    return (o->tags && o->tags->nelts)
+           ? ngx_http_strata_capture_again(r, f, o, n, head) : NGX_OK;
+}
+
+
+/* Merges once more, when more is known; n fields are the origin's own. */
+
+static ngx_int_t
+ngx_http_strata_capture_again(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
+    ngx_http_strata_origin_t *o, size_t n, strata_str_t *head)
+{
+    size_t     all;
+    ngx_int_t  rc;
 
     all = o->answer.fields_n;
     o->answer.fields_n = n;
 
-    if (ngx_http_strata_head_merge(r, f, o, head) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    rc = ngx_http_strata_head_merge(r, f, o, head);
 
     o->answer.fields_n = all;
 
-    return NGX_OK;
+    return rc;
 }
 
 

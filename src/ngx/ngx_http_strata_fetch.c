@@ -76,10 +76,7 @@ ngx_http_strata_fetch_start(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     f->conf = ctx->conf;
     f->zone = ctx->zone;
     f->started_at = ngx_current_msec;
-    f->credentials = (r->headers_in.authorization != NULL
-                      && ctx->conf->identity == NGX_HTTP_STRATA_IDENTITY_OFF
-                      && !(ctx->conf->in_key
-                           & NGX_HTTP_STRATA_KEY_AUTHORIZATION));
+    f->credentials = ngx_http_strata_detach_credentials(r, ctx->conf);
 
     f->event.handler = ngx_http_strata_fetch_event_handler;
     f->event.data = f;
@@ -399,11 +396,10 @@ ngx_http_strata_fetch_ask(ngx_http_strata_fetch_t *f,
 {
     strata_reason_e  reason;
 
-    return f->conf->l2.redis ? ngx_http_strata_l2_get(ctx, f->flight, f,
-                                                      !ctx->asked
-                                                      && !ctx->purging,
-                                                      &reason)
-                             : NGX_DECLINED;
+    return (f->conf->l2.redis == NULL || ngx_http_strata_key_local(ctx))
+           ? NGX_DECLINED
+           : ngx_http_strata_l2_get(ctx, f->flight, f,
+                                    !ctx->asked && !ctx->purging, &reason);
 }
 
 

@@ -181,21 +181,27 @@ ngx_http_strata_field_control(ngx_http_request_t *r, strata_cc_t *cc)
 }
 
 
+/*
+ * Also lines that have underscores for hyphens, if nginx lets them in: a
+ * backend that gets fields as variables makes no difference.
+ */
+
 static bool
 ngx_http_strata_field_get(ngx_http_request_t *r, strata_str_t name, size_t nth,
     strata_str_t *value)
 {
+    ngx_str_t                s;
     ngx_table_elt_t         *h;
     ngx_http_strata_list_t   fields;
+
+    s.data = (u_char *) name.data;
+    s.len = name.len;
 
     ngx_http_strata_list_start(&fields, &r->headers_in.headers);
 
     while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
 
-        if (h->key.len != name.len
-            || ngx_strncasecmp(h->key.data, (u_char *) name.data, name.len)
-               != 0)
-        {
+        if (h->key.len != s.len || !ngx_http_strata_same_name(&h->key, &s)) {
             continue;
         }
 

@@ -94,7 +94,7 @@ ngx_http_strata_passed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         ngx_http_strata_invalidate_written(r, ctx);
     }
 
-    if (ctx->head_passed && r->headers_out.status == NGX_HTTP_OK) {
+    if (ctx->head && r->headers_out.status == NGX_HTTP_OK) {
         ngx_http_strata_head_passed(r, ctx);
     }
 

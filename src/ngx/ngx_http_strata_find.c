@@ -20,6 +20,7 @@ static int ngx_http_strata_find(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static int ngx_http_strata_find_variant(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, int rc);
+static ngx_uint_t ngx_http_strata_found_before(ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_found(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static void ngx_http_strata_keep_stale(ngx_http_strata_ctx_t *ctx);
@@ -249,7 +250,8 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         ctx->reason = STRATA_REASON_NONE;
         ctx->fwd = STRATA_FWD_NONE;
 
-    } else if ((ctx->filling || ctx->fresh_word)
+    } else if ((ctx->filling
+                || (ctx->fresh_word && !ngx_http_strata_found_before(ctx)))
                && !(ctx->meta.flags & STRATA_META_SOFT_PURGED))
     {
 
@@ -288,6 +290,19 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_SERVE);
 
     return ngx_http_strata_serve(r, ctx);
+}
+
+
+/*
+ * A flight of the form has ended, and what it brought may be stored under its
+ * own URL: is this what was there before?
+ */
+
+static ngx_uint_t
+ngx_http_strata_found_before(ngx_http_strata_ctx_t *ctx)
+{
+    return ngx_http_strata_search_used(ctx)
+           && ctx->meta.fresh_until < (int64_t) ctx->wait_start;
 }
 
 
@@ -449,20 +464,14 @@ ngx_http_strata_purge_refresh(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 }
 
 
-/*
- * RFC 9111, 4.3.5: the origin's answer to a HEAD.  If the stored response to a
- * GET, of which it is the header, is not that of now, it is stale.
- */
+/* The origin's answer to a HEAD: what does it say of the one to a GET? */
 
 void
 ngx_http_strata_head_passed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
-    int               rc;
-    off_t             length;
-    ngx_str_t         etag, modified;
-    strata_fwd_e      fwd;
-    ngx_table_elt_t  *h;
-    strata_reason_e   reason;
+    int              rc;
+    strata_fwd_e     fwd;
+    strata_reason_e  reason;
 
     if (ctx->zone->store == NULL) {
         return;
@@ -471,37 +480,20 @@ ngx_http_strata_head_passed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     fwd = ctx->fwd;
     reason = ctx->reason;
     rc = ngx_http_strata_find(r, ctx);
+
+    if (rc == STRATA_OK && (strata_store_judged(&ctx->hold)
+                            || ngx_http_strata_judge(r, ctx) == NGX_OK))
+    {
+        ngx_http_strata_freshen(r, ctx);
+    }
+
+    if (ctx->holding) {
+        strata_store_unpin(&ctx->hold);
+        ctx->holding = 0;
+    }
+
     ctx->fwd = fwd;
     ctx->reason = reason;
-
-    if (rc != STRATA_OK && rc != STRATA_AGAIN) {
-        return;
-    }
-
-    if (rc == STRATA_OK
-        && ngx_http_strata_head_validators(r->pool, &ctx->hold, &etag,
-                                           &modified)
-           == NGX_OK)
-    {
-        length = r->headers_out.content_length_n;
-        h = r->headers_out.etag;
-
-        if ((length >= 0
-             && length != (off_t) strata_store_body_size(&ctx->hold))
-            || (h && etag.len
-                && (h->value.len != etag.len
-                    || ngx_memcmp(h->value.data, etag.data, etag.len) != 0))
-            || (r->headers_out.last_modified_time != -1 && modified.len
-                && r->headers_out.last_modified_time
-                   != ngx_parse_http_time(modified.data, modified.len)))
-        {
-            (void) strata_store_expire(ctx->zone->store, &ctx->key,
-                                       ngx_current_msec);
-        }
-    }
-
-    strata_store_unpin(&ctx->hold);
-    ctx->holding = 0;
 }
 
 
@@ -550,6 +542,15 @@ ngx_http_strata_fetch(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ngx_int_t                  rc;
     strata_reason_e            reason;
     ngx_http_strata_flight_t  *fl;
+
+    if (ctx->fresh_word && ngx_http_strata_search_used(ctx)) {
+
+        /* the rule holds no more: each URL for itself, not one after another */
+
+        ctx->primary = ctx->search->url;
+        ctx->key = ctx->primary;
+        ctx->rule.len = 0;
+    }
 
     if (ngx_http_strata_key_keep(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -24,6 +24,12 @@ static ngx_int_t ngx_http_strata_key_default(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
 static ngx_int_t ngx_http_strata_key_rest(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf, strata_key_builder_t *b);
+static ngx_int_t ngx_http_strata_key_url(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, strata_str_t path, const strata_str_t *args,
+    uint64_t scope, strata_key_t *key);
+static ngx_int_t ngx_http_strata_key_split(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, strata_str_t url, strata_str_t *path,
+    strata_str_t *args);
 static strata_str_t ngx_http_strata_key_scheme(ngx_http_request_t *r);
 static ngx_int_t ngx_http_strata_key_path(ngx_http_request_t *r,
     strata_str_t *path);
@@ -218,13 +224,31 @@ ngx_int_t
 ngx_http_strata_key_path_only(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_t *key)
 {
-    ngx_int_t             rc;
-    strata_str_t          authority, none;
+    ngx_int_t     rc;
+    strata_str_t  path;
+
+    rc = ngx_http_strata_key_path(r, &path);
+
+    return (rc == NGX_OK)
+           ? ngx_http_strata_key_url(r, ctx, path, NULL, ctx->scope, key) : rc;
+}
+
+
+/*
+ * The default key of a path of this origin, in the request's pool.  args NULL:
+ * that of the path alone, for No-Vary-Search.
+ */
+
+static ngx_int_t
+ngx_http_strata_key_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+    strata_str_t path, const strata_str_t *args, uint64_t scope,
+    strata_key_t *key)
+{
+    strata_str_t          none;
     strata_key_builder_t  b;
 
     static u_char  buf[STRATA_KEY_MAX];
 
-    authority = ctx->authority;
     none.data = NULL;
     none.len = 0;
 
@@ -236,17 +260,21 @@ ngx_http_strata_key_path_only(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    rc = ngx_http_strata_key_default(r, ctx, &b);
+    strata_key_part(&b, ngx_http_strata_key_scheme(r));
+    strata_key_part(&b, ctx->authority);
+    strata_key_part(&b, path);
 
-    ctx->authority = authority;
+    if (args) {
+        strata_key_part(&b, *args);
+    }
 
-    if (rc != NGX_OK
-        || ngx_http_strata_key_rest(r, ctx->conf, &b) != NGX_OK)
-    {
+    if (ngx_http_strata_key_rest(r, ctx->conf, &b) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    strata_key_named(&b, STRATA_KEY_SEARCH, none, NULL);
+    if (args == NULL) {
+        strata_key_named(&b, STRATA_KEY_SEARCH, none, NULL);
+    }
 
     if (b.overflow) {
         return NGX_DECLINED;
@@ -256,7 +284,7 @@ ngx_http_strata_key_path_only(ngx_http_request_t *r,
     key->text.len = b.pos - buf;
     key->digest = strata_hash(strata_store_seed(ctx->zone->store), buf,
                               key->text.len);
-    key->digest.lo ^= ctx->scope;
+    key->digest.lo ^= scope;
 
     return ngx_http_strata_key_copy(r->pool, key, key);
 }
@@ -394,22 +422,65 @@ ngx_http_strata_key_value(ngx_http_request_t *r,
 
 
 /*
- * The default key of another URL of the same origin: absolute, or a path.
- * NGX_DECLINED: of another origin, relative to the path, or it does not fit.
+ * Another URL of the same origin: absolute, or a path.  NGX_DECLINED: of
+ * another origin, relative to the path, or its key does not fit.
  */
 
 ngx_int_t
 ngx_http_strata_key_of_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
-    strata_str_t url, strata_key_t *key, uint64_t *scope)
+    strata_str_t text, ngx_http_strata_url_t *url)
 {
-    u_char                      *p, *last, *q, *src, *dst;
-    size_t                       len;
+    u_char                      *src, *dst, *buf;
+    ngx_int_t                    rc;
     ngx_str_t                    uri;
-    strata_str_t                 scheme, path, args;
-    strata_key_builder_t         b;
+    strata_str_t                 path, args;
     const strata_args_policy_t  *policy;
 
-    static u_char  buf[STRATA_KEY_MAX];
+    if (ngx_http_strata_key_split(r, ctx, text, &path, &args) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    uri.data = ngx_pnalloc(r->pool, path.len + 1);
+    buf = ngx_pnalloc(r->pool, args.len + 1);
+
+    if (uri.data == NULL || buf == NULL) {
+        return NGX_ERROR;
+    }
+
+    dst = uri.data;
+    src = (u_char *) path.data;
+
+    ngx_unescape_uri(&dst, &src, path.len, 0);
+
+    uri.len = dst - uri.data;
+
+    policy = ctx->conf->args ? ctx->conf->args : &ngx_http_strata_args_default;
+
+    url->args = strata_key_args(args, policy, buf);
+    url->scope = ngx_http_strata_key_scope(r, ctx->conf, &uri);
+    url->path.text.len = 0;
+
+    rc = ngx_http_strata_key_url(r, ctx, path, &url->args, url->scope,
+                                 &url->key);
+
+    if (rc == NGX_OK && ctx->conf->no_vary_search) {
+        rc = ngx_http_strata_key_url(r, ctx, path, NULL, url->scope,
+                                     &url->path);
+    }
+
+    return rc;
+}
+
+
+/* Path and arguments of it.  NGX_DECLINED: as above. */
+
+static ngx_int_t
+ngx_http_strata_key_split(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+    strata_str_t url, strata_str_t *path, strata_str_t *args)
+{
+    u_char        *p, *last, *q;
+    size_t         len;
+    strata_str_t   scheme;
 
     scheme = ngx_http_strata_key_scheme(r);
 
@@ -445,53 +516,10 @@ ngx_http_strata_key_of_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
     q = memchr(p, '?', last - p);
 
-    path.data = p;
-    path.len = (q ? q : last) - p;
-    args.data = q ? q + 1 : last;
-    args.len = last - args.data;
-
-    policy = ctx->conf->args ? ctx->conf->args : &ngx_http_strata_args_default;
-
-    strata_key_start(&b, buf, STRATA_KEY_MAX);
-
-    if ((ctx->conf->namespace != NULL || ctx->namespace.data != NULL)
-        && ngx_http_strata_key_namespace(r, ctx, &b) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    strata_key_part(&b, scheme);
-    strata_key_part(&b, ctx->authority);
-    strata_key_part(&b, path);
-    strata_key_part(&b, strata_key_args(args, policy,
-                                        ngx_http_strata_variant_buf));
-
-    if (ngx_http_strata_key_rest(r, ctx->conf, &b) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (b.overflow) {
-        return NGX_DECLINED;
-    }
-
-    key->text.data = b.start;
-    key->text.len = b.pos - b.start;
-    key->digest = strata_hash(strata_store_seed(ctx->zone->store), b.start,
-                              b.pos - b.start);
-
-    uri.data = ngx_pnalloc(r->pool, path.len + 1);
-    if (uri.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    dst = uri.data;
-    src = (u_char *) path.data;
-
-    ngx_unescape_uri(&dst, &src, path.len, 0);
-
-    uri.len = dst - uri.data;
-    *scope = ngx_http_strata_key_scope(r, ctx->conf, &uri);
-    key->digest.lo ^= *scope;
+    path->data = p;
+    path->len = (q ? q : last) - p;
+    args->data = q ? q + 1 : last;
+    args->len = last - args->data;
 
     return NGX_OK;
 }

@@ -18,6 +18,16 @@
 #define NGX_HTTP_STRATA_RULE_MAX  (sizeof(uint64_t) + STRATA_VARY_RULE_MAX)
 
 
+/* A URL, with what has to be known to purge all that is stored of it. */
+
+typedef struct {
+    strata_key_t   key;
+    strata_key_t   path;           /* without the query; text.len 0: none */
+    strata_str_t   args;
+    uint64_t       scope;
+} ngx_http_strata_url_t;
+
+
 /* ngx_http_strata_key.c */
 
 ngx_int_t ngx_http_strata_key_build(ngx_http_request_t *r,
@@ -26,8 +36,7 @@ ngx_int_t ngx_http_strata_key_variant(ngx_http_request_t *r,
     strata_key_t *primary, strata_str_t rule, uint64_t id, uint64_t scope,
     const strata_seed_t *seed, strata_key_t *key);
 ngx_int_t ngx_http_strata_key_of_url(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx, strata_str_t url, strata_key_t *key,
-    uint64_t *scope);
+    ngx_http_strata_ctx_t *ctx, strata_str_t text, ngx_http_strata_url_t *url);
 ngx_int_t ngx_http_strata_key_path_only(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_t *key);
 ngx_int_t ngx_http_strata_key_copy(ngx_pool_t *pool, const strata_key_t *from,
@@ -107,7 +116,8 @@ strata_reason_e ngx_http_strata_body_take(ngx_http_request_t *r,
 ngx_uint_t ngx_http_strata_body_mutates(ngx_http_request_t *r);
 ngx_int_t ngx_http_strata_body_key(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
-int ngx_http_strata_body_purge(ngx_http_strata_ctx_t *ctx);
+int ngx_http_strata_body_purge(ngx_http_strata_zone_t *zone,
+    ngx_http_strata_url_t *url);
 ngx_int_t ngx_http_strata_body_detach(ngx_http_request_t *host,
     ngx_http_strata_ctx_t *ctx);
 
@@ -118,6 +128,26 @@ struct ngx_http_strata_search_s {
     strata_key_t  path;
 };
 
+/* Is ctx->primary the form of the URL under a rule, not the URL? */
+
+static ngx_inline ngx_uint_t
+ngx_http_strata_search_used(ngx_http_strata_ctx_t *ctx)
+{
+    return ctx->search != NULL
+           && ctx->primary.digest.lo != ctx->search->url.digest.lo;
+}
+
+/*
+ * Has its key the id of a rule that only this node has, because of a body or
+ * of No-Vary-Search?  Then no other node can ask for it.
+ */
+
+static ngx_inline ngx_uint_t
+ngx_http_strata_key_local(ngx_http_strata_ctx_t *ctx)
+{
+    return ctx->body != NULL || ngx_http_strata_search_used(ctx);
+}
+
 ngx_http_strata_search_t *ngx_http_strata_search_open(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 const strata_digest_t *ngx_http_strata_search_guard(ngx_http_request_t *r,
@@ -126,8 +156,11 @@ ngx_int_t ngx_http_strata_search_find(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_search_capture(ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o);
+void ngx_http_strata_search_url(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, ngx_http_strata_url_t *url);
 ngx_int_t ngx_http_strata_search_purge(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx, strata_key_t *form);
+    ngx_http_strata_zone_t *zone, ngx_http_strata_url_t *url,
+    strata_key_t *form);
 ngx_int_t ngx_http_strata_search_detach(ngx_http_strata_fetch_t *f,
     ngx_http_strata_ctx_t *ctx);
 

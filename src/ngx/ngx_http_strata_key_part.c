@@ -19,10 +19,17 @@ static void ngx_http_strata_key_header(ngx_http_request_t *r,
     strata_str_t name, strata_key_builder_t *b);
 static void ngx_http_strata_key_cookie(ngx_http_request_t *r,
     ngx_str_t *name, strata_key_builder_t *b);
-#if (NGX_HTTP_STRATA_HEADER_ARRAYS)
+static ngx_uint_t ngx_http_strata_key_listed(ngx_array_t *names,
+    ngx_str_t *name);
 static ngx_uint_t ngx_http_strata_key_known(ngx_http_request_t *r,
     ngx_table_elt_t *h);
-#endif
+
+
+enum {
+    NGX_HTTP_STRATA_UNKNOWN,
+    NGX_HTTP_STRATA_KNOWN,
+    NGX_HTTP_STRATA_KNOWN_AS       /* with hyphens for underscores */
+};
 
 
 /* The first part of a key, if there is a namespace. */
@@ -138,22 +145,20 @@ ngx_http_strata_key_cookie(ngx_http_request_t *r, ngx_str_t *name,
 ngx_uint_t
 ngx_http_strata_key_has(ngx_http_strata_loc_conf_t *conf, ngx_str_t *name)
 {
+    return ngx_http_strata_key_listed(conf->headers, name)
+           || ngx_http_strata_key_listed(conf->key_fields, name);
+}
+
+
+static ngx_uint_t
+ngx_http_strata_key_listed(ngx_array_t *names, ngx_str_t *name)
+{
     ngx_str_t   *s;
     ngx_uint_t   i;
 
-    s = conf->headers ? conf->headers->elts : NULL;
+    s = names ? names->elts : NULL;
 
-    for (i = 0; s && i < conf->headers->nelts; i++) {
-        if (s[i].len == name->len
-            && ngx_strncasecmp(s[i].data, name->data, name->len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    s = conf->key_fields ? conf->key_fields->elts : NULL;
-
-    for (i = 0; s && i < conf->key_fields->nelts; i++) {
+    for (i = 0; s && i < names->nelts; i++) {
         if (ngx_http_strata_same_name(&s[i], name)) {
             return 1;
         }
@@ -164,47 +169,38 @@ ngx_http_strata_key_has(ngx_http_strata_loc_conf_t *conf, ngx_str_t *name)
 
 
 /*
- * $http_name in strata_key is the first line of that name only.  Is this one of
- * the others, which the origin might go by instead?  Of a name that nginx does
- * not know an underscore is a hyphen; of the others it joins the lines of some.
+ * $http_name in strata_key is the first line of that name only, or all of them
+ * joined.  Is this a line that it is not, which the origin might go by instead?
+ * An underscore is a hyphen there, but not in the names that nginx knows.
  */
 
 ngx_uint_t
 ngx_http_strata_key_spare(ngx_http_request_t *r, ngx_table_elt_t *h,
     ngx_http_strata_ctx_t *ctx)
 {
-#if (NGX_HTTP_STRATA_HEADER_ARRAYS)
-
-    ngx_str_t               *s;
-    ngx_uint_t               i, known;
-    strata_str_t             name;
+    ngx_uint_t               known;
     ngx_table_elt_t         *first;
     ngx_http_strata_list_t   fields;
 
-    name.data = h->key.data;
-    name.len = h->key.len;
-
-    if (ngx_http_strata_names_have(ctx->conf->headers, name)) {
-
-        /* all of them are in the key */
-        return 0;
-    }
-
-    s = ctx->conf->key_fields->elts;
-
-    for (i = 0; !ngx_http_strata_same_name(&s[i], &h->key); /* void */ ) {
-        if (++i == ctx->conf->key_fields->nelts) {
-            return 0;
-        }
-    }
-
-    if (ngx_http_strata_field_is(h, "Cookie")
-        || ngx_http_strata_field_is(h, "X-Forwarded-For"))
+    if (!ngx_http_strata_key_listed(ctx->conf->key_fields, &h->key)
+        || ngx_http_strata_key_listed(ctx->conf->headers, &h->key))
     {
+        /* none of it is in the key, or all of it */
         return 0;
     }
 
     known = ngx_http_strata_key_known(r, h);
+
+    if (known == NGX_HTTP_STRATA_KNOWN_AS) {
+        return 1;
+    }
+
+    if (!NGX_HTTP_STRATA_HEADER_ARRAYS
+        || ngx_http_strata_field_is(h, "Cookie")
+        || ngx_http_strata_field_is(h, "X-Forwarded-For"))
+    {
+        return 0;
+    }
 
     ngx_http_strata_list_start(&fields, &r->headers_in.headers);
 
@@ -217,29 +213,37 @@ ngx_http_strata_key_spare(ngx_http_request_t *r, ngx_table_elt_t *h,
         }
     }
 
-#endif
-
     return 0;
 }
 
 
-#if (NGX_HTTP_STRATA_HEADER_ARRAYS)
-
-/* Has nginx a pointer to the field in headers_in? */
+/* Has nginx a pointer to the field in headers_in, or to its namesake? */
 
 static ngx_uint_t
 ngx_http_strata_key_known(ngx_http_request_t *r, ngx_table_elt_t *h)
 {
+    u_char                      name[32];
+    ngx_uint_t                  i, hash;
     ngx_http_core_main_conf_t  *cmcf;
+
+    if (h->key.len > sizeof(name)) {
+        return NGX_HTTP_STRATA_UNKNOWN;
+    }
+
+    for (i = 0, hash = 0; i < h->key.len; i++) {
+        name[i] = (h->key.data[i] == '_') ? '-' : ngx_tolower(h->key.data[i]);
+        hash = ngx_hash(hash, name[i]);
+    }
 
     cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
 
-    return ngx_hash_find(&cmcf->headers_in_hash, h->hash, h->lowcase_key,
-                         h->key.len)
-           != NULL;
-}
+    if (ngx_hash_find(&cmcf->headers_in_hash, hash, name, h->key.len) == NULL) {
+        return NGX_HTTP_STRATA_UNKNOWN;
+    }
 
-#endif
+    return memchr(h->key.data, '_', h->key.len) ? NGX_HTTP_STRATA_KNOWN_AS
+                                                : NGX_HTTP_STRATA_KNOWN;
+}
 
 
 /* Cookies are of no matter, but for those that are in the key. */

@@ -25,6 +25,7 @@ struct ngx_http_strata_l2_purge_s {
     ngx_http_strata_redis_t  *redis;
     ngx_http_strata_ctx_t    *ctx;         /* NULL: nobody waits */
     strata_key_t              primary;     /* text follows */
+    strata_digest_t           guard;       /* what its fills are guarded by */
     ngx_uint_t                mode;
 };
 
@@ -67,6 +68,8 @@ ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
 
 
 /*
+ * guard: what fills of this URL look at, to be marked once more.
+ *
  * NGX_OK: sent.  If ctx is not NULL it is woken when ctx->l2_purge is NULL
  * again; then ctx->l2_failed says what went wrong, if something did, and
  * ctx->l2_purged whether there was something to purge.  NGX_DECLINED: it can't
@@ -75,7 +78,8 @@ ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
 
 ngx_int_t
 ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
-    const strata_key_t *primary, uint64_t scope, ngx_http_strata_ctx_t *ctx)
+    const strata_key_t *primary, uint64_t scope, const strata_digest_t *guard,
+    ngx_http_strata_ctx_t *ctx)
 {
     ngx_int_t                    rc;
     ngx_str_t                    tag;
@@ -110,6 +114,7 @@ ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
     purge->redis = redis;
     purge->ctx = ctx;
     purge->mode = ctx ? ctx->purge_mode : NGX_HTTP_STRATA_PURGE_DELETE;
+    purge->guard = *guard;
     purge->primary = *primary;
     purge->primary.text.data = (u_char *) (purge + 1);
     ngx_memcpy(purge + 1, primary->text.data, primary->text.len);
@@ -174,6 +179,8 @@ ngx_http_strata_l2_purged(ngx_http_strata_call_t *call)
         if (ctx) {
             ctx->l2_purged = (r[0].integer != 0);
         }
+
+        strata_purge_mark(purge->zone->store, &purge->guard);
 
         if (ngx_http_strata_purge_key(purge->zone, &purge->primary,
                                       purge->mode)

@@ -22,7 +22,7 @@ static strata_reason_e ngx_http_strata_usable(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static ngx_uint_t ngx_http_strata_concerns(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf, strata_reason_e reason);
-static ngx_uint_t ngx_http_strata_shares(ngx_http_request_t *r,
+static ngx_inline ngx_uint_t ngx_http_strata_shares(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf);
 static ngx_uint_t ngx_http_strata_identified(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf);
@@ -123,9 +123,12 @@ ngx_http_strata_decide(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
          * somebody's own
          */
 
-        ctx->head_passed = (r->method == NGX_HTTP_HEAD
-                            && ngx_http_strata_shares(r, conf));
-        ctx->invalidate = (r->method != NGX_HTTP_HEAD);
+        if (r->method != NGX_HTTP_HEAD) {
+            ctx->invalidate = 1;
+
+        } else if (ngx_http_strata_shares(r, conf)) {
+            ctx->head = ngx_http_strata_freshen_open(r, ctx);
+        }
     }
 
     if (reason == STRATA_REASON_NONE && ctx->no_store) {
@@ -240,18 +243,28 @@ ngx_http_strata_concerns(ngx_http_request_t *r,
 
 /* Is its answer that of all requests with this key, as far as we can tell? */
 
-static ngx_uint_t
+static ngx_inline ngx_uint_t
 ngx_http_strata_shares(ngx_http_request_t *r, ngx_http_strata_loc_conf_t *conf)
 {
+    if (r->headers_in.authorization == NULL
+#if (NGX_HTTP_STRATA_HEADER_ARRAYS)
+        && r->headers_in.cookies.nelts == 0
+#else
+        && r->headers_in.cookie == NULL
+#endif
+       )
+    {
+        return 1;
+    }
+
     return conf->identity == NGX_HTTP_STRATA_IDENTITY_OFF
            || ngx_http_strata_identified(r, conf);
 }
 
 
 /*
- * Are the credentials of this request, if it has any, in its key?  A request
- * may have one cookie of each name only: of two, the origin may take the other
- * one.
+ * Are the credentials of this request in its key?  A request may have one
+ * cookie of each name only: of two, the origin may take the other one.
  */
 
 static ngx_uint_t
@@ -266,10 +279,6 @@ ngx_http_strata_identified(ngx_http_request_t *r,
 #else
     seen = (r->headers_in.cookie != NULL);
 #endif
-
-    if (!seen && r->headers_in.authorization == NULL) {
-        return 1;
-    }
 
     if (conf->identity_value != NULL) {
 

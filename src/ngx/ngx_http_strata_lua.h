@@ -57,12 +57,25 @@ typedef struct {
 } ngx_http_strata_path_t;
 
 
+/* Which hook runs, so whose vm->data is */
+typedef enum {
+    NGX_HTTP_STRATA_HOOK_NONE,
+    NGX_HTTP_STRATA_HOOK_INIT,
+    NGX_HTTP_STRATA_HOOK_KEY,
+    NGX_HTTP_STRATA_HOOK_FETCH,    /* ngx_http_strata_ctx_t */
+    NGX_HTTP_STRATA_HOOK_STORE,    /* ngx_http_strata_lua_res_t */
+    NGX_HTTP_STRATA_HOOK_PURGE,
+    NGX_HTTP_STRATA_HOOK_CONTENT   /* ngx_http_strata_run_t */
+} ngx_http_strata_hook_e;
+
+
 /* A piece of code in the configuration; the worker's VM compiles it. */
 struct ngx_http_strata_script_s {
     ngx_str_t         directive;     /* for messages */
     ngx_str_t         chunk;         /* "=conf/nginx.conf:12" or "@file" */
     ngx_str_t         code;
     ngx_str_t         file;          /* len 0: a block */
+    ngx_uint_t        waits;         /* function makes the one that runs */
 
     /* in workers */
     ngx_uint_t        generation;    /* of the VM the next two belong to */
@@ -79,6 +92,7 @@ typedef struct {
     lua_State        *state;         /* the main thread */
     ngx_uint_t        generation;    /* another after each new state */
     ngx_http_request_t  *request;    /* whose script runs, or NULL */
+    ngx_http_strata_hook_e  hook;
     void             *data;          /* what the hook's functions work on */
     uint32_t          steps;         /* of pattern matching, in this call */
     ngx_uint_t        nested;        /* coroutines that run, in this call */
@@ -106,13 +120,6 @@ ngx_int_t ngx_http_strata_vm_init(ngx_http_strata_lua_conf_t *conf,
 void ngx_http_strata_vm_done(void);
 
 /*
- * Is the code sound?  In a state of its own, for the configuration.
- * NGX_ERROR: *error, from pool, says where and why.
- */
-ngx_int_t ngx_http_strata_vm_check(ngx_http_strata_script_t *script,
-    ngx_pool_t *pool, ngx_str_t *error);
-
-/*
  * Runs script for r (which may be NULL) and leaves nresults on top of
  * ngx_http_strata_vm.state; what is read from there must not allocate in Lua
  * (lua_tolstring() of a string or lua_rawgeti() are right, of a number not).
@@ -120,14 +127,21 @@ ngx_int_t ngx_http_strata_vm_check(ngx_http_strata_script_t *script,
  * counted; nothing to leave.
  */
 ngx_int_t ngx_http_strata_vm_call(ngx_http_strata_script_t *script,
-    ngx_http_request_t *r, void *data, int nresults);
+    ngx_http_request_t *r, ngx_http_strata_hook_e hook, void *data,
+    int nresults);
 void ngx_http_strata_vm_leave(ngx_http_strata_script_t *script);
 
 /*
- * The two halves of a call, for scripts that run in a thread of their own: the
- * budget counts from start; leave() also ends it.
+ * The parts of a call, for scripts that run in a thread of their own: the
+ * budget counts from start to rest.  ready: a VM that works, and the script in
+ * it.  failed: logs the error on top of the stack of L.
  */
-void ngx_http_strata_vm_start(ngx_http_request_t *r, void *data);
+ngx_int_t ngx_http_strata_vm_ready(ngx_http_strata_script_t *script);
+void ngx_http_strata_vm_start(ngx_http_request_t *r,
+    ngx_http_strata_hook_e hook, void *data);
+void ngx_http_strata_vm_rest(void);
+void ngx_http_strata_vm_failed(ngx_http_strata_script_t *script, lua_State *L,
+    int rc);
 
 void ngx_http_strata_vm_charge(size_t bytes);
 
@@ -136,6 +150,21 @@ void ngx_http_strata_vm_charge(size_t bytes);
  * fn finds data at index 1.  NGX_ERROR: it failed, which is logged.
  */
 ngx_int_t ngx_http_strata_vm_protect(lua_CFunction fn, void *data);
+
+/* ngx_http_strata_lua_load.c */
+
+/*
+ * Is the code sound?  In a state of its own, for the configuration.
+ * NGX_ERROR: *error, from pool, says where and why.
+ */
+ngx_int_t ngx_http_strata_vm_check(ngx_http_strata_script_t *script,
+    ngx_pool_t *pool, ngx_str_t *error);
+
+/* Compiles the script at index 1; for a protected call. */
+int ngx_http_strata_vm_load(lua_State *L);
+
+/* Leaves an empty environment on top of the stack. */
+void ngx_http_strata_vm_env(lua_State *L);
 
 /* ngx_http_strata_lua_conf.c */
 
@@ -188,14 +217,95 @@ typedef struct {
     int64_t           ttl_ms;        /* -1: as the directives say */
     int64_t           grace_ms;      /* -1: as above */
     ngx_array_t      *tags;          /* of ngx_str_t; NULL: none given */
+    ngx_str_t         body;          /* of a content script */
     unsigned          store:1;
 } ngx_http_strata_lua_res_t;
+
+/* Takes the body from index of the stack; raises what is wrong with it. */
+int ngx_http_strata_lua_res_body(lua_State *L, ngx_http_strata_lua_res_t *res,
+    int index);
 
 /* Leaves "res" on top of the stack. */
 void ngx_http_strata_lua_res_create(lua_State *L);
 
 /* ngx_http_strata_lua_fetch.c: leaves "fetch" on top of the stack. */
 void ngx_http_strata_lua_fetch_create(lua_State *L);
+
+/* ngx_http_strata_lua_zone.c */
+
+#define NGX_HTTP_STRATA_VALUE_KEY  1024             /* bytes of a name */
+
+/* Adds its functions to the table on top of the stack. */
+void ngx_http_strata_lua_zone_natives(lua_State *L);
+
+ngx_http_strata_zone_t *ngx_http_strata_lua_zone(lua_State *L);
+void ngx_http_strata_lua_zone_key(lua_State *L, int index, u_char type,
+    ngx_http_strata_zone_t *zone, strata_key_t *key);
+
+/* STRATA_OK: true; DECLINED: false and why; else nil and a reason. */
+int ngx_http_strata_lua_zone_done(lua_State *L, int rc, const char *declined);
+
+/* ngx_http_strata_lua_zone_list.c: the same, of what is not about one value */
+void ngx_http_strata_lua_zone_list_natives(lua_State *L);
+
+/* Leaves nil and the reason: two results. */
+int ngx_http_strata_lua_failed(lua_State *L, const char *reason);
+
+/* ngx_http_strata_lua_run.c: scripts that may wait */
+
+typedef struct ngx_http_strata_run_s  ngx_http_strata_run_t;
+
+/*
+ * A content script that runs, or waits.  It has a thread of the VM of its own
+ * and dies with the request.
+ */
+struct ngx_http_strata_run_s {
+    ngx_http_strata_lua_res_t  res;  /* the first */
+    ngx_http_strata_script_t  *script;
+    lua_State        *thread;
+    int               ref;           /* what keeps it in the registry */
+    ngx_uint_t        generation;    /* of the VM it is in */
+    ngx_event_t       event;         /* go on */
+    ngx_event_t       timer;
+
+    /* what it waits for */
+    void             *wanted;
+    int             (*result)(lua_State *L, ngx_http_strata_run_t *run);
+    void            (*cancel)(ngx_http_strata_run_t *run);
+
+    unsigned          waiting:1;
+    unsigned          timed_out:1;
+};
+
+ngx_int_t ngx_http_strata_run_handler(ngx_http_request_t *r);
+
+/* One more error of a script; zone NULL: of a location without a cache. */
+void ngx_http_strata_lua_count_error(ngx_http_strata_zone_t *zone);
+
+/* strata_content_by_lua_block, _file */
+char *ngx_http_strata_lua_content(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/*
+ * The run of the script that calls, if it may wait here; NULL: it may not, say
+ * so.
+ */
+ngx_http_strata_run_t *ngx_http_strata_run_of(lua_State *L);
+
+/*
+ * The script waits: return what this returns.  result(), called by Lua when it
+ * goes on, pushes what came of it; cancel() is called if nobody wants that any
+ * more.  timeout of 0 ms: none.
+ */
+int ngx_http_strata_run_wait(lua_State *L, ngx_http_strata_run_t *run,
+    ngx_msec_t timeout,
+    int (*result)(lua_State *L, ngx_http_strata_run_t *run),
+    void (*cancel)(ngx_http_strata_run_t *run));
+
+/* What it waits for is there: it goes on in a later turn of the loop. */
+void ngx_http_strata_run_wake(ngx_http_strata_run_t *run);
+
+void ngx_http_strata_lua_run_natives(lua_State *L);
 
 /* ngx_http_strata_lua_memo.c */
 void ngx_http_strata_memo_start(void);

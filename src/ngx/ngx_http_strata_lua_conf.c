@@ -486,6 +486,33 @@ ngx_http_strata_lua_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* A location's own content; not inherited, as no handler is. */
+
+char *
+ngx_http_strata_lua_content(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_strata_loc_conf_t *slcf = conf;
+
+    char                      *rv;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    rv = (cmd->type & NGX_CONF_BLOCK)
+         ? ngx_http_strata_lua_block(cf, cmd, conf)
+         : ngx_http_strata_lua_file(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK || slcf->content_by_lua == NULL) {
+        return rv;
+    }
+
+    slcf->content_by_lua->waits = 1;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_strata_run_handler;
+
+    return NGX_CONF_OK;
+}
+
+
 /*
  * The code is kept until the process ends or the next one is read: a cycle
  * may be left before its workers are.

@@ -43,7 +43,7 @@ static ngx_str_t  ngx_http_strata_lua_fetch_fixed[] = {
 static ngx_http_strata_ctx_t *
 ngx_http_strata_lua_fetch(lua_State *L)
 {
-    if (ngx_http_strata_vm.data == NULL) {
+    if (ngx_http_strata_vm.hook != NGX_HTTP_STRATA_HOOK_FETCH) {
         (void) luaL_error(L, "no look-up to come");
     }
 

@@ -43,7 +43,9 @@ ngx_http_strata_lua_key(ngx_http_request_t *r, ngx_http_strata_script_t *script,
 
     ngx_http_strata_memo_start();
 
-    if (ngx_http_strata_vm_call(script, r, NULL, 1) != NGX_OK) {
+    if (ngx_http_strata_vm_call(script, r, NGX_HTTP_STRATA_HOOK_KEY, NULL, 1)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -171,11 +173,36 @@ ngx_http_strata_lua_part(lua_State *L, strata_key_builder_t *b)
 }
 
 
+/* Without a zone of its own it counts in the first one. */
+
+void
+ngx_http_strata_lua_count_error(ngx_http_strata_zone_t *zone)
+{
+    ngx_http_strata_zone_t       **zones;
+    ngx_http_strata_main_conf_t   *smcf;
+
+    if (zone == NULL) {
+        smcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                                   ngx_http_strata_module);
+        if (smcf->zones.nelts == 0) {
+            return;
+        }
+
+        zones = smcf->zones.elts;
+        zone = zones[0];
+    }
+
+    ngx_http_strata_count(zone, lua_errors);
+}
+
+
 ngx_int_t
 ngx_http_strata_lua_before(ngx_http_request_t *r,
     ngx_http_strata_script_t *script, ngx_http_strata_ctx_t *ctx)
 {
-    if (ngx_http_strata_vm_call(script, r, ctx, 0) != NGX_OK) {
+    if (ngx_http_strata_vm_call(script, r, NGX_HTTP_STRATA_HOOK_FETCH, ctx, 0)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -198,7 +225,9 @@ ngx_http_strata_lua_store(ngx_http_request_t *r,
     res->grace_ms = -1;
     res->store = 1;
 
-    if (ngx_http_strata_vm_call(script, r, res, 0) != NGX_OK) {
+    if (ngx_http_strata_vm_call(script, r, NGX_HTTP_STRATA_HOOK_STORE, res, 0)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -218,7 +247,9 @@ ngx_http_strata_lua_purge(ngx_http_request_t *r,
     lua_State   *L;
     const char  *word;
 
-    if (ngx_http_strata_vm_call(script, r, NULL, 1) != NGX_OK) {
+    if (ngx_http_strata_vm_call(script, r, NGX_HTTP_STRATA_HOOK_PURGE, NULL, 1)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -463,6 +463,15 @@ ngx_http_strata_lib_charge(lua_State *L)
 }
 
 
+static int
+ngx_http_strata_lib_charge_bytes(lua_State *L)
+{
+    ngx_http_strata_vm_charge(luaL_checkinteger(L, 1));
+
+    return 0;
+}
+
+
 /* Around the resumption of a coroutine; a call of a hook starts at 0. */
 
 static int
@@ -625,6 +634,7 @@ static const luaL_Reg  ngx_http_strata_lib[] = {
     { "gsub",    ngx_http_strata_lib_gsub },
     { "rep",     ngx_http_strata_lib_rep },
     { "charge",  ngx_http_strata_lib_charge },
+    { "charge_bytes", ngx_http_strata_lib_charge_bytes },
     { "enter",   ngx_http_strata_lib_enter },
     { "few",     ngx_http_strata_lib_few },
     { "freeze",  ngx_http_strata_lib_freeze },
@@ -640,12 +650,15 @@ ngx_http_strata_lua_natives(lua_State *L)
 {
     const luaL_Reg  *fn;
 
-    lua_createtable(L, 0, 16);
+    lua_createtable(L, 0, 32);
 
     for (fn = ngx_http_strata_lib; fn->name; fn++) {
         lua_pushcfunction(L, fn->func);
         lua_setfield(L, -2, fn->name);
     }
+
+    ngx_http_strata_lua_zone_natives(L);
+    ngx_http_strata_lua_run_natives(L);
 
     lua_pushinteger(L, NGX_HTTP_STRATA_LIB_CONCAT);
     lua_setfield(L, -2, "concat_max");

@@ -18,11 +18,14 @@
 #define NGX_HTTP_STRATA_TAGS_MAX  128
 #define NGX_HTTP_STRATA_TAG_MAX   128
 #define NGX_HTTP_STRATA_TTL_MAX   2147483647      /* s */
+#define NGX_HTTP_STRATA_ANSWER_MAX  (16 * 1024 * 1024)
 
 
 static ngx_http_strata_lua_res_t *ngx_http_strata_lua_res(lua_State *L);
 static int64_t ngx_http_strata_lua_seconds(lua_State *L, int index,
     const char *name);
+static int ngx_http_strata_lua_res_answer(lua_State *L,
+    ngx_http_strata_lua_res_t *res, const char *name);
 
 
 /* The kinds of a stored head that have a pointer, by their names. */
@@ -46,9 +49,13 @@ static const struct {
 static ngx_http_strata_lua_res_t *
 ngx_http_strata_lua_res(lua_State *L)
 {
-    if (ngx_http_strata_vm.data == NULL) {
+    if (ngx_http_strata_vm.hook != NGX_HTTP_STRATA_HOOK_STORE
+        && ngx_http_strata_vm.hook != NGX_HTTP_STRATA_HOOK_CONTENT)
+    {
         (void) luaL_error(L, "no response");
     }
+
+    /* of content it is the first member of ngx_http_strata_run_t */
 
     return ngx_http_strata_vm.data;
 }
@@ -126,6 +133,7 @@ ngx_http_strata_lua_res_tags(lua_State *L, ngx_http_strata_lua_res_t *res)
 
     luaL_argcheck(L, lua_type(L, 3) == LUA_TTABLE, 3, "table expected");
 
+    len = 0;
     n = lua_objlen(L, 3);
 
     if (n > NGX_HTTP_STRATA_TAGS_MAX) {
@@ -169,6 +177,102 @@ ngx_http_strata_lua_res_tags(lua_State *L, ngx_http_strata_lua_res_t *res)
 }
 
 
+/* What a content script says: status and body. */
+
+static int
+ngx_http_strata_lua_res_answer(lua_State *L, ngx_http_strata_lua_res_t *res,
+    const char *name)
+{
+    lua_Integer  status;
+
+    if (strcmp(name, "status") == 0) {
+        status = luaL_checkinteger(L, 3);
+
+        if (status < 200 || status > 599) {
+            return luaL_error(L, "res.status must be from 200 to 599");
+        }
+
+        res->status = status;
+        return 0;
+    }
+
+    if (strcmp(name, "body") == 0) {
+        return ngx_http_strata_lua_res_body(L, res, 3);
+    }
+
+    return luaL_error(L, "res.%s can't be set", name);
+}
+
+
+/* A string, a number, or a list of these: a copy in the request's pool. */
+
+int
+ngx_http_strata_lua_res_body(lua_State *L, ngx_http_strata_lua_res_t *res,
+    int index)
+{
+    int        i, n;
+    size_t     len;
+    u_char    *p;
+
+    n = 0;
+    res->body.len = 0;
+
+    if (lua_isnil(L, index)) {
+        return 0;
+    }
+
+    if (lua_type(L, index) == LUA_TTABLE) {
+        n = lua_objlen(L, index);
+
+        for (i = 1; i <= n; i++) {
+            lua_rawgeti(L, index, i);
+
+            if (!lua_isstring(L, -1)) {
+                return luaL_error(L, "part %d of the body is a %s, not a "
+                                  "string", i, luaL_typename(L, -1));
+            }
+
+            (void) lua_tolstring(L, -1, &len);
+            res->body.len += len;
+            lua_pop(L, 1);
+        }
+
+    } else if (lua_isstring(L, index)) {
+        (void) lua_tolstring(L, index, &res->body.len);
+
+    } else {
+        return luaL_error(L, "the body must be a string or a list of strings, "
+                          "not a %s", luaL_typename(L, index));
+    }
+
+    if (res->body.len > NGX_HTTP_STRATA_ANSWER_MAX) {
+        return luaL_error(L, "the body is larger than 16 MB");
+    }
+
+    ngx_http_strata_vm_charge(res->body.len);
+
+    res->body.data = ngx_pnalloc(res->request->pool, res->body.len + 1);
+    if (res->body.data == NULL) {
+        return luaL_error(L, "no memory");
+    }
+
+    if (n == 0) {
+        ngx_memcpy(res->body.data, lua_tostring(L, index), res->body.len);
+        return 0;
+    }
+
+    p = res->body.data;
+
+    for (i = 1; i <= n; i++) {
+        lua_rawgeti(L, index, i);
+        p = ngx_cpymem(p, lua_tolstring(L, -1, &len), len);
+        lua_pop(L, 1);
+    }
+
+    return 0;
+}
+
+
 static int
 ngx_http_strata_lua_res_newindex(lua_State *L)
 {
@@ -177,6 +281,10 @@ ngx_http_strata_lua_res_newindex(lua_State *L)
 
     res = ngx_http_strata_lua_res(L);
     name = luaL_checkstring(L, 2);
+
+    if (ngx_http_strata_vm.hook == NGX_HTTP_STRATA_HOOK_CONTENT) {
+        return ngx_http_strata_lua_res_answer(L, res, name);
+    }
 
     if (strcmp(name, "ttl") == 0) {
         res->ttl_ms = ngx_http_strata_lua_seconds(L, 3, name);
@@ -278,6 +386,30 @@ ngx_http_strata_lua_res_remove(ngx_http_request_t *r, const char *name,
 }
 
 
+static int
+ngx_http_strata_lua_res_type(lua_State *L, ngx_http_request_t *r,
+    const char *value, size_t len)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(r->pool, len + 1);
+    if (p == NULL) {
+        return luaL_error(L, "no memory");
+    }
+
+    if (len) {
+        ngx_memcpy(p, value, len);
+    }
+
+    r->headers_out.content_type.data = p;
+    r->headers_out.content_type.len = len;
+    r->headers_out.content_type_len = len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    return 0;
+}
+
+
 /*
  * res.headers.name = value, or nil.  What is stored and sent changes; what the
  * response was judged by does not.
@@ -290,10 +422,11 @@ ngx_http_strata_lua_res_set_header(lua_State *L)
     size_t                name_len, len;
     strata_str_t          s;
     const char           *name, *value;
-    ngx_uint_t            i;
+    ngx_uint_t            i, type;
     ngx_table_elt_t      *h, **pointer;
     ngx_http_request_t   *r;
 
+    len = 0;
     r = ngx_http_strata_lua_res(L)->request;
     name = luaL_checklstring(L, 2, &name_len);
     value = lua_isnil(L, 3) ? NULL : luaL_checklstring(L, 3, &len);
@@ -313,8 +446,11 @@ ngx_http_strata_lua_res_set_header(lua_State *L)
 
     /* how the message is framed, and what is written anew for each answer */
 
-    if (!strata_field_stored(s) || strcmp(name, "content-type") == 0
-        || strcmp(name, "content-length") == 0 || strcmp(name, "date") == 0)
+    type = (strcmp(name, "content-type") == 0);
+
+    if (!strata_field_stored(s) || strcmp(name, "content-length") == 0
+        || strcmp(name, "date") == 0
+        || (type && ngx_http_strata_vm.hook != NGX_HTTP_STRATA_HOOK_CONTENT))
     {
         return luaL_error(L, "\"%s\" can't be set", name);
     }
@@ -327,6 +463,10 @@ ngx_http_strata_lua_res_set_header(lua_State *L)
             return luaL_error(L, "the value of \"%s\" has control characters, "
                               "or is longer than 8192 bytes", name);
         }
+    }
+
+    if (type) {
+        return ngx_http_strata_lua_res_type(L, r, value, value ? len : 0);
     }
 
     pointer = ngx_http_strata_lua_res_remove(r, name, name_len);

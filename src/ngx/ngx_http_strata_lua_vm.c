@@ -31,15 +31,10 @@
 
 static int ngx_http_strata_vm_setup(lua_State *L);
 static int ngx_http_strata_vm_traceback(lua_State *L);
-static int ngx_http_strata_vm_load(lua_State *L);
 static int ngx_http_strata_vm_panic(lua_State *L);
 static void *ngx_http_strata_vm_alloc(void *data, void *p, size_t old,
     size_t size);
 static void ngx_http_strata_vm_hook(lua_State *L, lua_Debug *ar);
-static ngx_int_t ngx_http_strata_vm_ready(ngx_http_strata_script_t *script);
-static void ngx_http_strata_vm_failed(ngx_http_strata_script_t *script,
-    int rc);
-static void ngx_http_strata_vm_rest(void);
 
 
 ngx_http_strata_vm_t  ngx_http_strata_vm;
@@ -323,100 +318,9 @@ ngx_http_strata_vm_hook(lua_State *L, lua_Debug *ar)
 }
 
 
-/* At configuration: in the master, before any VM. */
-
-ngx_int_t
-ngx_http_strata_vm_check(ngx_http_strata_script_t *script, ngx_pool_t *pool,
-    ngx_str_t *error)
-{
-    size_t       len;
-    lua_State   *L;
-    const char  *text;
-
-    error->len = 0;
-
-    L = luaL_newstate();
-    if (L == NULL) {
-        ngx_str_set(error, "no memory");
-        return NGX_ERROR;
-    }
-
-    if (luaL_loadbufferx(L, (char *) script->code.data, script->code.len,
-                         (char *) script->chunk.data, "t")
-        == 0)
-    {
-        lua_close(L);
-        return NGX_OK;
-    }
-
-    text = lua_tolstring(L, -1, &len);
-
-    if (text) {
-        error->data = ngx_pnalloc(pool, len);
-
-        if (error->data) {
-            error->len = len;
-            ngx_memcpy(error->data, text, len);
-        }
-    }
-
-    lua_close(L);
-
-    return NGX_ERROR;
-}
-
-
-/*
- * Compiles a script and gives it an empty environment that reads through to
- * the sandbox; with the code cached, a new environment only.
- */
-
-static int
-ngx_http_strata_vm_load(lua_State *L)
-{
-    ngx_http_strata_vm_t      *vm;
-    ngx_http_strata_script_t  *script;
-
-    vm = &ngx_http_strata_vm;
-    script = lua_touserdata(L, 1);
-
-    if (script->generation != vm->generation) {
-
-        if (luaL_loadbufferx(L, (char *) script->code.data, script->code.len,
-                             (char *) script->chunk.data, "t")
-            != 0)
-        {
-            return lua_error(L);
-        }
-
-        script->env = LUA_NOREF;
-        script->function = luaL_ref(L, LUA_REGISTRYINDEX);
-        script->generation = vm->generation;
-    }
-
-    lua_rawgeti(L, LUA_REGISTRYINDEX, script->function);
-
-    lua_createtable(L, 0, 0);
-
-    lua_createtable(L, 0, 2);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->sandbox);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, -2);
-
-    lua_pushvalue(L, -1);
-    script->env = luaL_ref(L, LUA_REGISTRYINDEX);
-
-    (void) lua_setfenv(L, -2);
-
-    return 0;
-}
-
-
 /* A VM that works, and in it the script, compiled and with an environment. */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_strata_vm_ready(ngx_http_strata_script_t *script)
 {
     int                    rc;
@@ -462,7 +366,7 @@ ngx_http_strata_vm_ready(ngx_http_strata_script_t *script)
     rc = lua_cpcall(vm->state, ngx_http_strata_vm_load, script);
 
     if (rc != 0) {
-        ngx_http_strata_vm_failed(script, rc);
+        ngx_http_strata_vm_failed(script, vm->state, rc);
         lua_settop(vm->state, 0);
         return NGX_ERROR;
     }
@@ -473,7 +377,8 @@ ngx_http_strata_vm_ready(ngx_http_strata_script_t *script)
 
 ngx_int_t
 ngx_http_strata_vm_call(ngx_http_strata_script_t *script,
-    ngx_http_request_t *r, void *data, int nresults)
+    ngx_http_request_t *r, ngx_http_strata_hook_e hook, void *data,
+    int nresults)
 {
     int                    rc;
     lua_State             *L;
@@ -490,7 +395,7 @@ ngx_http_strata_vm_call(ngx_http_strata_script_t *script,
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->traceback);
     lua_rawgeti(L, LUA_REGISTRYINDEX, script->function);
 
-    ngx_http_strata_vm_start(r, data);
+    ngx_http_strata_vm_start(r, hook, data);
 
     rc = lua_pcall(L, 0, nresults, 1);
 
@@ -498,7 +403,7 @@ ngx_http_strata_vm_call(ngx_http_strata_script_t *script,
         return NGX_OK;
     }
 
-    ngx_http_strata_vm_failed(script, rc);
+    ngx_http_strata_vm_failed(script, vm->state, rc);
     ngx_http_strata_vm_leave(script);
 
     return NGX_ERROR;
@@ -508,13 +413,15 @@ ngx_http_strata_vm_call(ngx_http_strata_script_t *script,
 /* From here on functions of the library know whom they work for. */
 
 void
-ngx_http_strata_vm_start(ngx_http_request_t *r, void *data)
+ngx_http_strata_vm_start(ngx_http_request_t *r, ngx_http_strata_hook_e hook,
+    void *data)
 {
     ngx_http_strata_vm_t  *vm;
 
     vm = &ngx_http_strata_vm;
 
     vm->request = r;
+    vm->hook = hook;
     vm->data = data;
     vm->steps = NGX_HTTP_STRATA_VM_STEPS;
     vm->nested = 0;
@@ -524,7 +431,7 @@ ngx_http_strata_vm_start(ngx_http_request_t *r, void *data)
 }
 
 
-static void
+void
 ngx_http_strata_vm_rest(void)
 {
     ngx_http_strata_vm_t  *vm;
@@ -533,6 +440,7 @@ ngx_http_strata_vm_rest(void)
 
     vm->active = 0;
     vm->request = NULL;
+    vm->hook = NGX_HTTP_STRATA_HOOK_NONE;
     vm->data = NULL;
 
     if (vm->killed) {
@@ -587,7 +495,7 @@ ngx_http_strata_vm_protect(lua_CFunction fn, void *data)
     rc = lua_cpcall(vm->state, fn, data);
 
     if (rc != 0) {
-        ngx_http_strata_vm_failed(NULL, rc);
+        ngx_http_strata_vm_failed(NULL, vm->state, rc);
         lua_pop(vm->state, 1);
         return NGX_ERROR;
     }
@@ -598,8 +506,9 @@ ngx_http_strata_vm_protect(lua_CFunction fn, void *data)
 
 /* The error is on top of the stack.  One line a second for each script. */
 
-static void
-ngx_http_strata_vm_failed(ngx_http_strata_script_t *script, int rc)
+void
+ngx_http_strata_vm_failed(ngx_http_strata_script_t *script, lua_State *L,
+    int rc)
 {
     size_t                 len;
     ngx_str_t              text;
@@ -614,8 +523,8 @@ ngx_http_strata_vm_failed(ngx_http_strata_script_t *script, int rc)
         vm->broken = 1;
     }
 
-    p = (lua_type(vm->state, -1) == LUA_TSTRING)
-        ? lua_tolstring(vm->state, -1, &len) : NULL;
+    len = 0;
+    p = (lua_type(L, -1) == LUA_TSTRING) ? lua_tolstring(L, -1, &len) : NULL;
 
     if (p) {
         text.data = (u_char *) p;

@@ -149,6 +149,20 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_cache_status", NGX_CONF_TAKE12,
                         ngx_http_strata_set_cache_status, cache_status, NULL),
 
+    { ngx_string("strata_content_by_lua_block"),
+      NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_CONF_BLOCK|NGX_CONF_NOARGS,
+      ngx_http_strata_lua_content,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_strata_loc_conf_t, content_by_lua),
+      NULL },
+
+    { ngx_string("strata_content_by_lua_file"),
+      NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_CONF_TAKE1,
+      ngx_http_strata_lua_content,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_strata_loc_conf_t, content_by_lua),
+      NULL },
+
     ngx_http_strata_loc("strata_control_headers", NGX_CONF_1MORE,
                         ngx_http_strata_set_control_headers, controls, NULL),
 

@@ -249,32 +249,58 @@ ngx_http_strata_search_moved(ngx_http_strata_fetch_t *f)
 }
 
 
-/* The form of the URL under the rule of its path, to be purged as well. */
+/* The URL of the request, as it is purged. */
 
-ngx_int_t
-ngx_http_strata_search_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
-    strata_key_t *form)
+void
+ngx_http_strata_search_url(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+    ngx_http_strata_url_t *url)
 {
-    ngx_int_t                  rc;
     ngx_http_strata_search_t  *s;
 
     s = ngx_http_strata_search_open(r, ctx);
 
-    if (s == NULL) {
+    if (s) {
+        ctx->primary = s->url;
+        ctx->key = ctx->primary;
+        url->path = s->path;
+
+    } else {
+        url->path.text.len = 0;
+    }
+
+    url->key = ctx->primary;
+    url->args = ctx->args;
+    url->scope = ctx->scope;
+}
+
+
+/* The form of the URL under the rule of its path, to be purged as well. */
+
+ngx_int_t
+ngx_http_strata_search_purge(ngx_http_request_t *r,
+    ngx_http_strata_zone_t *zone, ngx_http_strata_url_t *url,
+    strata_key_t *form)
+{
+    uint64_t      id;
+    strata_str_t  rule;
+    u_char        buf[NGX_HTTP_STRATA_RULE_MAX];
+
+    if (url->path.text.len == 0) {
         return NGX_DECLINED;
     }
 
     /* first: what is on its way may be stored under any form of the path */
 
-    strata_purge_mark(ctx->zone->store, &s->path.digest);
+    strata_purge_mark(zone->store, &url->path.digest);
 
-    rc = ngx_http_strata_search_find(r, ctx);
+    if (ngx_http_strata_rule_find(zone, &url->path, buf, &id, &rule)
+        != STRATA_OK)
+    {
+        return NGX_DECLINED;
+    }
 
-    *form = ctx->primary;
-    ctx->primary = s->url;
-    ctx->key = ctx->primary;
-
-    return rc;
+    return ngx_http_strata_search_form(r->pool, zone, &url->path, url->scope,
+                                       url->args, rule, id, form);
 }
 
 

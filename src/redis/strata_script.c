@@ -18,8 +18,9 @@
  * after which it is too late (Redis' clock, ms: what lay in a socket while
  * Redis stood still is older than it says), and for a variant: id of its rule,
  * id of the rule that was there when the fetch began, rule as a record.  "OK",
- * or the word for why it was refused.  Who waits is told either way.  Of a
- * record in place only bytes 6, its kind, and 17 to 24, the id of a rule, are
+ * or the word for why it was refused.  Who waits is told either way.  A lock
+ * that ran out may have been another's since: then there is what he stored.  Of
+ * a record in place only bytes 6, its kind, and 17 to 24, the id of a rule, are
  * looked at (docs/wire-format.md).
  */
 
@@ -35,6 +36,10 @@
         "end\n"                                                               \
         "local lock = redis.call('GET', KEYS[3])\n"                           \
         "if lock and lock ~= ARGV[2] then\n"                                  \
+            "return 'lock'\n"                                                 \
+        "end\n"                                                               \
+        "if not lock and ARGV[2] ~= ''\n"                                     \
+           "and redis.call('EXISTS', KEYS[1]) == 1 then\n"                    \
             "return 'lock'\n"                                                 \
         "end\n"                                                               \
         "local head = redis.call('GETRANGE', KEYS[1], 0, 23)\n"               \
@@ -105,7 +110,7 @@
 const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     [STRATA_SCRIPT_STORE] = {
         strata_string(STRATA_SCRIPT_STORE_TEXT),
-        strata_string("5cac186143a302ba666bfc0226d0fbca74aa74a3")
+        strata_string("c2dcab42fd101e65a618d4d200d0bdeb95749081")
     },
     [STRATA_SCRIPT_PURGE] = {
         strata_string(STRATA_SCRIPT_PURGE_TEXT),

@@ -54,6 +54,13 @@ int strata_json_canonical(strata_str_t in, uint8_t *buf, uint8_t *spare,
 bool strata_json_member(strata_str_t *rest, strata_str_t *name,
     strata_str_t *value);
 
+/* The next element of an array, in the same way. */
+bool strata_json_element(strata_str_t *rest, strata_str_t *value);
+
+/* The value of a member; false: it has no such member, or is no object. */
+bool strata_json_find(strata_str_t object, strata_str_t name,
+    strata_str_t *value);
+
 /* The bytes of a string with its quotes; buf needs value.len bytes. */
 strata_str_t strata_json_bytes(strata_str_t value, uint8_t *buf);
 

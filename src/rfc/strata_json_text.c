@@ -157,12 +157,16 @@ strata_json_member(strata_str_t *rest, strata_str_t *name,
 {
     const uint8_t  *end, *p;
 
+    if (rest->len < 2) {
+        return false;
+    }
+
     p = rest->data;
     end = p + rest->len;
 
     /* the brace before the first, the comma before the others */
 
-    if (rest->len < 2 || (*p != '{' && *p != ',') || p[1] != '"') {
+    if ((*p != '{' && *p != ',') || p[1] != '"') {
         return false;
     }
 
@@ -185,6 +189,48 @@ strata_json_member(strata_str_t *rest, strata_str_t *name,
     rest->len = end - p;
 
     return true;
+}
+
+
+bool
+strata_json_element(strata_str_t *rest, strata_str_t *value)
+{
+    const uint8_t  *end, *p;
+
+    if (rest->len < 2) {
+        return false;
+    }
+
+    p = rest->data;
+    end = p + rest->len;
+
+    if ((*p != '[' && *p != ',') || p[1] == ']') {
+        return false;
+    }
+
+    value->data = ++p;
+    p = strata_json_skip(p, end);
+    value->len = p - value->data;
+
+    rest->data = p;
+    rest->len = end - p;
+
+    return true;
+}
+
+
+bool
+strata_json_find(strata_str_t object, strata_str_t name, strata_str_t *value)
+{
+    strata_str_t  member;
+
+    while (strata_json_member(&object, &member, value)) {
+        if (strata_str_eq(member, name)) {
+            return true;
+        }
+    }
+
+    return false;
 }
 
 

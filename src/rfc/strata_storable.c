@@ -465,16 +465,8 @@ strata_storable_flags(const strata_storable_t *s)
         flags |= STRATA_META_OPERATOR_TTL;
     }
 
-    switch (s->answer->status) {
-    case 404:
-    case 405:
-    case 410:
-    case 414:
-    case 501:
+    if (s->answer->status >= 400) {
         flags |= STRATA_META_NEGATIVE;
-        break;
-    default:
-        break;
     }
 
     return flags;

@@ -127,7 +127,8 @@ typedef struct {
  *   stale-if-error still lets it be served, or with keep_unfresh and a
  *   validator; grace_ms is not for it.  Then fresh_until is now, the windows
  *   what is left.
- * - NEGATIVE is 404, 405, 410, 414 and 501.
+ * - NEGATIVE is any error, 400 and above, whoever gave it a lifetime: there is
+ *   no end of URLs that are answered so.
  * - A response to HEAD is not stored (STRATA_REASON_METHOD).
  * - One to POST needs a lifetime that somebody gave (RFC 9110, 9.3.3), and its
  *   validators are of no use: a conditional POST is not a question.

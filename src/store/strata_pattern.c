@@ -9,8 +9,9 @@
  *   in use -> free    the floor of its kind first, then position 0
  *   free -> in use    text, namespace and kind; position last
  *
- * pattern_at is the next slot to be written: the oldest, or a free one.  A death leaves at most the slot that it
- * points at free, or in use with an event that nobody was answered for.
+ * pattern_at is the next slot to be written: the oldest, or a free one.  A
+ * death leaves at most the slot that it points at free, or in use with an event
+ * that nobody was answered for.
  */
 
 #include "strata_pattern.h"

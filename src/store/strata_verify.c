@@ -571,6 +571,7 @@ strata_verify_log(strata_verify_t *v, strata_store_t *st)
     uint64_t       last;
     strata_log_t  *log;
 
+    at = 0;
     log = &st->zone->log;
 
     if (strata_lock_owner(&log->lock) || (log->seq & 1)) {

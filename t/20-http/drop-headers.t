@@ -45,5 +45,13 @@ with scenario() as t:
                        ("/off/a", "host proto region other scheme"), ("/key/a", "host other"),
                        ("/key/none/a", "other"), ("/keyheaders/a", "region other")):
         is_(got(path), want, f"{path}: what goes out")
+    # what one client wants of caches is no business of the others
+    for path, want in (("/default/cc", []), ("/off/cc", ["no-store, only-if-cached", "no-cache"])):
+        ng.fill(path, headers={"Cache-Control": "no-store, only-if-cached", "Pragma": "no-cache"})
+        last = origin.last(path)
+        is_(last.all("Cache-Control") + last.all("Pragma"), want, f"{path}: Cache-Control, Pragma")
+    ng.get("/default/cc2", method="POST", body=b"", headers={"Cache-Control": "max-age=0"})
+    is_(origin.last("/default/cc2").get("Cache-Control"), "max-age=0", "what passes keeps its own")
+
     is_(ng.get("/key/a", headers=sent | {"X-Forwarded-Host": "h2"}).cache, "MISS", "as it is in the key")
     is_(ng.get("/more/a", headers={"X-Region": "other"}).cache, "HIT", "as it is not")

@@ -13,7 +13,7 @@ with scenario() as t:
     def _(req):
         said = f"{req.method} {req.get('Content-Type')} {req.get('Content-Length')} "
         return Reply(said.encode() + hashlib.sha256(req.body).hexdigest().encode(), cc="max-age=60",
-                     headers=[("ETag", '"e"')])
+                     headers=[("ETag", '"e"')] + ([("Location", "/p")] if req.path == "/to-p" else []))
 
     cached = "strata_methods GET HEAD POST QUERY; strata_key_body on max=40k; strata_purge 1;"
     ng = t.nginx(origin, cached + " client_body_buffer_size 8k;", h2=True,
@@ -140,6 +140,9 @@ with scenario() as t:
     is_(ng.request("/p", "PUT", body=b"x").why, "method", "PUT")
     is_([x.cache for x in (ng.get("/p"), post("/p", b"1"), post("/p", b"2"), post("/p", b"1", "QUERY"))],
         ["MISS"] * 4, "PUT: likewise")
+    ng.request("/to-p", "PUT", body=b"x")
+    ng.quiet()
+    is_([x.cache for x in (ng.get("/p"), post("/p", b"1"))], ["MISS"] * 2, "Location of a PUT: likewise")
     fill("/only", b"1")
     is_((ng.purge("/only").status, ng.purge("/only").status), (200, 404), "PURGE where only a POST is stored")
 

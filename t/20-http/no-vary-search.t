@@ -6,12 +6,17 @@ from strata import *
 
 with scenario() as t:
     origin = t.origin()
-    rules, version, extra = {}, [1], {}
+    rules, version, extra, slow_paths = {}, [1], {}, []
 
     @origin.route("/*")
     def _(req):
+        if req.path in slow_paths:
+            time.sleep(0.2)
+        if req.method == "PUT":
+            return Reply(b"", 201, headers=[("Location", req.get("X-To"))])
         headers = [("No-Vary-Search", v) for v in rules.get(req.path, [])] + extra.get(req.path, [])
-        return Reply(f"{version[0]} {req.target} {req.get('X-L')}".encode(), cc="max-age=60", headers=headers)
+        return Reply(f"{version[0]} {req.target} {req.get('X-L')}".encode(),
+                     cc="max-age=1, must-revalidate" if req.path == "/short" else "max-age=60", headers=headers)
 
     ng = t.nginx(origin, "strata_no_vary_search on; strata_purge 1; strata_grace 60s;",
                  http="add_header X-Key $strata_key always;", locations="""
@@ -87,6 +92,11 @@ with scenario() as t:
     is_(ask("/x?a=8")[0], "MISS", "POST: gone")
     is_(ng.purge("/nothing?a=1").status, 404, "nothing there")
 
+    ask("/x?a=1")
+    is_(ask("/x?a=2")[0], "HIT", "Location: before")
+    ng.request("/y", "PUT", headers={"X-To": "/x?a=3"})
+    is_(ask("/x?a=1")[0], "MISS", "Location of an unsafe method's answer: gone")
+
     # an answer under way when an equivalent URL is purged is not stored
     gate = Gate()
 
@@ -104,6 +114,15 @@ with scenario() as t:
     ng.quiet()
     is_(ask("/q?x")[0], "MISS", "race: done")
     is_(ng.fill("/race?a=2").cache, "MISS", "race: what began before the purge is not stored")
+    gate = Gate()
+    ng.purge("/race?a=1")
+    slow = in_thread(lambda: ng.get("/race?a=1"))
+    ok(gate.arrived(), "Location: under way")
+    ng.request("/y", "PUT", headers={"X-To": "/race?a=2"})
+    gate.open()
+    slow.join()
+    ng.quiet()
+    is_(ng.fill("/race?a=2").cache, "MISS", "Location: what began before is not stored")
 
     # with Vary, namespaces and fields in the key
     extra["/tenant/v"] = [("Vary", "X-M")]
@@ -125,4 +144,21 @@ with scenario() as t:
     is_({(r.status, r.error) for r in rs}, {(200, None)}, "70 clients")
     is_(origin.count("/many"), 1, "70 clients: one fetch")
     is_(ng.quiet(), {}, "all at rest")
+
+    # a rule that the origin gives up: those who wait neither queue up nor get what was there before
+    rules["/gone"] = rules["/short"] = ["params"]
+    slow_paths.extend(["/gone", "/short"])
+    ask("/gone?n=0"), ng.purge("/gone?n=0")
+    ask("/short?n=0")
+    rules["/gone"] = rules["/short"] = []
+    time.sleep(1.1)
+    version[0] += 1
+    for path in "/gone", "/short":
+        origin.forget()
+        begin = time.monotonic()
+        rs = ng.swarm([Client(f"{path}?n={i % 15}") for i in range(30)])
+        ok(time.monotonic() - begin < 1.5 * SLOW, f"{path}: 15 queries side by side")
+        is_([r.body for r in rs], [f"{version[0]} {path}?n={i % 15} None".encode() for i in range(30)], f"{path}: its own")
+        ok(origin.count(path) <= 17, f"{path}: one fetch for each ({origin.count(path)})")
+    is_(ng.quiet(), {}, "at rest again")
     is_({ask(f"/many?n={i}")[0] for i in range(7)} <= {"HIT"}, True, "all hit")

@@ -140,6 +140,19 @@ with scenario() as t:
     is_(ask("/on/private/a", "only-if-cached").status, 504, "hit-for-miss: 504")
     at_least(ng.reasons().get("request", 0), 20, "counted")
 
+    # what the origin hears of it: that it is asked again, from those who may; nothing from the others
+    for path, name, kw, want in (
+            ("on", "nc", dict(cc="no-cache, x"), "no-cache"), ("on", "ma", dict(cc="max-age=0"), "no-cache"),
+            ("on", "pr", dict(Pragma="no-cache"), "no-cache"), ("on", "ms", dict(cc="max-stale=9"), None),
+            ("on", "mf", dict(cc="min-fresh=9, max-age=9"), None), ("near", "nc", dict(cc="no-cache"), "no-cache"),
+            ("far", "nc", dict(cc="no-cache"), None), ("default", "oc", dict(cc="only-if-cached"), None),
+            ("default", "ns", dict(cc="no-store, no-cache", Pragma="no-cache"), None)):
+        ask(f"/{path}/heard/{name}", **kw)
+        last = origin.last(f"/{path}/heard/{name}")
+        is_((last.all("Cache-Control"), last.all("Pragma")), ([want] if want else [], []), f"{path} {kw}: heard")
+    ask("/on/n/b", "no-store, x")
+    is_(origin.last("/on/n/b").get("Cache-Control"), "no-store, x", "what goes past the cache keeps its own")
+
     # a storm of reloads is one fetch
     gate = Gate()
 

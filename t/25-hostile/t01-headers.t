@@ -27,6 +27,8 @@ with scenario() as t:
         location /agent/ { strata_cache z; strata_key $http_user_agent $uri; proxy_pass http://%ORIGIN%; }
         location /both/ { strata_cache z; strata_key $http_x_host $uri; strata_key_headers X-Host;
                           proxy_pass http://%ORIGIN%; }
+        location /hyphen/ { strata_cache z; strata_key_headers X-Tenant; strata_vary_normalize accept-language values=de,en;
+                            proxy_pass http://%ORIGIN%; }
         location /set/ { strata_cache z; proxy_set_header X-Forwarded-Host gateway; proxy_pass http://%ORIGIN%; }
         location /keyed/ { strata_cache z; strata_key $http_x_forwarded_host $uri; proxy_pass http://%ORIGIN%; }""")
     is_(len(NAMES), 24, "24 names")
@@ -53,7 +55,21 @@ with scenario() as t:
     agents = [("User_Agent", EVIL), ("User-Agent", "said"), ("User-Agent", EVIL)]
     ng.fill("/agent/a", headers=agents)
     is_(origin.last().all("User-Agent"), ["said"], "a field that nginx knows")
+    is_(origin.last().get("User_Agent"), None, "and not one that looks like it")
     ng.fill("/both/a", headers=[("X-Host", "1"), ("X-Host", "2")])
     is_(origin.last().all("X-Host"), ["1", "2"], "all lines are in the key: all go out")
+
+    # an underscore is a hyphen to CGI and its kin: such a line is in the key with the others, or stays behind
+    @origin.route("/hyphen/v")
+    def _(req):
+        return Reply("".join(f"{n}: {v}\n" for n, v in req.headers).encode(), cc="max-age=60", headers=[("Vary", "X-Lang")])
+
+    said = [("X-Tenant", "a"), ("Accept-Language", "de")]
+    for path, *more in ("/hyphen/a", ("X_Tenant", EVIL)), ("/hyphen/v", ("X_Lang", EVIL)), \
+            ("/hyphen/f", ("Accept_Encoding", EVIL), ("Accept_Language", EVIL)):
+        ng.fill(path, headers=said + more)
+        r = ng.fill(path, headers=said)
+        is_((r.status, EVIL.encode() in r.body), (200, False), f"{more[0][0]}: not in the body of those who did not send it")
+        is_(ng.get(path, headers=said + more).cache, "HIT", f"{more[0][0]}: but with it, a hit")
     r = ng.request("/post", "POST", body=b"x", headers={"X-Forwarded-Host": "kept"})
     like(r.body.decode(), "(?i)x-forwarded-host: kept", "a request that passes is untouched")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A scan of 404s keeps to the share of negative entries: the hits stay hits."""
+"""A scan of errors keeps to the share of negative entries: the hits stay hits."""
 import pathlib, sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *
@@ -11,6 +11,7 @@ NGINX = """
     server {
         listen 127.0.0.1:%(port)d reuseport;
         location / { return 404; }
+        location /denied/ { return 403; }
         location /vary/ { add_header Vary Accept-Encoding always; return 404; }
     }"""
 
@@ -25,7 +26,7 @@ def scan(ng, path, n):
                 for k in range(i, i + step)))
             for _ in range(step):
                 r = c.read()
-                if r.status != 404:
+                if r.status not in (403, 404):
                     return r
     return r
 
@@ -36,11 +37,13 @@ def run(share, path="/none/", flood=FLOOD // 5):
         location /none/ {{ strata_cache z; strata_valid 404 10m;
                            proxy_pass http://127.0.0.1:{port}; }}
         location /none/vary/ {{ strata_cache z; strata_valid 404 10m;
-                                proxy_pass http://127.0.0.1:{port}/vary/; }}""")
+                                proxy_pass http://127.0.0.1:{port}/vary/; }}
+        location /none/denied/ {{ strata_cache z; strata_valid any 10m;
+                                  proxy_pass http://127.0.0.1:{port}/denied/; }}""")
     for p in hot:
         ng.fill(p)
     is_({ng.get(p).cache for p in hot}, {"HIT"}, f"{share}: the hot set is in")
-    is_(scan(ng, path, flood).status, 404, f"{share}: {flood} 404s")
+    is_(scan(ng, path, flood).status, 403 if "denied" in path else 404, f"{share}: {flood} errors")
     stat = ng.status()
     hits = sum(ng.get(p).cache == "HIT" for p in hot)
     return ng, stat, 100.0 * hits / len(hot)
@@ -57,11 +60,12 @@ with scenario() as t:
 
     for share, limit, path, flood in (("", 0.2, "/none/", FLOOD),
                                       ("negative=5%", 0.05, "/none/", FLOOD // 5),
-                                      ("negative=256k", 1 / 16, "/none/vary/", FLOOD // 5)):
+                                      ("negative=256k", 1 / 16, "/none/vary/", FLOOD // 5),
+                                      ("negative=10%", 0.1, "/none/denied/", FLOOD // 5)):
         ng, stat, ratio = run(share, path, flood)
         flood -= flood % 50
         is_(ratio, 100.0, f"{share}: every hit is still one")
-        at_least(stat["evictions"], 0.9 * flood, f"{share}: 404s evicted 404s")
+        at_least(stat["evictions"], 0.9 * flood, f"{share}: errors evicted errors")
         at_most(stat["negative_bytes"], limit * stat["bytes_total"], f"{share}: bytes in the share")
         at_most(stat["negative_entries"], limit * stat["entries_total"], f"{share}: entries in the share")
         at_least(stat["negative_entries"], 0.7 * limit * stat["entries_total"], f"{share}: all of it is used")

@@ -62,6 +62,37 @@ with scenario(90) as t:
            f"{name}: and what L1 had from there in between")
         a.purge(path), settled()
 
+    # the same, but the old one is still on its way from Redis when the purge is over
+    for path in "/late", "/search?a=1":
+        a.fill(path), settled()
+        key, = l2.keys(redis)[""]
+        reached, go = threading.Event(), threading.Event()
+
+        def after(cmd):
+            if cmd == [b"GET", key]:
+                reached.set()
+                go.wait(20)
+
+        c, = l2.gateways(t, origin, between.url + " timeout=5s pool=2",
+                         "strata_purge on; strata_l2_timeout 5s;"
+                         + " strata_no_vary_search on;" * (path != "/late"),
+                         n=1, workers=1)
+        l2.ready(c)
+        purge, send = held(lambda: c.purge(path))
+        between.after = after
+        th = in_thread(c.get, path)
+        ok(reached.wait(10), f"{path}: asked after L1 and before L2 was purged")
+        send.set()
+        is_(purge.join().status, 200, "then purged")
+        go.set()
+        between.before = lambda cmd: None
+        between.after = lambda cmd: None
+        is_(th.join().body, b"1", "who came before that has the old one")
+        c.quiet()
+        is_(c.get(path).body, b"2", "who comes after does not")
+        c.quiet()
+        c.purge(path), settled()
+
     # the URLs that the answer to an unsafe method names
     a.fill("/named"), settled()
     a.request("/unsafe", "POST", body=b"x")

@@ -3,6 +3,7 @@
 import pathlib, sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *
+from fault_proxy import FaultProxy
 import l2
 
 LOCK = "strata_lock cluster;"
@@ -112,18 +113,37 @@ with scenario(120, alone=True) as t:
         th.join()
     settled()
 
-    # the owner is cut off from Redis: its store comes late, and is refused
-    wait["/cut"] = 3.5
-    th = in_thread(a.get, "/cut")
-    tap.wait_until(lambda: n.get("/cut"))
-    lock = l2.keys(redis)[":l"][0]
-    redis("SET", lock, "somebody else", "PX", 10000)
-    wait["/cut"] = 0
-    is_(th.join().body, b"1", "whose lock was lost serves its own clients")
-    settled()
-    tap.wait_until(lambda: a.count("l2_refused"))
-    is_(a.count("l2_refused"), 1, "but does not store")
-    redis("DEL", lock)
+    # the owner is cut off from Redis: its store comes late, and is refused, while
+    # somebody else has the lock and when he has given it back
+    proxy = t.keep(FaultProxy(redis.port))
+    far, = l2.gateways(t, origin, f"{proxy.url} timeout=500ms", LOCK, n=1)
+    far.allowed.append("strata")
+    for path, second in ("/cut-held", 2.5), ("/cut-done", 0.1):
+        l2.ready(far)
+        wait[path] = 4.5
+        refused = far.count("l2_refused")
+        th = in_thread(far.get, path)
+        tap.wait_until(lambda: n.get(path))
+        proxy.both(drop=1)
+        wait[path] = second
+        start = time.monotonic()
+        waiting = in_thread(b.get, path)
+        tap.wait_until(lambda: n[path] == 2)
+        within(ms_since(start), 2000 + 400 + 200, f"{path}: its lock runs out", slack_ms=600)
+        proxy.heal()
+        proxy.cut("rst")
+        r = th.join()
+        is_((r.status, r.body), (200, b"1"), f"{path}: who is cut off serves its own clients")
+        is_(waiting.join().body, b"2", f"{path}: the other node those of its own")
+        settled(), far.quiet()
+        tap.wait_until(lambda: far.count("l2_queued") == 0)
+        is_(n[path], 2, f"{path}: two fetches")
+        is_(far.count("l2_refused") - refused, 1, f"{path}: the first is not stored")
+        third, = l2.gateways(t, origin, redis, LOCK, n=1)
+        l2.ready(third)
+        r = third.get(path)
+        is_((r.body, r.tier), (b"2", "l2"), f"{path}: L2 has the second one")
+    is_(l2.keys(redis).get(":l", []), [], "no lock is left")
 
     # a waiter whose time is up
     wait["/slow"] = 3

@@ -14,7 +14,8 @@ with scenario(90) as t:
     def _(req):
         n[req.path] = n.get(req.path, 0) + 1
         mine = n[req.path]
-        reply = Reply(f"{mine}".encode(), cc="max-age=100")
+        to = req.get("X-To")
+        reply = Reply(f"{mine}".encode(), cc="max-age=100", headers=[("Location", to)] if to else [])
         g = gates.get((req.path, mine))
         if g:
             g[0].set()
@@ -111,6 +112,13 @@ with scenario(90) as t:
     a.request("/post", "POST", body=b"x")
     tap.wait_until(lambda: a.count("l2_purges") and not a.count("l2_queued"))
     ok(b.get("/post").body != b"1", "an unsafe method invalidates in L2 too")
+
+    a.fill("/located"), settled()
+    before = a.count("l2_purges")
+    a.request("/post", "POST", body=b"x", headers=[("X-To", "/located")])
+    tap.wait_until(lambda: a.count("l2_purges") == before + 2)
+    is_([ng.fill("/located").body for ng in (a, b)], [b"2", b"2"], "so it does what its Location names (in L1, and in L2 for both)")
+    settled()
 
     # L2 away
     redis.kill()

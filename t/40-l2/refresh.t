@@ -15,6 +15,10 @@ with scenario(90) as t:
         seen.append((req.path, req.get("If-None-Match")))
         if req.path == "/etag" and req.get("If-None-Match") == '"e"':
             return Reply(status=304, headers=[("ETag", '"e"')])
+        if req.path == "/hidden":
+            tag = [("ETag", '"h"')]
+            return Reply(status=304, headers=tag) if req.get("If-None-Match") else \
+                Reply(b"h", cc="max-age=60", headers=[*tag, ("X-Accel-Expires", "1")])
         if req.path == "/swr":
             return Reply(b"%d" % n[req.path], cc="max-age=1, stale-while-revalidate=60")
         if req.path == "/etag":
@@ -52,6 +56,18 @@ with scenario(90) as t:
     r = a.get("/etag")
     is_((r.body, r.get("X-Tier"), n["/etag"]), (b"etag", "l2", 2),
         "and what the 304 made of it goes to L2")
+
+    # what the client does not see counts after L2 and after a 304 that does not repeat it
+    a.fill("/hidden"), settled()
+    r = b.get("/hidden")
+    is_((r.get("X-Tier"), r.get("X-Accel-Expires")), ("l2", None), "a hidden field, from L2")
+    like(r.get("Cache-Status"), "ttl=[01];", "gives the lifetime")
+    for ng in b, a:
+        time.sleep(1.1)
+        r = ng.fill("/hidden")
+        is_((r.cache, r.body, r.get("X-Accel-Expires")), ("REVALIDATED", b"h", None), "a 304 after it")
+        like(r.get("Cache-Status"), "ttl=[01];", "the field still counts")
+        settled()
 
     a.fill("/err"), settled()
     time.sleep(1.1)

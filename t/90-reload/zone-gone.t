@@ -14,7 +14,7 @@ with scenario() as t:
     ok(ng.reload(), "one zone less")
     is_(ng.get("/a").cache, "HIT", "the other stays")
     is_(ng.fill("/y/a").cache, "MISS", "its location uses another zone now")
-    is_(ng.zones(), ["z"], "status")
+    is_(list(ng.zones()), ["z"], "status")
     ng.write(zone=["z 2m", "w 1m"], locations="location /y/ { strata_cache w; proxy_pass http://%ORIGIN%; }")
     ok(ng.reload(), "one zone more")
     ng.fill("/y/a")

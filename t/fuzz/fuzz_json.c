@@ -58,6 +58,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
 
         CHECK(total == out.len);
+
+        rest = out;
+        total = out.data[0] == '[' ? 2 : out.len;
+        n = 0;
+
+        while (strata_json_element(&rest, &value)) {
+            total += value.len + (n++ ? 1 : 0);
+            CHECK(value.len);
+        }
+
+        CHECK(total == out.len);
     }
 
     free(string);

@@ -201,11 +201,13 @@ class Fake:
 class Between(Fake):
     """
     Stands before a server: each command goes there when before(command) returns, and
-    its answer back, so what one connection sent is not done in one go.
+    its answer back when after(command) does, so what one connection sent is not done in
+    one go.
     """
 
-    def __init__(self, server, before=lambda cmd: None):
-        self.before, self._server, self._there = before, server, {}
+    def __init__(self, server):
+        self.before = self.after = lambda cmd: None
+        self._server, self._there = server, {}
         super().__init__(self._pass_on, login=False)
 
     def _pass_on(self, s, cmd):
@@ -213,7 +215,9 @@ class Between(Fake):
         if s not in self._there:
             self._there[s] = self._server.client(20)
         self._there[s].send(*cmd)
-        return self._there[s].raw()
+        reply = self._there[s].raw()
+        self.after(cmd)
+        return reply
 
 
 class Dns:

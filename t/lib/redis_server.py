@@ -35,8 +35,8 @@ TMP = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 class Client:
     """Commands on one connection, one at a time."""
 
-    def __init__(self, port, timeout=5.0, context=None):
-        self._sock = socket.create_connection(("127.0.0.1", port), timeout * tap.SLOW)
+    def __init__(self, port, timeout=5.0, context=None, host="127.0.0.1"):
+        self._sock = socket.create_connection((host, port), timeout * tap.SLOW)
         if context:
             self._sock = context.wrap_socket(self._sock)
         self._file = self._sock.makefile("rb")
@@ -94,9 +94,10 @@ class Client:
 
 class Server:
     def __init__(self, options=(), *, port=None, cluster=False, tls=None, binary=None,
-                 password=None, sentinel=None, start=True):
+                 password=None, sentinel=None, start=True, net=None):
         """
         options    more of redis-server's
+        net        the Net that it lives in
         tls        a Certificates: TLS only, the plain port is off
         sentinel   a configuration; this is a sentinel then
         """
@@ -105,9 +106,11 @@ class Server:
         self.tls_port = self.port if tls else None
         self.tls, self.password = tls, password
         self.bus = free_port() if cluster else None
+        self.host = net.host if net else "127.0.0.1"
         self._binary, self._process = binary or BINARY, None
+        self._prefix = net.prefix if net else []
         self._client, self._lock = None, threading.Lock()
-        self._args = ["--bind", "127.0.0.1", "--dir", self.dir, "--save", "",
+        self._args = ["--bind", self.host, "--dir", self.dir, "--save", "",
                       "--appendonly", "no", "--daemonize", "no",
                       "--unixsocket", f"{self.dir}/redis.sock"]
         if cluster:
@@ -135,7 +138,7 @@ class Server:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def url(self):
@@ -150,7 +153,7 @@ class Server:
     def start(self):
         with open(f"{self.dir}/log", "ab") as log:
             self._process = subprocess.Popen(
-                [self._binary, *map(str, self._args)], stdin=subprocess.DEVNULL,
+                [*self._prefix, self._binary, *map(str, self._args)], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, cwd=self.dir, preexec_fn=_die_with_parent)
         if not tap.wait_until(lambda: not self.running() or self._answers(), 10):
             raise RuntimeError(f"{self._binary} does not answer: {self.log()[-2000:]}")
@@ -167,7 +170,7 @@ class Server:
         return self._process is not None and self._process.poll() is None
 
     def client(self, timeout=5.0):
-        c = Client(self.port, timeout, self.tls.context() if self.tls else None)
+        c = Client(self.port, timeout, self.tls.context() if self.tls else None, self.host)
         if self.password:
             c("AUTH", self.password)
         return c
@@ -221,6 +224,59 @@ class Server:
     def close(self):
         self.kill()
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Net:
+    """
+    A machine of its own for a server, at the other end of a cable.  A PermissionError, if
+    this kernel does not let us.
+    """
+
+    def __init__(self):
+        n = os.getpid() % 16384
+        self._name, self._cable = f"strata-{n}", f"strata{n}"
+        near, self.host = (f"198.18.{n >> 6}.{(n & 63) * 4 + i}" for i in (1, 2))
+        self.prefix = ["ip", "netns", "exec", self._name]
+        try:
+            self._ip("netns", "add", self._name)
+            self._ip("link", "add", self._cable, "type", "veth", "peer", "name", "eth0",
+                     "netns", self._name)
+            self._ip("addr", "add", f"{near}/30", "dev", self._cable)
+            self._ip("link", "set", self._cable, "up")
+            self._ip("-n", self._name, "addr", "add", f"{self.host}/30", "dev", "eth0")
+            for x in "lo", "eth0":
+                self._ip("-n", self._name, "link", "set", x, "up")
+        except (OSError, subprocess.CalledProcessError) as e:
+            self.close()
+            raise PermissionError(getattr(e, "stderr", None) or str(e)) from e
+
+    @staticmethod
+    def _ip(*args):
+        subprocess.run(["ip", *args], check=True, capture_output=True, text=True,
+                       timeout=10)
+
+    def pull(self):
+        """
+        The cable is pulled at the server's end: all is lost, nobody says so.  The neighbour
+        stays known, as it would behind a router.
+        """
+        self._ip("neigh", "replace", self.host, "lladdr", self._address(), "dev",
+                 self._cable, "nud", "permanent")
+        self._ip("-n", self._name, "link", "set", "eth0", "down")
+
+    def plug(self):
+        self._ip("-n", self._name, "link", "set", "eth0", "up")
+
+    def _address(self):
+        out = subprocess.run([*self.prefix, "cat", "/sys/class/net/eth0/address"],
+                             check=True, capture_output=True, text=True, timeout=10)
+        return out.stdout.strip()
+
+    def close(self):
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            self._ip("netns", "del", self._name)
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            self._ip("link", "del", self._cable)
 
 
 def resp(value):

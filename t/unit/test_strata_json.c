@@ -270,6 +270,28 @@ test_members(void)
     rest = str("1");
     ok(!strata_json_member(&rest, &name, &value), "of a number");
 
+    rest = str("[\"]\",[1,2],{\"a\":[]},null]");
+
+    for (n = 0; strata_json_element(&rest, &value); ) {
+        n += snprintf(got + n, sizeof(got) - n, "<%.*s>", (int) value.len,
+                      (const char *) value.data);
+    }
+
+    is_str(str(got), "<\"]\"><[1,2]><{\"a\":[]}><null>", "elements");
+
+    rest = str("[]");
+    ok(!strata_json_element(&rest, &value), "of none");
+    rest = str("{\"a\":1}");
+    ok(!strata_json_element(&rest, &value), "of an object");
+
+    rest = str("{\"a\":{\"b\":1},\"b\":2}");
+    ok(strata_json_find(rest, str("b"), &value), "a member");
+    is_str(value, "2", "of this object, not of one in it");
+    ok(!strata_json_find(rest, str("c"), &value), "no such member");
+    ok(!strata_json_find((strata_str_t) { 0, NULL }, str("a"), &value),
+       "of nothing");
+    ok(!strata_json_find(str("[1]"), str("a"), &value), "not of an array");
+
     bytes = strata_json_bytes(str("\"a\\n\\\"\\u0001\xc3\xa9\""), buf);
     is_str(bytes, "a\n\"\1\xc3\xa9", "the bytes of a string");
     n = strata_json_string(bytes, quoted);

@@ -1,0 +1,372 @@
+-- Copyright (C) Strata contributors
+-- SPDX-License-Identifier: BSD-2-Clause
+--
+-- strata.zone(name): values of scripts in a zone.
+
+local native = require "strata.native"
+local check = require "strata.check"
+local json = require "strata.json"
+
+local SET = { ttl = true, grace = true, tags = true, jitter = true,
+              codec = true }
+local MODES = { delete = true, invalidate = true }
+local PURGE = { key = true, keys = true, tags = true, prefix = true,
+                namespace = true, match = true, all = true, mode = true }
+local KEYS = { match = true, cursor = true, limit = true }
+local KINDS = { "keys", "tags", "prefix", "match" }
+
+-- A tail call leaves no level for errors: what raises some is not called so.
+
+local zones = {}                   -- by name
+local random, floor, huge = math.random, math.floor, math.huge
+local concat = table.concat
+
+
+-- What is stored of a value, and whether that is JSON.
+
+local function encoded(value, opts, level)
+    local codec, kind = opts.codec, type(value)
+
+    if codec == "json" then
+        if not json then
+            error("codec \"json\" needs lua-cjson", level + 1)
+        end
+
+        local text, err = json.safe.encode(value)
+
+        if not text then
+            error(err, level + 1)
+        end
+
+        return text, true
+    end
+
+    if codec ~= nil and codec ~= "raw" then
+        error("codec must be \"raw\" or \"json\"", level + 1)
+    end
+
+    if kind ~= "string" and kind ~= "number" then
+        error("value must be a string or a number, or have codec = \"json\"",
+              level + 1)
+    end
+
+    return value, false
+end
+
+
+local function lifetime(opts, level)
+    local ttl = check.ttl(opts.ttl, level + 1)
+    local jitter = check.seconds(opts.jitter, "jitter", level + 1)
+
+    if ttl and jitter then
+        ttl = ttl + (2 * random() - 1) * jitter
+
+        if ttl < 0.001 then
+            ttl = 0.001
+        end
+    end
+
+    return ttl, check.seconds(opts.grace, "grace", level + 1)
+end
+
+
+local function put(id, key, mode, value, opts, level, position)
+    key = check.key(key, level + 1)
+    opts = check.options(opts, SET, level + 1)
+
+    local data, is_json = encoded(value, opts, level + 1)
+    local ttl, grace = lifetime(opts, level + 1)
+
+    return native.put(id, key, mode, data, is_json, ttl, grace,
+                      check.tags(opts.tags, level + 1), position)
+end
+
+
+local function get(id, key, stale)
+    local value, is_json, ttl, old = native.get(id, key, stale)
+
+    if value == nil then
+        return nil, is_json        -- the reason, if there is one
+    end
+
+    local meta = { tier = "l1", ttl = ttl, stale = old or nil }
+
+    if is_json then
+        if not json then
+            return nil, "no lua-cjson", meta
+        end
+
+        local decoded, err = json.safe.decode(value)
+
+        return decoded, err, meta
+    end
+
+    return value, nil, meta
+end
+
+
+local function delete(id, keys)
+    local n = 0
+
+    for _, key in ipairs(keys) do
+        local ok, err = native.delete(id, key)
+
+        if ok then
+            n = n + 1
+        elseif ok == nil then
+            return nil, err
+        end
+    end
+
+    return n
+end
+
+
+local function events(opts, level)
+    local mode, kind, list = opts.mode, nil, nil
+
+    if mode ~= nil and not MODES[mode] then
+        error("mode must be \"delete\" or \"invalidate\"", level + 1)
+    end
+
+    for _, name in ipairs(KINDS) do
+        if opts[name] ~= nil then
+            if kind then
+                error("purge of " .. kind .. " and " .. name .. " at once",
+                      level + 1)
+            end
+
+            kind, list = name, opts[name]
+        end
+    end
+
+    if opts.key ~= nil and not kind then
+        kind, list = "keys", { check.key(opts.key, level + 1) }
+    end
+
+    if opts.namespace ~= nil then
+        check.key(opts.namespace, level + 1, "namespace")
+    end
+
+    if kind == "prefix" or kind == "match" then
+        list = check.list({ list }, kind, 1, 256, level + 1)
+
+    elseif kind == "tags" then
+        list = check.tags(list, level + 1)
+
+    elseif kind then
+        list = check.list(list, "keys", 128, 1024, level + 1)
+
+    elseif opts.all == true then
+        kind, list = "all", { "" }
+
+    elseif opts.namespace ~= nil then
+        return "namespace", { opts.namespace }, nil, mode == "invalidate"
+    end
+
+    if not kind or not list[1] then
+        error("purge needs key, keys, tags, prefix, match, namespace or all",
+              level + 1)
+    end
+
+    return kind, list, opts.namespace, mode == "invalidate"
+end
+
+
+local function methods(id)
+    local z = {}
+
+    function z.get(_, key)
+        return get(id, check.key(key, 2), false)
+    end
+
+    function z.get_stale(_, key)
+        return get(id, check.key(key, 2), true)
+    end
+
+    function z.set(_, key, value, opts)
+        local ok, err = put(id, key, "set", value, opts, 2)
+
+        return ok, err
+    end
+
+    function z.add(_, key, value, opts)
+        local ok, err = put(id, key, "add", value, opts, 2)
+
+        return ok, err
+    end
+
+    function z.replace(_, key, value, opts)
+        local ok, err = put(id, key, "replace", value, opts, 2)
+
+        return ok, err
+    end
+
+    function z.delete(_, ...)
+        local n, err = delete(id, check.keys({ ... }, 2))
+
+        return n, err
+    end
+
+    function z.exists(_, key)
+        local value, err = native.get(id, check.key(key, 2), false)
+
+        if value == nil and err then
+            return nil, err
+        end
+
+        return value ~= nil
+    end
+
+    function z.ttl(_, key)
+        local value, err, ttl = native.get(id, check.key(key, 2), false)
+
+        if value == nil then
+            return nil, err or "not found"
+        end
+
+        return ttl or huge
+    end
+
+    function z.expire(_, key, ttl)
+        return native.touch(id, check.key(key, 2), check.ttl(ttl, 2), false)
+    end
+
+    function z.touch(_, key)
+        return native.touch(id, check.key(key, 2), nil, true)
+    end
+
+    function z.incr(_, key, by, init, ttl)
+        by = check.number(by == nil and 1 or by, "the increment", 2)
+
+        if init ~= nil then
+            check.number(init, "the initial value", 2)
+        end
+
+        return native.incr(id, check.key(key, 2), by, init, check.ttl(ttl, 2))
+    end
+
+    function z.get_bulk(_, keys)
+        local values = {}
+
+        for _, key in ipairs(check.keys(keys, 2)) do
+            local value, err = get(id, key, false)
+
+            if value == nil and err then
+                return nil, err
+            end
+
+            values[key] = value
+        end
+
+        return values
+    end
+
+    function z.set_bulk(_, map, opts)
+        local n = 0
+
+        if type(map) ~= "table" then
+            error("values must be a table", 2)
+        end
+
+        for key, value in pairs(map) do
+            if n == check.BULK_MAX then
+                error("more than " .. check.BULK_MAX .. " values", 2)
+            end
+
+            local ok, err = put(id, key, "set", value, opts, 2)
+
+            if not ok then
+                return nil, err
+            end
+
+            n = n + 1
+        end
+
+        return n
+    end
+
+    function z.delete_bulk(_, keys)
+        return delete(id, check.keys(keys, 2))
+    end
+
+    function z.keys(_, opts)
+        opts = check.options(opts, KEYS, 2)
+
+        local limit = opts.limit == nil and 100 or opts.limit
+        local cursor = opts.cursor == nil and 0 or opts.cursor
+
+        if type(limit) ~= "number" or limit < 1 or limit > check.BULK_MAX
+            or limit ~= floor(limit)
+        then
+            error("limit must be a number from 1 to " .. check.BULK_MAX, 2)
+        end
+
+        if type(cursor) ~= "number" or not (cursor >= 0 and cursor < 2 ^ 40)
+        then
+            error("cursor must be one that keys() returned", 2)
+        end
+
+        local match = opts.match
+
+        if match ~= nil and (type(match) ~= "string" or match == ""
+                             or #match > 256)
+        then
+            error("match must be a pattern of 1 to 256 bytes", 2)
+        end
+
+        local list = {}
+        local next_cursor = native.keys(id, list, limit, floor(cursor), match)
+
+        return list, next_cursor
+    end
+
+    -- nothing is written later than the call that writes it
+
+    function z.sync(_, timeout)
+        check.seconds(timeout, "timeout", 2)
+        return true
+    end
+
+    function z.stats()
+        local stats = {}
+        local ok, err = native.stats(id, stats)
+
+        if not ok then
+            return nil, err
+        end
+
+        return stats
+    end
+
+    function z.purge(_, opts)
+        return native.purge(id, events(check.options(opts, PURGE, 2), 2))
+    end
+
+    return z
+end
+
+
+return function(name)
+    if type(name) ~= "string" then
+        error("name of a zone must be a string", 2)
+    end
+
+    -- what is in a zone is not seen from a request
+    native.impure()
+
+    local zone = zones[name]
+
+    if not zone then
+        local id = native.zone(name)
+
+        if not id then
+            error(concat { "no strata_zone \"", name, "\"" }, 2)
+        end
+
+        zone = native.freeze(methods(id))
+        zones[name] = zone
+    end
+
+    return zone
+end
