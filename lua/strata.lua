@@ -8,6 +8,7 @@ local check = require "strata.check"
 
 local strata = {
     _VERSION = "0.1",
+    lock = require "strata.lock",
     zone = require "strata.zone"
 }
 

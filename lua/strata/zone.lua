@@ -122,6 +122,110 @@ local function delete(id, keys)
 end
 
 
+-- What get_or_set says of itself, apart from what set takes.
+
+local function options(opts, level)
+    local ours, timeout = {}, 5
+
+    if opts ~= nil and type(opts) ~= "table" then
+        error("options must be a table", level + 1)
+    end
+
+    for name, value in pairs(opts or {}) do
+        if name == "timeout" then
+            timeout = check.seconds(value, "timeout", level + 1)
+        else
+            ours[name] = value
+        end
+    end
+
+    -- now, not when the value is there
+    check.options(ours, SET, level + 1)
+    lifetime(ours, level + 1)
+    check.tags(ours.tags, level + 1)
+
+    return ours, timeout
+end
+
+
+-- A value from fn, stored as opts says; position: of the log, before fn ran.
+
+local function made(id, key, opts, position, ok, value, err)
+    if not ok then
+        error(value, 0)
+    end
+
+    if value == nil then
+        return nil, err or "no value"
+    end
+
+    -- that it could not be stored does not take it from the caller
+    local stored = put(id, key, "set", value, opts, 3, position)
+
+    return value, nil, { tier = "origin", stored = stored or false }
+end
+
+
+local function led(id, key, opts, handle, fn)
+    local position = native.position(id)
+
+    return (function(ok, value, err)
+        local results = { pcall(made, id, key, opts, position, ok, value,
+                                err) }
+
+        native.landed(handle, results[1] and results[2] ~= nil
+                              and results[4].stored)
+
+        if not results[1] then
+            error(results[2], 0)
+        end
+
+        return results[2], results[3], results[4]
+    end)(pcall(fn, key))
+end
+
+
+-- Who leads makes the value, the others wait for it; whose time is up, or who
+-- can't wait where it runs, makes one of its own.
+
+local function single(id, key, opts, timeout, fn)
+    local deadline = native.now() + timeout
+
+    while true do
+        local value, err, meta = get(id, key, false)
+
+        if value ~= nil then
+            return value, nil, meta
+        end
+
+        local left = deadline - native.now()
+        local word, handle
+
+        if err or left <= 0 then
+            word = "timeout"
+        else
+            word, handle = native.flight(id, key, left)
+
+            if not word then
+                word = handle and "timeout" or native.result()
+            end
+        end
+
+        if word == "lead" then
+            return led(id, key, opts, handle, fn)
+        end
+
+        if word == "failed" then
+            return nil, "made by another, and failed"
+        end
+
+        if word == "timeout" then
+            return made(id, key, opts, native.position(id), pcall(fn, key))
+        end
+    end
+end
+
+
 local function events(opts, level)
     local mode, kind, list = opts.mode, nil, nil
 
@@ -244,6 +348,18 @@ local function methods(id)
         end
 
         return native.incr(id, check.key(key, 2), by, init, check.ttl(ttl, 2))
+    end
+
+    function z.get_or_set(_, key, opts, fn)
+        key = check.key(key, 2)
+
+        if type(fn) ~= "function" then
+            error("the third argument must be a function", 2)
+        end
+
+        local ours, timeout = options(opts, 2)
+
+        return single(id, key, ours, timeout, fn)
     end
 
     function z.get_bulk(_, keys)

@@ -46,6 +46,7 @@ typedef struct ngx_http_strata_flight_s  ngx_http_strata_flight_t;
 typedef struct ngx_http_strata_pipe_s    ngx_http_strata_pipe_t;
 typedef struct ngx_http_strata_body_s    ngx_http_strata_body_t;
 typedef struct ngx_http_strata_search_s  ngx_http_strata_search_t;
+typedef struct ngx_http_strata_run_s     ngx_http_strata_run_t;
 typedef struct ngx_http_strata_get_s     ngx_http_strata_get_t;
 typedef struct ngx_http_strata_put_s     ngx_http_strata_put_t;
 typedef struct ngx_http_strata_claim_s   ngx_http_strata_claim_t;
@@ -135,6 +136,7 @@ struct ngx_http_strata_ctx_s {
     ngx_http_strata_flight_t    *flight;
     ngx_queue_t                  queue;     /* in the flight */
     ngx_queue_t                  woken;     /* in the wake queue */
+    ngx_http_strata_run_t       *run;       /* NULL; else a script waits */
     ngx_event_t                  timer;     /* strata_lock_timeout */
     ngx_msec_t                   wait_start;
     ngx_msec_t                   lock_time; /* spent waiting, ms */
@@ -143,6 +145,8 @@ struct ngx_http_strata_ctx_s {
     /* our look into L2, until its outcome is taken; our purge of it */
     ngx_http_strata_get_t       *get;
     ngx_http_strata_l2_purge_t  *l2_purge;
+    struct ngx_http_strata_order_s  *order; /* our purge in the log */
+    ngx_array_t                 *purge_tags; /* of strata_str_t; NULL: URL */
     uint32_t                     l2_time;   /* the look-up, us; 0: none */
 
     /* our own fetch, while it runs and we need it */
@@ -185,6 +189,7 @@ struct ngx_http_strata_ctx_s {
     unsigned                     hook_pass:1;  /* a hook says so, or failed */
     unsigned                     invalidate:1; /* an unsafe method */
     unsigned                     body_came:1;  /* has been read */
+    unsigned                     isolated:1;   /* asks for itself */
     unsigned                     purging:1;    /* a PURGE: not a client's */
     unsigned                     spilled:1;    /* entry read, now the pipe */
     unsigned                     refused:1;    /* 412: nginx answers */
@@ -243,6 +248,8 @@ char *ngx_http_strata_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_strata_zones_attach(ngx_cycle_t *cycle);
 void ngx_http_strata_zones_detach(ngx_cycle_t *cycle);
 void ngx_http_strata_zones_heal(ngx_cycle_t *cycle);
+void ngx_http_strata_zones_tail(ngx_cycle_t *cycle);
+void ngx_http_strata_zones_leave(ngx_cycle_t *cycle);
 
 /* entry: ngx_http_strata_lookup.c, _filter.c, _admin.c */
 
@@ -330,6 +337,7 @@ struct ngx_http_strata_flight_s {
     ngx_queue_t                waiters;     /* of ngx_http_strata_ctx_t */
     ngx_uint_t                 waiters_n;
     ngx_http_strata_fetch_t   *fetch;       /* ours, or NULL */
+    void                      *script;      /* that leads it, or NULL */
     ngx_http_strata_get_t     *get;         /* our look into L2, or NULL */
     int                        verdict;     /* ref 0: STRATA_FLIGHT_* */
     uint16_t                   status;
@@ -367,6 +375,10 @@ void ngx_http_strata_mail(ngx_http_strata_zone_t *zone);
 
 /* Resumes the request from a later turn of the event loop. */
 void ngx_http_strata_wake_request(ngx_http_strata_ctx_t *ctx);
+
+/* ngx_http_strata_lua_run.c, _lua_lock.c: the same for scripts that wait */
+void ngx_http_strata_run_wake(ngx_http_strata_run_t *run);
+void ngx_http_strata_lua_lock_mail(ngx_http_strata_zone_t *zone);
 
 /* Does anybody wait for it, in whatever worker? */
 ngx_uint_t ngx_http_strata_flight_waited(ngx_http_strata_flight_t *fl);
@@ -432,8 +444,6 @@ void ngx_http_strata_l2_put_leave(ngx_http_strata_fetch_t *f);
 
 /* ngx_http_strata_l2_purge.c */
 
-int ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
-    const strata_key_t *primary, ngx_uint_t mode);
 ngx_int_t ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
     const strata_key_t *primary, uint64_t scope, const strata_digest_t *guard,
     ngx_http_strata_ctx_t *ctx);

@@ -226,7 +226,7 @@ ngx_http_strata_flight_unkey(ngx_http_strata_flight_t *fl)
 void
 ngx_http_strata_flight_release(ngx_http_strata_flight_t *fl)
 {
-    if (fl->waiters_n || fl->fetch || fl->get) {
+    if (fl->waiters_n || fl->fetch || fl->get || fl->script) {
         return;
     }
 
@@ -432,6 +432,11 @@ void
 ngx_http_strata_wake_request(ngx_http_strata_ctx_t *ctx)
 {
     if (ctx->in_wake) {
+        return;
+    }
+
+    if (ctx->run) {
+        ngx_http_strata_run_wake(ctx->run);
         return;
     }
 

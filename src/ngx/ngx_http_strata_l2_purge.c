@@ -17,6 +17,7 @@
  */
 
 #include "ngx_http_strata_l2.h"
+#include "ngx_http_strata_log.h"
 
 
 struct ngx_http_strata_l2_purge_s {
@@ -33,38 +34,6 @@ struct ngx_http_strata_l2_purge_s {
 static void ngx_http_strata_l2_purged(ngx_http_strata_call_t *call);
 static void ngx_http_strata_l2_purge_failed(ngx_http_strata_l2_purge_t *purge,
     strata_reason_e reason, strata_str_t text);
-
-
-/* L1.  STRATA_OK: it was there.  STRATA_DECLINED.  STRATA_BUSY: it may be. */
-
-int
-ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
-    const strata_key_t *primary, ngx_uint_t mode)
-{
-    int              rc;
-    strata_store_t  *st;
-
-    st = zone->store;
-
-    /* what is on its way from the origin must not come back */
-
-    strata_purge_mark(st, &primary->digest);
-    strata_pass_forget(st, &primary->digest);
-
-    rc = (mode == NGX_HTTP_STRATA_PURGE_DELETE)
-         ? strata_store_remove(st, primary, ngx_current_msec)
-         : strata_store_expire(st, primary, ngx_current_msec);
-
-    /* in this order: the next request finds neither entry nor flight */
-
-    if (rc != STRATA_BUSY
-        && strata_flight_forget(st, &primary->digest) != STRATA_OK)
-    {
-        return STRATA_BUSY;
-    }
-
-    return rc;
-}
 
 
 /*

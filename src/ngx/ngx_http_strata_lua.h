@@ -253,8 +253,6 @@ int ngx_http_strata_lua_failed(lua_State *L, const char *reason);
 
 /* ngx_http_strata_lua_run.c: scripts that may wait */
 
-typedef struct ngx_http_strata_run_s  ngx_http_strata_run_t;
-
 /*
  * A content script that runs, or waits.  It has a thread of the VM of its own
  * and dies with the request.
@@ -272,6 +270,10 @@ struct ngx_http_strata_run_s {
     void             *wanted;
     int             (*result)(lua_State *L, ngx_http_strata_run_t *run);
     void            (*cancel)(ngx_http_strata_run_t *run);
+
+    ngx_queue_t       queue;         /* of those who wait for locks */
+    ngx_queue_t       led;           /* flights, ngx_http_strata_led_t */
+    ngx_http_strata_ctx_t  ctx;      /* as which it waits for a flight */
 
     unsigned          waiting:1;
     unsigned          timed_out:1;
@@ -306,6 +308,13 @@ int ngx_http_strata_run_wait(lua_State *L, ngx_http_strata_run_t *run,
 void ngx_http_strata_run_wake(ngx_http_strata_run_t *run);
 
 void ngx_http_strata_lua_run_natives(lua_State *L);
+
+/* ngx_http_strata_lua_flight.c */
+void ngx_http_strata_lua_flight_close(ngx_http_strata_run_t *run);
+void ngx_http_strata_lua_flight_natives(lua_State *L);
+
+/* ngx_http_strata_lua_lock.c */
+void ngx_http_strata_lua_lock_natives(lua_State *L);
 
 /* ngx_http_strata_lua_memo.c */
 void ngx_http_strata_memo_start(void);

@@ -210,9 +210,10 @@ int
 ngx_http_strata_lua_res_body(lua_State *L, ngx_http_strata_lua_res_t *res,
     int index)
 {
-    int        i, n;
-    size_t     len;
-    u_char    *p;
+    int          i, n;
+    size_t       len;
+    u_char      *p;
+    const char  *text;
 
     n = 0;
     res->body.len = 0;
@@ -265,7 +266,8 @@ ngx_http_strata_lua_res_body(lua_State *L, ngx_http_strata_lua_res_t *res,
 
     for (i = 1; i <= n; i++) {
         lua_rawgeti(L, index, i);
-        p = ngx_cpymem(p, lua_tolstring(L, -1, &len), len);
+        text = lua_tolstring(L, -1, &len);
+        p = ngx_cpymem(p, text, len);
         lua_pop(L, 1);
     }
 

@@ -80,6 +80,7 @@ ngx_http_strata_run_body_handler(ngx_http_request_t *r)
     run->res.status = NGX_HTTP_OK;
     run->script = conf->content_by_lua;
     run->ref = LUA_NOREF;
+    ngx_queue_init(&run->led);
 
     run->event.handler = ngx_http_strata_run_event_handler;
     run->event.data = run;
@@ -429,6 +430,8 @@ ngx_http_strata_run_cleanup(void *data)
     if (run->waiting && run->cancel) {
         run->cancel(run);
     }
+
+    ngx_http_strata_lua_flight_close(run);
 
     /* of an older VM nothing is left */
 
