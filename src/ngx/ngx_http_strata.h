@@ -145,6 +145,8 @@ struct ngx_http_strata_ctx_s {
     /* our look into L2, until its outcome is taken; our purge of it */
     ngx_http_strata_get_t       *get;
     ngx_http_strata_l2_purge_t  *l2_purge;
+    struct ngx_http_strata_order_s  *order; /* our purge in the log */
+    ngx_array_t                 *purge_tags; /* of strata_str_t; NULL: URL */
     uint32_t                     l2_time;   /* the look-up, us; 0: none */
 
     /* our own fetch, while it runs and we need it */
@@ -187,6 +189,7 @@ struct ngx_http_strata_ctx_s {
     unsigned                     hook_pass:1;  /* a hook says so, or failed */
     unsigned                     invalidate:1; /* an unsafe method */
     unsigned                     body_came:1;  /* has been read */
+    unsigned                     isolated:1;   /* asks for itself */
     unsigned                     purging:1;    /* a PURGE: not a client's */
     unsigned                     spilled:1;    /* entry read, now the pipe */
     unsigned                     refused:1;    /* 412: nginx answers */
@@ -245,6 +248,8 @@ char *ngx_http_strata_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_strata_zones_attach(ngx_cycle_t *cycle);
 void ngx_http_strata_zones_detach(ngx_cycle_t *cycle);
 void ngx_http_strata_zones_heal(ngx_cycle_t *cycle);
+void ngx_http_strata_zones_tail(ngx_cycle_t *cycle);
+void ngx_http_strata_zones_leave(ngx_cycle_t *cycle);
 
 /* entry: ngx_http_strata_lookup.c, _filter.c, _admin.c */
 

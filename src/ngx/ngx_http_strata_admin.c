@@ -9,11 +9,14 @@
 
 #include "ngx_http_strata_key.h"
 #include "ngx_http_strata_lua.h"
-#include "ngx_http_strata_list.h"
+#include "ngx_http_strata_log.h"
+#include "ngx_http_strata_tags.h"
+#include "../wire/strata_le.h"
 
 
 static ngx_int_t ngx_http_strata_purge(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx, ngx_uint_t mode);
+    ngx_http_strata_ctx_t *ctx, ngx_uint_t mode,
+    ngx_http_strata_wait_e wait);
 static int ngx_http_strata_purge_url(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf, ngx_http_strata_url_t *url,
     ngx_uint_t mode);
@@ -22,10 +25,20 @@ static void ngx_http_strata_invalidate_url(ngx_http_request_t *r,
 static ngx_int_t ngx_http_strata_purge_answer(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static void ngx_http_strata_purge_resume(ngx_http_request_t *r);
-static int ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
-    const strata_key_t *primary, ngx_uint_t mode);
 static ngx_int_t ngx_http_strata_purge_mode(ngx_http_request_t *r,
-    ngx_uint_t *mode);
+    ngx_uint_t *mode, ngx_http_strata_wait_e *wait);
+static ngx_int_t ngx_http_strata_purge_wait(ngx_table_elt_t *h,
+    ngx_http_strata_wait_e *wait);
+static ngx_int_t ngx_http_strata_purge_order(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, strata_event_t *ev,
+    ngx_http_strata_wait_e wait);
+static void ngx_http_strata_purge_ordered(ngx_http_strata_order_t *order);
+static strata_event_t *ngx_http_strata_purge_event(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, ngx_http_strata_url_t *url,
+    ngx_uint_t mode);
+static ngx_int_t ngx_http_strata_purge_tags(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, ngx_uint_t mode,
+    ngx_http_strata_wait_e wait);
 
 
 static ngx_str_t  ngx_http_strata_purge_words[] = {
@@ -43,8 +56,9 @@ static ngx_str_t  ngx_http_strata_purge_words[] = {
 ngx_int_t
 ngx_http_strata_purge_handler(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
-    ngx_int_t   rc;
-    ngx_uint_t  mode;
+    ngx_int_t                rc;
+    ngx_uint_t               mode;
+    ngx_http_strata_wait_e   wait;
 
     if (ctx->conf->purge == NULL && ctx->conf->purge_by_lua == NULL) {
         return NGX_HTTP_FORBIDDEN;
@@ -67,8 +81,9 @@ ngx_http_strata_purge_handler(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     }
 
     mode = ctx->conf->purge_mode;
+    wait = NGX_HTTP_STRATA_WAIT_CLUSTER;
 
-    rc = ngx_http_strata_purge_mode(r, &mode);
+    rc = ngx_http_strata_purge_mode(r, &mode, &wait);
 
     if (rc != NGX_OK) {
         return rc;
@@ -92,6 +107,15 @@ ngx_http_strata_purge_handler(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         return rc;
     }
 
+    rc = ngx_http_strata_tags_named(r, ctx->conf, &ctx->purge_tags);
+
+    if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "strata purge: more than %d tags, or one longer than "
+                      "%d bytes", STRATA_LOG_EVENTS, STRATA_EVENT_TAG_MAX);
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
     rc = ngx_http_strata_key_build(r, ctx);
 
     if (rc != NGX_OK) {
@@ -99,14 +123,40 @@ ngx_http_strata_purge_handler(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
                                  : NGX_HTTP_BAD_REQUEST;
     }
 
-    return ngx_http_strata_purge(r, ctx, mode);
+    ctx->purge_mode = mode;
+
+    return ctx->purge_tags ? ngx_http_strata_purge_tags(r, ctx, mode, wait)
+                           : ngx_http_strata_purge(r, ctx, mode, wait);
+}
+
+
+static ngx_int_t
+ngx_http_strata_purge_wait(ngx_table_elt_t *h, ngx_http_strata_wait_e *wait)
+{
+    ngx_uint_t  i;
+
+    static ngx_str_t  words[] = {          /* as ngx_http_strata_wait_e */
+        ngx_string("cluster"),
+        ngx_string("node"),
+        ngx_string("log")
+    };
+
+    for (i = 0; i < 3; i++) {
+        if (ngx_http_strata_same_name(&h->value, &words[i])) {
+            *wait = i;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
 }
 
 
 /* X-Purge overrides strata_purge_mode. */
 
 static ngx_int_t
-ngx_http_strata_purge_mode(ngx_http_request_t *r, ngx_uint_t *mode)
+ngx_http_strata_purge_mode(ngx_http_request_t *r, ngx_uint_t *mode,
+    ngx_http_strata_wait_e *wait)
 {
     ngx_uint_t               m;
     ngx_table_elt_t         *h;
@@ -116,13 +166,15 @@ ngx_http_strata_purge_mode(ngx_http_request_t *r, ngx_uint_t *mode)
 
     while ((h = ngx_http_strata_list_next(&fields)) != NULL) {
 
-        if (ngx_http_strata_field_is(h, "Surrogate-Key")
-            || ngx_http_strata_field_is(h, "Cache-Tag"))
-        {
-            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                          "strata purge: tags are not supported, "
-                          "refused \"%V: %V\"", &h->key, &h->value);
-            return NGX_HTTP_NOT_IMPLEMENTED;
+        if (ngx_http_strata_field_is(h, "X-Purge-Wait")) {
+            if (ngx_http_strata_purge_wait(h, wait) != NGX_OK) {
+                ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                              "strata purge: unknown \"X-Purge-Wait: %V\"",
+                              &h->value);
+                return NGX_HTTP_BAD_REQUEST;
+            }
+
+            continue;
         }
 
         if (!ngx_http_strata_field_is(h, "X-Purge")) {
@@ -152,11 +204,45 @@ ngx_http_strata_purge_mode(ngx_http_request_t *r, ngx_uint_t *mode)
 }
 
 
+/* Any of the tags, in the namespace of the request if it has one. */
+
+static ngx_int_t
+ngx_http_strata_purge_tags(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+    ngx_uint_t mode, ngx_http_strata_wait_e wait)
+{
+    ngx_int_t              rc;
+    static strata_event_t  ev;
+
+    if (ctx->purge_tags->nelts == 0) {
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
+    ev.type = STRATA_EVENT_TAG;
+    ev.mode = (mode == NGX_HTTP_STRATA_PURGE_DELETE) ? STRATA_EVENT_HARD
+                                                     : STRATA_EVENT_SOFT;
+    ev.namespace = strata_key_namespace(ctx->primary.text);
+    ev.subjects_n = ctx->purge_tags->nelts;
+
+    ngx_memcpy(ev.subjects, ctx->purge_tags->elts,
+               ev.subjects_n * sizeof(strata_str_t));
+
+    rc = ngx_http_strata_purge_order(r, ctx, &ev, wait);
+
+    if (rc == NGX_AGAIN) {
+        return ngx_http_strata_park(r, ngx_http_strata_purge_resume);
+    }
+
+    return (rc == NGX_OK) ? ngx_http_strata_purge_answer(r, ctx) : rc;
+}
+
+
 static ngx_int_t
 ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
-    ngx_uint_t mode)
+    ngx_uint_t mode, ngx_http_strata_wait_e wait)
 {
     int                    rc;
+    ngx_int_t              sent;
+    ngx_uint_t             waits;
     ngx_http_strata_url_t  url;
 
     if (ngx_http_strata_key_keep(r, ctx) != NGX_OK) {
@@ -167,26 +253,116 @@ ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
     rc = ngx_http_strata_purge_url(r, ctx->conf, &url, mode);
 
-    ctx->purge_mode = mode;
     ctx->purged = (rc == STRATA_OK);
 
-    if (ctx->conf->l2.redis
-        && ngx_http_strata_l2_purge(ctx->conf, &ctx->primary, ctx->scope, ctx)
-           == NGX_OK
-        && rc != STRATA_BUSY)
-    {
-        return ngx_http_strata_park(r, ngx_http_strata_purge_resume);
+    waits = (ctx->conf->l2.redis
+             && ngx_http_strata_l2_purge(ctx->conf, &ctx->primary, ctx->scope,
+                                         ctx)
+                == NGX_OK);
+
+    if (ctx->zone->log || ctx->conf->double_delete) {
+        sent = ngx_http_strata_purge_order(r, ctx,
+                                           ngx_http_strata_purge_event(r,
+                                               ctx->conf, &url, mode),
+                                           wait);
+
+        if (sent != NGX_OK && sent != NGX_AGAIN) {
+            return sent;
+        }
+
+        waits |= (sent == NGX_AGAIN);
     }
 
     if (rc == STRATA_BUSY) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
+    if (waits) {
+        return ngx_http_strata_park(r, ngx_http_strata_purge_resume);
+    }
+
     return ngx_http_strata_purge_answer(r, ctx);
 }
 
 
-/* L2 has answered, or will not. */
+/* The URL, and the rules that depend on it.  It holds until the next call. */
+
+static strata_event_t *
+ngx_http_strata_purge_event(ngx_http_request_t *r,
+    ngx_http_strata_loc_conf_t *conf, ngx_http_strata_url_t *url,
+    ngx_uint_t mode)
+{
+    static u_char          scope[sizeof(uint64_t)];
+    static strata_event_t  ev;
+
+    (void) strata_le_put_u64(scope, url->scope);
+
+    ev.type = STRATA_EVENT_KEY;
+    ev.mode = (mode == NGX_HTTP_STRATA_PURGE_DELETE) ? STRATA_EVENT_HARD
+                                                     : STRATA_EVENT_SOFT;
+    ev.namespace.len = 0;
+    ev.subjects[0] = url->key.text;
+    ev.subjects[1].data = scope;
+    ev.subjects[1].len = sizeof(uint64_t);
+    ev.subjects_n = 2;
+
+    if (conf->body.on) {
+        ev.subjects_n += ngx_http_strata_body_rules(conf->zone, url, r->pool,
+                                                    &ev.subjects[2]);
+    }
+
+    if (url->path.text.len) {
+        ev.subjects[ev.subjects_n++] = url->path.text;
+    }
+
+    return &ev;
+}
+
+
+/* NGX_OK: the outcome is there.  NGX_AGAIN: r is resumed when it is. */
+
+static ngx_int_t
+ngx_http_strata_purge_order(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+    strata_event_t *ev, ngx_http_strata_wait_e wait)
+{
+    ngx_int_t                 rc;
+    ngx_http_strata_order_t  *order;
+
+    order = ngx_pcalloc(r->pool, sizeof(ngx_http_strata_order_t));
+    if (order == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    order->handler = ngx_http_strata_purge_ordered;
+    order->data = ctx;
+    order->zone = ctx->zone;
+    order->log = ngx_cycle->log;
+    order->wait = wait;
+    order->again = ctx->conf->double_delete;
+
+    ctx->order = order;
+
+    rc = ngx_http_strata_log_submit(order, ev);
+
+    if (rc == NGX_DECLINED) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "strata purge: not an event: %s",
+                      strata_event_reason(ev->reason));
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
+    return rc;
+}
+
+
+static void
+ngx_http_strata_purge_ordered(ngx_http_strata_order_t *order)
+{
+    ngx_http_strata_wake_request(order->data);
+}
+
+
+/* L2 or the log has answered, or will not. */
 
 static void
 ngx_http_strata_purge_resume(ngx_http_request_t *r)
@@ -196,7 +372,7 @@ ngx_http_strata_purge_resume(ngx_http_request_t *r)
 
     ctx = ngx_http_strata_client_ctx(r);
 
-    if (ctx == NULL || ctx->l2_purge) {
+    if (ctx == NULL || ctx->l2_purge || (ctx->order && ctx->order->pending)) {
         return;
     }
 
@@ -209,8 +385,9 @@ ngx_http_strata_purge_resume(ngx_http_request_t *r)
 
 
 /*
- * 503 with the reason if L2 may still have it: other nodes would fill L1 from
- * there.  L1 of this node is purged all the same.
+ * 503 with the reason if the log did not take it, or if L2 may still have it:
+ * other nodes would fill L1 from there.  L1 of this node is purged all the
+ * same.
  */
 
 static ngx_int_t
@@ -223,33 +400,55 @@ ngx_http_strata_purge_answer(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ngx_chain_t   out;
     strata_str_t  why;
 
+    ngx_http_strata_order_t  *order;
+
     ngx_http_strata_count(ctx->zone, purges);
 
     if (ctx->purged && ctx->purge_mode == NGX_HTTP_STRATA_PURGE_REVALIDATE) {
         ngx_http_strata_purge_refresh(r, ctx);
     }
 
-    size = 128;
+    size = 128 + NGX_HTTP_STRATA_OUTCOME_MAX;
 
     b = ngx_create_temp_buf(r->pool, size);
     if (b == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    b->last = ngx_snprintf(b->last, size, "{\"purged\":%d,\"mode\":\"%V\"",
-                           ctx->purged || ctx->l2_purged,
-                           &ngx_http_strata_purge_words[ctx->purge_mode]);
+    if (ctx->purge_tags) {
+        status = NGX_HTTP_OK;
+        b->last = ngx_sprintf(b->last, "{\"tags\":%ui",
+                              ctx->purge_tags->nelts);
 
-    status = (ctx->purged || ctx->l2_purged) ? NGX_HTTP_OK
-                                             : NGX_HTTP_NOT_FOUND;
+    } else {
+        status = (ctx->purged || ctx->l2_purged) ? NGX_HTTP_OK
+                                                 : NGX_HTTP_NOT_FOUND;
+        b->last = ngx_sprintf(b->last, "{\"purged\":%d",
+                              ctx->purged || ctx->l2_purged);
+    }
+
+    b->last = ngx_sprintf(b->last, ",\"mode\":\"%V\"",
+                          &ngx_http_strata_purge_words[ctx->purge_mode]);
+
+    order = ctx->order;
+
+    if (order && (ctx->zone->log || ctx->purge_tags || order->reason)) {
+        *b->last++ = ',';
+        b->last = ngx_http_strata_log_outcome(b->last, order);
+        status = (order->status == NGX_HTTP_OK) ? status : order->status;
+    }
 
     if (ctx->l2_failed != STRATA_REASON_NONE) {
         why = strata_reasons[ctx->l2_failed];
         status = NGX_HTTP_SERVICE_UNAVAILABLE;
 
         ctx->reason = ctx->l2_failed;
-        b->last = ngx_snprintf(b->last, b->end - b->last,
-                               ",\"failed\":\"%*s\"", why.len, why.data);
+
+        if (order == NULL || order->reason == NULL) {
+            b->last = ngx_snprintf(b->last, b->end - b->last,
+                                   ",\"failed\":\"%*s\"", why.len,
+                                   why.data);
+        }
     }
 
     b->last = ngx_snprintf(b->last, b->end - b->last, "}\n");
@@ -301,38 +500,6 @@ ngx_http_strata_purge_url(ngx_http_request_t *r,
     }
 
     return rc[0];
-}
-
-
-/* STRATA_OK: it was there.  STRATA_DECLINED.  STRATA_BUSY: it may still be. */
-
-static int
-ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
-    const strata_key_t *primary, ngx_uint_t mode)
-{
-    int              rc;
-    strata_store_t  *st;
-
-    st = zone->store;
-
-    /* what is on its way from the origin must not come back */
-
-    strata_purge_mark(st, &primary->digest);
-    strata_pass_forget(st, &primary->digest);
-
-    rc = (mode == NGX_HTTP_STRATA_PURGE_DELETE)
-         ? strata_store_remove(st, primary, ngx_current_msec)
-         : strata_store_expire(st, primary, ngx_current_msec);
-
-    /* in this order: the next request finds neither entry nor flight */
-
-    if (rc != STRATA_BUSY
-        && strata_flight_forget(st, &primary->digest) != STRATA_OK)
-    {
-        return STRATA_BUSY;
-    }
-
-    return rc;
 }
 
 
@@ -396,6 +563,13 @@ ngx_http_strata_invalidate_url(ngx_http_request_t *r,
 
     if (ctx->conf->l2.redis) {
         (void) ngx_http_strata_l2_purge(ctx->conf, &url->key, url->scope, NULL);
+    }
+
+    if (ctx->zone->log || ctx->conf->double_delete) {
+        ngx_http_strata_log_post(ctx->zone,
+                                 ngx_http_strata_purge_event(r, ctx->conf, url,
+                                 NGX_HTTP_STRATA_PURGE_DELETE),
+                                 ctx->conf->double_delete);
     }
 }
 

@@ -616,3 +616,41 @@ ngx_http_strata_body_detach(ngx_http_request_t *host,
 
     return ngx_http_strata_detach_header(host, &name, &value);
 }
+
+
+/* The texts of the rules of a URL's bodies, in pool; how many. */
+
+ngx_uint_t
+ngx_http_strata_body_rules(ngx_http_strata_zone_t *zone,
+    ngx_http_strata_url_t *url, ngx_pool_t *pool, strata_str_t *texts)
+{
+    size_t                 size;
+    u_char                *buf;
+    ngx_uint_t             i, n;
+    strata_key_t           rule;
+    strata_key_builder_t   b;
+
+    size = ngx_min(url->key.text.len + 32, STRATA_KEY_MAX);
+
+    for (i = 0, n = 0; i < 3; i++) {
+        buf = ngx_pnalloc(pool, size);
+
+        if (buf == NULL) {
+            break;
+        }
+
+        strata_key_start(&b, buf, size);
+
+        b.pos = ngx_cpymem(buf, url->key.text.data, url->key.text.len);
+
+        ngx_http_strata_body_rule_key(zone, url->scope,
+                                      &ngx_http_strata_body_methods[i], &b,
+                                      &rule);
+
+        if (!b.overflow) {
+            texts[n++] = rule.text;
+        }
+    }
+
+    return n;
+}

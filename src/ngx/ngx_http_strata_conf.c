@@ -9,6 +9,7 @@
 
 #include "ngx_http_strata_conf.h"
 #include "ngx_http_strata_tags.h"
+#include "ngx_http_strata_log.h"
 #include "ngx_http_strata_key.h"
 #include "ngx_http_strata_lua.h"
 #include "../rfc/strata_said.h"
@@ -124,6 +125,10 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
 
     conf->max_object = NGX_CONF_UNSET_SIZE;
     conf->min_uses = NGX_CONF_UNSET_UINT;
+    conf->events = NGX_CONF_UNSET_PTR;
+    conf->coherence = NGX_CONF_UNSET_UINT;
+    conf->coherence_max = NGX_CONF_UNSET_MSEC;
+    conf->double_delete = NGX_CONF_UNSET_MSEC;
     conf->tags = NGX_CONF_UNSET_PTR;
     conf->tag_headers = NGX_CONF_UNSET_PTR;
     conf->tag_forward = NGX_CONF_UNSET;
@@ -147,6 +152,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_strata_loc_conf_t *prev = parent;
     ngx_http_strata_loc_conf_t *conf = child;
 
+    char                         *rv;
     ngx_http_strata_main_conf_t  *smcf;
 
     ngx_conf_merge_ptr_value(conf->shm_zone, prev->shm_zone, NULL);
@@ -228,7 +234,9 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         smcf->used = 1;
     }
 
-    return ngx_http_strata_l2_merge(cf, prev, conf);
+    rv = ngx_http_strata_log_merge(cf, prev, conf);
+
+    return (rv == NGX_CONF_OK) ? ngx_http_strata_l2_merge(cf, prev, conf) : rv;
 }
 
 

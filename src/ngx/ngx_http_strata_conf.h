@@ -57,6 +57,11 @@ typedef struct ngx_http_strata_script_s    ngx_http_strata_script_t;
 #define NGX_HTTP_STRATA_STALE_404       0x1000
 #define NGX_HTTP_STRATA_STALE_429       0x2000
 
+/* strata_coherence */
+#define NGX_HTTP_STRATA_COHERENCE_REVALIDATE  0
+#define NGX_HTTP_STRATA_COHERENCE_STALE       1
+#define NGX_HTTP_STRATA_COHERENCE_BYPASS      2
+
 /* strata_purge_mode */
 #define NGX_HTTP_STRATA_PURGE_DELETE      0
 #define NGX_HTTP_STRATA_PURGE_INVALIDATE  1
@@ -231,6 +236,10 @@ typedef struct {
 
     size_t                     max_object;
     ngx_uint_t                 min_uses;
+    ngx_http_strata_log_t     *events;      /* strata_events; NULL: off */
+    ngx_uint_t                 coherence;
+    ngx_msec_t                 coherence_max;
+    ngx_msec_t                 double_delete; /* 0: off */
     ngx_array_t               *tags;        /* of ngx_http_strata_text_t */
     ngx_array_t               *tag_headers; /* of ngx_str_t, lower case */
     ngx_flag_t                 tag_forward;

@@ -23,6 +23,8 @@ static int ngx_http_strata_find_variant(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_strata_found_before(ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_found(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
+static ngx_int_t ngx_http_strata_found_isolated(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
 static void ngx_http_strata_keep_stale(ngx_http_strata_ctx_t *ctx);
 static void ngx_http_strata_refresh(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
@@ -45,7 +47,7 @@ ngx_http_strata_lookup(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
         ngx_http_strata_count(ctx->zone, bypass);
 
-        no_cache = ngx_http_test_predicates(r, ctx->conf->no_cache);
+        no_cache = ngx_http_strata_text_test(r, ctx->conf->no_cache);
 
         if (no_cache == NGX_ERROR) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -230,6 +232,10 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     strata_store_meta(&ctx->hold, &ctx->meta);
 
+    if (ctx->zone->log && !ngx_http_strata_log_leased(ctx->zone)) {
+        return ngx_http_strata_found_isolated(r, ctx);
+    }
+
     if (ctx->rule.len && ctx->purged_at != NGX_HTTP_STRATA_NEVER
         && ctx->meta.fresh_until > ctx->purged_at
         && ngx_http_strata_head_before(r->pool, &ctx->hold,
@@ -290,6 +296,63 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_SERVE);
 
     return ngx_http_strata_serve(r, ctx);
+}
+
+
+/*
+ * Nobody knows whether it was purged elsewhere.  If the origin is to be asked,
+ * then by each request for itself: a fetch that runs may have begun before.
+ */
+
+static ngx_int_t
+ngx_http_strata_found_isolated(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx)
+{
+    strata_invlog_stat_t  stat;
+
+    ngx_http_strata_count(ctx->zone, isolated);
+
+    ctx->reason = STRATA_REASON_ISOLATED;
+    ctx->fwd = STRATA_FWD_STALE;
+
+    if (ctx->conf->coherence == NGX_HTTP_STRATA_COHERENCE_STALE) {
+        strata_invlog_stat(ctx->zone->store, &stat);
+
+        if (ngx_http_strata_log_now()
+            < stat.lease_until + (int64_t) ctx->conf->coherence_max)
+        {
+            ctx->status = NGX_HTTP_STRATA_STALE;
+
+            ngx_http_strata_count(ctx->zone, stale);
+            ngx_http_strata_count_reason(ctx->zone, ctx->reason);
+            ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_SERVE);
+
+            return ngx_http_strata_serve(r, ctx);
+        }
+    }
+
+    if (ctx->conf->coherence == NGX_HTTP_STRATA_COHERENCE_BYPASS) {
+        strata_store_unpin(&ctx->hold);
+        ctx->holding = 0;
+
+        return ngx_http_strata_pass(ctx, STRATA_REASON_ISOLATED);
+    }
+
+    if (ctx->filling) {
+        strata_store_unpin(&ctx->hold);
+        ctx->holding = 0;
+        ctx->isolated = 1;
+
+    } else {
+        ctx->expired = 1;
+        ngx_http_strata_keep_stale(ctx);
+
+        ctx->stale_meta.flags |= STRATA_META_NO_CACHE;
+        ctx->stale_meta.stale_ms = 0;
+        ctx->stale_meta.error_ms = 0;
+    }
+
+    return ngx_http_strata_missed(r, ctx);
 }
 
 
@@ -561,6 +624,7 @@ ngx_http_strata_fetch(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     reason = STRATA_REASON_LOCK_BUSY;
 
     if (ctx->conf->lock != NGX_HTTP_STRATA_LOCK_OFF && !ctx->bypass
+        && !ctx->isolated
         && !(ctx->holding_stale
              && (ctx->stale_meta.flags & STRATA_META_NO_CACHE)))
     {

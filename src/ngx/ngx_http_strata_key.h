@@ -118,6 +118,8 @@ ngx_int_t ngx_http_strata_body_key(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
 int ngx_http_strata_body_purge(ngx_http_strata_zone_t *zone,
     ngx_http_strata_url_t *url);
+ngx_uint_t ngx_http_strata_body_rules(ngx_http_strata_zone_t *zone,
+    ngx_http_strata_url_t *url, ngx_pool_t *pool, strata_str_t *texts);
 ngx_int_t ngx_http_strata_body_detach(ngx_http_request_t *host,
     ngx_http_strata_ctx_t *ctx);
 

@@ -253,6 +253,10 @@ ngx_http_strata_record_judge(ngx_http_strata_get_t *g,
 
     st = g->zone->store;
 
+    if (g->zone->log && !ngx_http_strata_log_leased(g->zone)) {
+        return NGX_DECLINED;
+    }
+
     if (!rec->has_position
         || strata_invlog_place(st, rec->incarnation, rec->position, &position)
            != STRATA_OK)

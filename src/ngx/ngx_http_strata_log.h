@@ -59,9 +59,9 @@ struct ngx_http_strata_order_s {
     /* the log's own */
     ngx_queue_t                  queue;
     void                        *link;
-    uint64_t                     incarnation;
-    uint64_t                     due;       /* ms: a new incarnation's lease */
-    unsigned                     stage:3;
+    u_char                       incarnation[STRATA_LOG_ID];
+    ngx_msec_t                   since;
+    unsigned                     pending:1;
 };
 
 
@@ -73,6 +73,10 @@ struct ngx_http_strata_order_s {
 ngx_int_t ngx_http_strata_log_submit(ngx_http_strata_order_t *order,
     strata_event_t *ev);
 void ngx_http_strata_log_cancel(ngx_http_strata_order_t *order);
+
+/* One that nobody waits for; again: as above. */
+void ngx_http_strata_log_post(ngx_http_strata_zone_t *zone,
+    strata_event_t *ev, ngx_msec_t again);
 
 /*
  * The outcome as members of a JSON object, into at most
@@ -88,6 +92,31 @@ u_char *ngx_http_strata_log_outcome(u_char *p, ngx_http_strata_order_t *order);
  */
 int ngx_http_strata_log_local(ngx_http_strata_zone_t *zone,
     const strata_event_t *ev, uint64_t *position);
+
+
+/* As above, of one key: exact, so the tables need not know. */
+int ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
+    const strata_key_t *primary, ngx_uint_t mode);
+
+int64_t ngx_http_strata_log_now(void);     /* ms, monotonic, read afresh */
+
+/* May the zone vouch for what it has?  Only if zone->log. */
+ngx_uint_t ngx_http_strata_log_leased(ngx_http_strata_zone_t *zone);
+
+
+/* ngx_http_strata_tail.c: several times a second, in each worker */
+void ngx_http_strata_tail_tick(ngx_http_strata_zone_t *zone);
+
+/* The worker has its zones; it is about to go. */
+void ngx_http_strata_tail_start(ngx_http_strata_zone_t *zone);
+void ngx_http_strata_tail_exit(ngx_http_strata_zone_t *zone);
+
+
+/* ngx_http_strata_conf_log.c */
+char *ngx_http_strata_set_events(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_strata_log_merge(ngx_conf_t *cf,
+    ngx_http_strata_loc_conf_t *prev, ngx_http_strata_loc_conf_t *conf);
 
 
 /* ngx_http_strata_judge.c */

@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_strata_conf_set.h"
+#include "ngx_http_strata_log.h"
 #include "ngx_http_strata_lua.h"
 #include "ngx_http_strata_redis.h"
 
@@ -50,6 +51,14 @@ static ngx_conf_enum_t  ngx_http_strata_l2_write_words[] = {
     { ngx_string("async"), NGX_HTTP_STRATA_L2_WRITE_ASYNC },
     { ngx_string("sync"), NGX_HTTP_STRATA_L2_WRITE_SYNC },
     { ngx_string("off"), NGX_HTTP_STRATA_L2_WRITE_OFF },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_strata_coherences[] = {
+    { ngx_string("revalidate"), NGX_HTTP_STRATA_COHERENCE_REVALIDATE },
+    { ngx_string("stale"), NGX_HTTP_STRATA_COHERENCE_STALE },
+    { ngx_string("bypass"), NGX_HTTP_STRATA_COHERENCE_BYPASS },
     { ngx_null_string, 0 }
 };
 
@@ -149,6 +158,13 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_cache_status", NGX_CONF_TAKE12,
                         ngx_http_strata_set_cache_status, cache_status, NULL),
 
+    ngx_http_strata_loc("strata_coherence", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_enum, coherence,
+                        ngx_http_strata_coherences),
+
+    ngx_http_strata_loc("strata_coherence_max", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_msec, coherence_max, NULL),
+
     { ngx_string("strata_content_by_lua_block"),
       NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_CONF_BLOCK|NGX_CONF_NOARGS,
       ngx_http_strata_lua_content,
@@ -166,8 +182,18 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_control_headers", NGX_CONF_1MORE,
                         ngx_http_strata_set_control_headers, controls, NULL),
 
+    ngx_http_strata_loc("strata_double_delete", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_msec, double_delete, NULL),
+
     ngx_http_strata_loc("strata_drop_headers", NGX_CONF_1MORE,
                         ngx_http_strata_set_drop_headers, drop, NULL),
+
+    { ngx_string("strata_events"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
+      ngx_http_strata_set_events,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     ngx_http_strata_block("strata_fetch_by_lua_block", fetch_by_lua),
 
@@ -558,13 +584,20 @@ ngx_http_strata_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    return ngx_http_strata_redis_init_worker(cycle);
+    if (ngx_http_strata_redis_init_worker(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_strata_zones_tail(cycle);
+
+    return NGX_OK;
 }
 
 
 static void
 ngx_http_strata_exit_process(ngx_cycle_t *cycle)
 {
+    ngx_http_strata_zones_leave(cycle);
     ngx_http_strata_redis_shutdown();
     ngx_http_strata_zones_detach(cycle);
     ngx_http_strata_vm_done();

@@ -18,6 +18,7 @@
  */
 
 #include "ngx_http_strata_key.h"
+#include "ngx_http_strata_log.h"
 
 
 static ngx_int_t ngx_http_strata_waited(ngx_http_request_t *r,
@@ -121,6 +122,10 @@ ngx_http_strata_cleanup(void *data)
 
     if (ctx->l2_purge) {
         ngx_http_strata_l2_purge_leave(ctx);
+    }
+
+    if (ctx->order) {
+        ngx_http_strata_log_cancel(ctx->order);
     }
 
     if (ctx->fetch) {

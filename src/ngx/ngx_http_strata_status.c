@@ -9,6 +9,7 @@
  */
 
 #include "ngx_http_strata.h"
+#include "ngx_http_strata_log.h"
 #include "ngx_http_strata_redis.h"
 
 
@@ -17,6 +18,8 @@ static u_char *ngx_http_strata_status_zone(u_char *p,
     ngx_http_strata_zone_t *zone);
 static u_char *ngx_http_strata_status_gauges(u_char *p,
     strata_store_stat_t *stat);
+static u_char *ngx_http_strata_status_log(u_char *p,
+    ngx_http_strata_zone_t *zone);
 static u_char *ngx_http_strata_status_times(u_char *p, uint64_t *m);
 static u_char *ngx_http_strata_status_redis(u_char *p,
     ngx_http_strata_redis_t *redis);
@@ -87,7 +90,7 @@ ngx_http_strata_status_handler(ngx_http_request_t *r)
 
     for (i = 0; i < smcf->zones.nelts; i++) {
         size += zones[i]->name.len + 256
-                + (STRATA_METRIC_N + 16) * (NGX_INT64_LEN + 32);
+                + (STRATA_METRIC_N + 32) * (NGX_INT64_LEN + 32);
     }
 
     for (redis = ngx_http_strata_redis_next(NULL);
@@ -157,6 +160,7 @@ ngx_http_strata_status_zone(u_char *p, ngx_http_strata_zone_t *zone)
     }
 
     p = ngx_http_strata_status_gauges(p, &stat);
+    p = ngx_http_strata_status_log(p, zone);
 
     /* of the requests that could be answered from memory, those that were */
 
@@ -179,6 +183,36 @@ ngx_http_strata_status_zone(u_char *p, ngx_http_strata_zone_t *zone)
     p = ngx_http_strata_status_times(p, m);
 
     return ngx_sprintf(p, "}");
+}
+
+
+/* Where the zone stands in its log. */
+
+static u_char *
+ngx_http_strata_status_log(u_char *p, ngx_http_strata_zone_t *zone)
+{
+    int64_t               left;
+    strata_invlog_stat_t  stat;
+
+    strata_invlog_stat(zone->store, &stat);
+
+    p = ngx_sprintf(p, "\"log\":{\"position\":%uL,\"floor\":%uL,"
+                    "\"soft_floor\":%uL,\"tags\":%uL,\"tags_total\":%uL,"
+                    "\"forgotten\":%uL", stat.position, stat.floor,
+                    stat.soft_floor, stat.tags, stat.tags_total,
+                    stat.forgotten);
+
+    if (zone->log) {
+        left = stat.lease_until - ngx_http_strata_log_now();
+
+        p = ngx_sprintf(p, ",\"incarnation\":\"%*s\",\"sequence\":%uL,"
+                        "\"lease_ms\":%L,\"tail\":%uD",
+                        stat.shared ? (size_t) STRATA_LOG_ID : 0,
+                        stat.incarnation, stat.shared ? stat.sequence : 0,
+                        ngx_max(left, 0), stat.tail);
+    }
+
+    return ngx_sprintf(p, "},");
 }
 
 

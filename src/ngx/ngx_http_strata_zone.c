@@ -16,7 +16,8 @@
  * afterwards.  Workers of an older cycle keep their mapping.
  */
 
-#include "ngx_http_strata.h"
+#include "ngx_http_strata_log.h"
+#include "../store/strata_later.h"
 
 
 static ngx_int_t ngx_http_strata_zone_init(ngx_shm_zone_t *shm_zone,
@@ -476,6 +477,10 @@ ngx_http_strata_zones_try(ngx_cycle_t *cycle,
         if (zone->store != NULL) {
             zone->metrics = strata_store_metrics(zone->store);
             strata_store_tune(zone->store, &zone->conf, ngx_current_msec);
+
+            if (zone->log) {
+                ngx_http_strata_tail_start(zone);
+            }
         }
     }
 
@@ -561,6 +566,62 @@ ngx_http_strata_zones_heal(ngx_cycle_t *cycle)
 }
 
 
+/* Who reads the log of a zone; and what was put off until now. */
+
+void
+ngx_http_strata_zones_tail(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                     i;
+    ngx_http_strata_zone_t       **zones;
+    ngx_http_strata_main_conf_t   *smcf;
+
+    smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_strata_module);
+
+    if (smcf == NULL) {
+        return;
+    }
+
+    zones = smcf->zones.elts;
+
+    for (i = 0; i < smcf->zones.nelts; i++) {
+        if (zones[i]->store == NULL) {
+            continue;
+        }
+
+        if (zones[i]->log) {
+            ngx_http_strata_tail_tick(zones[i]);
+        }
+
+        (void) strata_later_run(zones[i]->store, ngx_current_msec);
+    }
+}
+
+
+/* The worker goes; Redis is still there. */
+
+void
+ngx_http_strata_zones_leave(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                     i;
+    ngx_http_strata_zone_t       **zones;
+    ngx_http_strata_main_conf_t   *smcf;
+
+    smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_strata_module);
+
+    if (smcf == NULL) {
+        return;
+    }
+
+    zones = smcf->zones.elts;
+
+    for (i = 0; i < smcf->zones.nelts; i++) {
+        if (zones[i]->store && zones[i]->log) {
+            ngx_http_strata_tail_exit(zones[i]);
+        }
+    }
+}
+
+
 static void
 ngx_http_strata_mail_handler(void)
 {
@@ -595,6 +656,7 @@ ngx_http_strata_heal_handler(ngx_event_t *ev)
     }
 
     ngx_http_strata_zones_heal((ngx_cycle_t *) ngx_cycle);
+    ngx_http_strata_zones_tail((ngx_cycle_t *) ngx_cycle);
 
     ngx_add_timer(ev, NGX_HTTP_STRATA_HEAL_INTERVAL);
 }

@@ -10,6 +10,7 @@
  */
 
 #include "strata_script.h"
+#include "strata_script_log.h"
 
 
 /*
@@ -123,6 +124,18 @@ const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     [STRATA_SCRIPT_RENEW] = {
         strata_string(STRATA_SCRIPT_RENEW_TEXT),
         strata_string("4a97a4022b535fbe82ad6b1b59f784cf49f78b2d")
+    },
+    [STRATA_SCRIPT_APPEND] = {
+        strata_string(STRATA_SCRIPT_APPEND_TEXT),
+        strata_string("fca6881ab174d04e89c584caf717148d6f879b62")
+    },
+    [STRATA_SCRIPT_LEASE] = {
+        strata_string(STRATA_SCRIPT_LEASE_TEXT),
+        strata_string("4dd722e6488229ee1a3af89983353dc12f6fcfbc")
+    },
+    [STRATA_SCRIPT_ACKED] = {
+        strata_string(STRATA_SCRIPT_ACKED_TEXT),
+        strata_string("a69a0e6d8ac5d7c77b7aaea54fe9333ba2b22a50")
     }
 };
 

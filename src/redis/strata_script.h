@@ -4,8 +4,8 @@
  */
 
 /*
- * The scripts of L2, which run inside Redis; strata_script.c says what keys and
- * arguments each has.
+ * The scripts that run inside Redis; strata_script.c and strata_script_log.h
+ * say what keys and arguments each has.
  */
 
 #ifndef STRATA_SCRIPT_H
@@ -20,6 +20,9 @@ typedef enum {
     STRATA_SCRIPT_PURGE,
     STRATA_SCRIPT_RELEASE,
     STRATA_SCRIPT_RENEW,
+    STRATA_SCRIPT_APPEND,          /* of the log: strata_script_log.h */
+    STRATA_SCRIPT_LEASE,
+    STRATA_SCRIPT_ACKED,
     STRATA_SCRIPT_N
 } strata_script_e;
 

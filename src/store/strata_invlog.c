@@ -28,6 +28,7 @@
  */
 
 #include "strata_invlog.h"
+#include "strata_later.h"
 #include "strata_pattern.h"
 #include "strata_tag.h"
 
@@ -77,7 +78,7 @@ strata_invlog_position(const strata_store_t *st)
 }
 
 
-static int
+int
 strata_invlog_lock(strata_store_t *st)
 {
     if (strata_lock_acquire(&st->zone->log.lock, st->seat + 1) != STRATA_OK) {
@@ -91,7 +92,7 @@ strata_invlog_lock(strata_store_t *st)
 }
 
 
-static void
+void
 strata_invlog_unlock(strata_store_t *st)
 {
     STRATA_FAULT("log_unlock");
@@ -277,8 +278,8 @@ strata_invlog_ok(const strata_log_event_t *ev)
 }
 
 
-static bool
-strata_invlog_all_ok(const strata_log_event_t *ev, uint32_t n)
+bool
+strata_invlog_events_ok(const strata_log_event_t *ev, uint32_t n)
 {
     uint32_t  i;
 
@@ -342,23 +343,15 @@ strata_invlog_events_locked(strata_store_t *st, const strata_log_event_t *ev,
 }
 
 
-int
-strata_invlog_append(strata_store_t *st, const strata_log_event_t *ev,
-    uint32_t n, uint64_t *position)
+uint64_t
+strata_invlog_append_locked(strata_store_t *st, const strata_log_event_t *ev,
+    uint32_t n)
 {
+    uint64_t       position;
     strata_log_t  *log;
 
     log = &st->zone->log;
-
-    if (!strata_invlog_all_ok(ev, n)) {
-        return STRATA_ERROR;
-    }
-
-    if (strata_invlog_lock(st) != STRATA_OK) {
-        return STRATA_BUSY;
-    }
-
-    *position = strata_log_load(&log->position) + 1;
+    position = strata_log_load(&log->position) + 1;
 
     /*
      * It is no event of a shared log, whose sequence stays: who took position
@@ -370,11 +363,29 @@ strata_invlog_append(strata_store_t *st, const strata_log_event_t *ev,
         STRATA_FAULT("log_base");
     }
 
-    strata_invlog_events_locked(st, ev, n, *position);
+    strata_invlog_events_locked(st, ev, n, position);
 
     /* release: who sees the position sees the tables */
 
-    strata_log_set(&log->position, *position);
+    strata_log_set(&log->position, position);
+
+    return position;
+}
+
+
+int
+strata_invlog_append(strata_store_t *st, const strata_log_event_t *ev,
+    uint32_t n, uint64_t *position)
+{
+    if (!strata_invlog_events_ok(ev, n)) {
+        return STRATA_ERROR;
+    }
+
+    if (strata_invlog_lock(st) != STRATA_OK) {
+        return STRATA_BUSY;
+    }
+
+    *position = strata_invlog_append_locked(st, ev, n);
     strata_invlog_unlock(st);
 
     return STRATA_OK;
@@ -391,7 +402,7 @@ strata_invlog_apply(strata_store_t *st, const strata_log_event_t *ev,
 
     log = &st->zone->log;
 
-    if (!strata_invlog_all_ok(ev, n)) {
+    if (!strata_invlog_events_ok(ev, n)) {
         return STRATA_ERROR;
     }
 
@@ -460,7 +471,7 @@ int
 strata_invlog_load(strata_store_t *st, const strata_log_event_t *ev,
     uint32_t n, uint64_t sequence)
 {
-    if (!strata_invlog_all_ok(ev, n)) {
+    if (!strata_invlog_events_ok(ev, n)) {
         return STRATA_ERROR;
     }
 
@@ -555,89 +566,10 @@ strata_invlog_place(const strata_store_t *st,
 }
 
 
-/* lease and role */
-
-void
-strata_invlog_confirm(strata_store_t *st, uint64_t sequence, int64_t sent_at,
-    uint32_t lease_ms)
-{
-    int64_t           was, until;
-    uint64_t          position;
-    _Atomic int64_t  *p;
-
-    position = strata_log_load(&st->zone->log.position);
-
-    if (position - strata_log_load(&st->zone->log.base) < sequence) {
-        return;
-    }
-
-    p = &st->zone->log.lease_until;
-    until = sent_at + (int64_t) lease_ms;
-    was = atomic_load_explicit(p, memory_order_relaxed);
-
-    while ((was == INT64_MAX || was < until)
-           && !atomic_compare_exchange_weak_explicit(p, &was, until,
-                                                     memory_order_relaxed,
-                                                     memory_order_relaxed))
-    {
-        /* void */
-    }
-}
-
-
-void
-strata_invlog_isolate(strata_store_t *st)
-{
-    atomic_store_explicit(&st->zone->log.lease_until, 0, memory_order_relaxed);
-}
-
-
-bool
-strata_invlog_leased(const strata_store_t *st, int64_t now)
-{
-    return now < atomic_load_explicit(&st->zone->log.lease_until,
-                                      memory_order_relaxed);
-}
-
-
-bool
-strata_invlog_tail(strata_store_t *st)
-{
-    uint32_t  who;
-
-    who = 0;
-
-    return atomic_compare_exchange_strong_explicit(&st->zone->log.tailer, &who,
-                                                   st->seat + 1,
-                                                   memory_order_acq_rel,
-                                                   memory_order_relaxed)
-           || who == st->seat + 1;
-}
-
-
-static void
-strata_invlog_untail_seat(strata_store_t *st, uint32_t seat)
-{
-    uint32_t  who;
-
-    who = seat + 1;
-
-    (void) atomic_compare_exchange_strong_explicit(&st->zone->log.tailer, &who,
-                                                   0, memory_order_acq_rel,
-                                                   memory_order_relaxed);
-}
-
-
-void
-strata_invlog_untail(strata_store_t *st)
-{
-    strata_invlog_untail_seat(st, st->seat);
-}
-
-
 void
 strata_invlog_stat(const strata_store_t *st, strata_invlog_stat_t *stat)
 {
+    uint32_t             tailer;
     const strata_log_t  *log;
 
     log = &st->zone->log;
@@ -648,6 +580,8 @@ strata_invlog_stat(const strata_store_t *st, strata_invlog_stat_t *stat)
     strata_invlog_id(log, stat->incarnation);
     stat->sequence = stat->position - strata_log_load(&log->base);
     stat->shared = atomic_load_explicit(&log->shared, memory_order_acquire);
+    tailer = atomic_load_explicit(&log->tailer, memory_order_acquire);
+    stat->tail = tailer ? (uint32_t) strata_log_load(&st->zone->seats[tailer - 1].who) : 0;
     stat->forgotten = strata_log_load(&log->forgotten);
     stat->tags = atomic_load_explicit(&log->tag_used, memory_order_relaxed);
     stat->tags_total = st->zone->plan.tag_n;
@@ -670,6 +604,7 @@ strata_invlog_format(strata_store_t *st)
     atomic_store_explicit(&st->zone->log.lease_until, INT64_MAX,
                           memory_order_relaxed);
     strata_tag_format(st);
+    strata_later_repair_locked(st);
 }
 
 
@@ -686,6 +621,7 @@ strata_invlog_clear(strata_store_t *st, uint32_t seat)
         strata_invlog_begin(log);
         strata_tag_repair_locked(st);
         strata_pattern_repair_locked(st);
+        strata_later_repair_locked(st);
         strata_invlog_end(log);
 
         STRATA_FAULT("log_repaired");

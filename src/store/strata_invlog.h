@@ -181,6 +181,7 @@ typedef struct {
     uint64_t  tags;                /* with an event */
     uint64_t  tags_total;          /* there is room for */
     int64_t   lease_until;
+    uint32_t  tail;                /* pid of who applies; 0: nobody */
 } strata_invlog_stat_t;
 
 void strata_invlog_stat(const strata_store_t *st, strata_invlog_stat_t *stat);

@@ -25,6 +25,16 @@ typedef struct {
 } strata_judge_t;
 
 
+/* strata_lease.c: gives up the role of that seat. */
+void strata_invlog_untail_seat(strata_store_t *st, uint32_t seat);
+
+/* strata_invlog.c: the lock of the log, and an append of who has it. */
+int strata_invlog_lock(strata_store_t *st);
+void strata_invlog_unlock(strata_store_t *st);
+bool strata_invlog_events_ok(const strata_log_event_t *ev, uint32_t n);
+uint64_t strata_invlog_append_locked(strata_store_t *st,
+    const strata_log_event_t *ev, uint32_t n);
+
 /* A full ring forgets the oldest, after raising the floor of its kind. */
 void strata_pattern_put_locked(strata_store_t *st,
     const strata_log_event_t *ev, uint64_t position);

@@ -212,6 +212,16 @@ typedef struct {
     _Atomic uint64_t  text[STRATA_PATTERN_WORDS];
 } strata_pattern_t;
 
+/* An event to come; due_at 0: free. */
+typedef struct {
+    int64_t           due_at;
+    uint64_t          what;             /* as of a pattern */
+    uint64_t          hash;
+} strata_later_t;
+
+#define STRATA_LATER_N      512
+#define STRATA_LATER_TEXTS  16          /* the first have room for a text */
+
 /* The invalidation log, as far as this node has it; see strata_invlog.c. */
 typedef struct {
     _Alignas(STRATA_CACHE_LINE)
@@ -236,6 +246,9 @@ typedef struct {
     _Atomic uint64_t  first_base;       /* as the last restart set it */
     _Atomic uint32_t  shared;           /* it is the log of others, too */
     _Atomic uint64_t  forgotten;        /* events, for want of room */
+    _Atomic int64_t   later_at;         /* the first of later that is due */
+    strata_later_t    later[STRATA_LATER_N];
+    uint64_t          later_text[STRATA_LATER_TEXTS][STRATA_PATTERN_WORDS];
 } strata_log_t;
 
 

@@ -42,7 +42,7 @@ static int strata_event_bad(strata_event_t *ev, strata_event_reason_e reason);
 
 
 static const strata_event_form_t  strata_event_forms[] = {
-    [STRATA_EVENT_KEY] = { 1, 2, false, false },
+    [STRATA_EVENT_KEY] = { 1, STRATA_EVENT_KEYS_MAX, false, false },
     [STRATA_EVENT_READABLE] = { 1, STRATA_EVENT_SUBJECTS_MAX, true, false },
     [STRATA_EVENT_TAG] = { 1, STRATA_EVENT_SUBJECTS_MAX, true, true },
     [STRATA_EVENT_TAGS_ALL] = { 2, STRATA_EVENT_ALL_OF_MAX, true, true },

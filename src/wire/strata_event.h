@@ -24,13 +24,16 @@
 #define STRATA_EVENT_SUBJECTS_MAX  128
 #define STRATA_EVENT_ALL_OF_MAX    16      /* tags of TAGS_ALL */
 #define STRATA_EVENT_TAG_MAX       128     /* bytes; a namespace too */
+#define STRATA_EVENT_KEYS_MAX      8       /* subjects of KEY */
 #define STRATA_EVENT_ID_SIZE       16
 
 
 /* values are those on the wire */
 
 typedef enum {
-    STRATA_EVENT_KEY = 1,          /* text of a primary key, scope if any */
+    STRATA_EVENT_KEY = 1,          /* text of a primary key; its scope in 8
+                                      bytes; keys of that scope that go with
+                                      it */
     STRATA_EVENT_READABLE = 2,     /* readable keys */
     STRATA_EVENT_TAG = 3,          /* any of these tags */
     STRATA_EVENT_TAGS_ALL = 4,     /* 2 to 16 tags that an entry has all of */

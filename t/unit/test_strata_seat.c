@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 /* with: src/base/strata_glob.c src/store/strata_invlog.c
- *       src/store/strata_label.c src/store/strata_pattern.c
+ *       src/store/strata_label.c src/store/strata_later.c
+ *       src/store/strata_lease.c src/store/strata_pattern.c
  *       src/store/strata_tag.c */
 
 /*
