@@ -88,6 +88,10 @@ stress: module $(STRESS)
 storm: module probe
 	@STRATA_CALLS=1000000 t/build/suite t/40-l2/redis-storm.t
 
+#: make no-memory      each allocation of a worker fails once
+no-memory: module
+	@STRATA_ALLOCATIONS=3000 t/build/suite t/40-l2/f47-no-memory.t
+
 #: make fuzz           all fuzzers, or one  [F=cc] [S=seconds for each]
 fuzz: $(F:%=build/fuzz/%)
 	@set -e; for f in $(F); do \
@@ -216,4 +220,4 @@ build/bench/%: t/bench/%.c
 
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
         headers-1.26 static faults valkey conformance bench bench-quick clean \
-        help unit-build asan-build collisions odd probe storm
+        help unit-build asan-build collisions odd probe storm no-memory
