@@ -8,8 +8,8 @@
  *       src/store/strata_evict.c src/store/strata_fill.c
  *       src/store/strata_flight.c src/store/strata_flight_list.c
  *       src/store/strata_gd2.c src/store/strata_ghost.c
- *       src/store/strata_index.c src/store/strata_label.c src/store/strata_later.c
- *       src/store/strata_lease.c
+ *       src/store/strata_index.c src/store/strata_label.c
+ *       src/store/strata_later.c src/store/strata_lease.c
  *       src/store/strata_lru.c src/store/strata_mail.c
  *       src/store/strata_pass.c src/store/strata_pattern.c
  *       src/store/strata_region.c src/store/strata_seat.c
@@ -389,7 +389,7 @@ test_join(void)
     is(sequence, 1, "positions are the sequence");
     is(strata_invlog_place(st, id, 1, &position), STRATA_OK, "of its own");
     is(position, 1, "and back");
-    is(strata_invlog_restart(st, five, 100), STRATA_OK, "remembered from 100 on");
+    is(strata_invlog_restart(st, five, 100), STRATA_OK, "known from 100 on");
 
     ev.hash = tag("a");
     is(strata_invlog_load(st, &ev, 1, 110), STRATA_OK, "a tag");
@@ -407,7 +407,8 @@ test_join(void)
     is(strata_invlog_sequence(st, 1, id, &sequence), STRATA_DECLINED,
        "before the floor");
 
-    is(strata_invlog_place(st, six, 140, &position), STRATA_DECLINED, "another");
+    is(strata_invlog_place(st, six, 140, &position), STRATA_DECLINED,
+       "another");
     is(strata_invlog_place(st, five, 99, &position), STRATA_DECLINED,
        "from before what is remembered");
     is(strata_invlog_place(st, five, 109, &position), STRATA_OK, "a record");
