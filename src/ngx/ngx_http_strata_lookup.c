@@ -42,7 +42,7 @@ ngx_http_strata_handler(ngx_http_request_t *r)
 
     f = ngx_http_strata_fetch_of(r);
 
-    if (f != NULL) {
+    if (f != NULL && !f->script) {
         return ngx_http_strata_fetch_entered(r, f);
     }
 
