@@ -6,6 +6,12 @@
 local native = require "strata.native"
 local check = require "strata.check"
 
+local METHODS = { GET = true, HEAD = true, POST = true, PUT = true,
+                  DELETE = true, PATCH = true, OPTIONS = true }
+local FETCH = { method = true, headers = true, body = true, timeout = true,
+                max_size = true }
+local BODY_MAX = 1024 * 1024 - 1024
+
 local strata = {
     _VERSION = "0.1",
     lock = require "strata.lock",
@@ -21,6 +27,76 @@ function strata.sleep(seconds)
     end
 
     return native.result()
+end
+
+
+local function fields(headers, level)
+    if headers == nil then
+        return nil
+    end
+
+    if type(headers) ~= "table" then
+        error("headers must be a table", level + 1)
+    end
+
+    local copy = {}
+
+    for name, value in pairs(headers) do
+        if type(value) == "number" then
+            value = tostring(value)
+        end
+
+        if type(name) ~= "string" or type(value) ~= "string"
+            or not native.field(name, value)
+        then
+            error("header \"" .. tostring(name) .. "\" can't be sent",
+                  level + 1)
+        end
+
+        copy[name] = value
+    end
+
+    return copy
+end
+
+
+function strata.fetch(uri, opts)
+    if type(uri) ~= "string" or uri:sub(1, 1) ~= "/" then
+        error("uri must be a string that begins with \"/\"", 2)
+    end
+
+    opts = check.options(opts, FETCH, 2)
+
+    local method = opts.method == nil and "GET" or opts.method
+    local max = opts.max_size == nil and BODY_MAX or opts.max_size
+    local timeout = check.seconds(opts.timeout, "timeout", 2) or 10
+
+    if not METHODS[method] then
+        error("no such method: " .. tostring(method), 2)
+    end
+
+    if type(max) ~= "number" or max < 0 or max > BODY_MAX then
+        error("max_size must be bytes, at most " .. BODY_MAX, 2)
+    end
+
+    if opts.body ~= nil and type(opts.body) ~= "string" then
+        error("body must be a string", 2)
+    end
+
+    local _, err = native.fetch(uri, method, fields(opts.headers, 2),
+                                opts.body, max, timeout)
+
+    if err then
+        return nil, err
+    end
+
+    local status, headers, body = native.result()
+
+    if not status then
+        return nil, headers        -- the reason
+    end
+
+    return { status = status, headers = headers, body = body }
 end
 
 

@@ -385,6 +385,12 @@ void ngx_http_strata_wake_request(ngx_http_strata_ctx_t *ctx);
 void ngx_http_strata_run_wake(ngx_http_strata_run_t *run);
 void ngx_http_strata_lua_lock_mail(ngx_http_strata_zone_t *zone);
 
+/* ngx_http_strata_lua_sub.c: what a script asked for */
+ngx_int_t ngx_http_strata_sub_header(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f);
+ngx_int_t ngx_http_strata_sub_body(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_chain_t *in);
+
 /* Does anybody wait for it, in whatever worker? */
 ngx_uint_t ngx_http_strata_flight_waited(ngx_http_strata_flight_t *fl);
 
@@ -450,7 +456,8 @@ void ngx_http_strata_l2_put_leave(ngx_http_strata_fetch_t *f);
 /* ngx_http_strata_l2_purge.c */
 
 ngx_int_t ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
-    const strata_key_t *primary, uint64_t scope, ngx_http_strata_ctx_t *ctx);
+    const strata_key_t *primary, uint64_t scope, const strata_digest_t *guard,
+    ngx_http_strata_ctx_t *ctx);
 void ngx_http_strata_l2_purge_leave(ngx_http_strata_ctx_t *ctx);
 
 /* ngx_http_strata_l2_key.c */
@@ -516,6 +523,7 @@ struct ngx_http_strata_fetch_s {
     unsigned                     refreshing:1; /* claimed stale's refresh */
     unsigned                     conditional:1;
     unsigned                     credentials:1;
+    unsigned                     script:1;     /* of ..._lua_sub.c */
     unsigned                     entered:1;    /* the content phase */
     unsigned                     redirected:1; /* and was sent elsewhere */
     unsigned                     header_seen:1;

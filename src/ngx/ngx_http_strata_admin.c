@@ -257,6 +257,7 @@ ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
     waits = (ctx->conf->l2.redis
              && ngx_http_strata_l2_purge(ctx->conf, &ctx->primary, ctx->scope,
+                                         ngx_http_strata_search_guard(r, ctx),
                                          ctx)
                 == NGX_OK);
 
@@ -562,7 +563,10 @@ ngx_http_strata_invalidate_url(ngx_http_request_t *r,
     }
 
     if (ctx->conf->l2.redis) {
-        (void) ngx_http_strata_l2_purge(ctx->conf, &url->key, url->scope, NULL);
+        (void) ngx_http_strata_l2_purge(ctx->conf, &url->key, url->scope,
+                                        url->path.text.len
+                                        ? &url->path.digest : &url->key.digest,
+                                        NULL);
     }
 
     if (ctx->zone->log || ctx->conf->double_delete) {

@@ -48,7 +48,8 @@ ngx_http_strata_header_filter(ngx_http_request_t *r)
     f = ngx_http_strata_fetch_of(r);
 
     if (f != NULL && r == f->clone) {
-        return ngx_http_strata_capture_header(r, f);
+        return f->script ? ngx_http_strata_sub_header(r, f)
+                         : ngx_http_strata_capture_header(r, f);
     }
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_strata_module);
@@ -153,7 +154,8 @@ ngx_http_strata_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     f = ngx_http_strata_fetch_of(r);
 
     if (f != NULL && r == f->clone) {
-        return ngx_http_strata_capture_body(r, f, in);
+        return f->script ? ngx_http_strata_sub_body(r, f, in)
+                         : ngx_http_strata_capture_body(r, f, in);
     }
 
     return ngx_http_next_body_filter(r, in);

@@ -47,7 +47,7 @@ ngx_http_strata_lookup(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
         ngx_http_strata_count(ctx->zone, bypass);
 
-        no_cache = ngx_http_test_predicates(r, ctx->conf->no_cache);
+        no_cache = ngx_http_strata_text_test(r, ctx->conf->no_cache);
 
         if (no_cache == NGX_ERROR) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;

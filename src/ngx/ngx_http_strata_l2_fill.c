@@ -153,7 +153,7 @@ ngx_http_strata_record_take(ngx_http_strata_get_t *g, strata_record_t *rec,
 
     if (left == -2) {
 
-        /* it expired in between */
+        /* it came in between */
         return NGX_DECLINED;
     }
 

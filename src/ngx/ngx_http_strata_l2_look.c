@@ -52,25 +52,30 @@ ngx_http_strata_get_send(ngx_http_strata_get_t *g)
     redis = g->conf->l2.redis;
     n = g->rule.len ? 4 : 2;
 
+    /*
+     * its life first: if it is replaced in between, the new one seems older
+     * than it is, and not the old one newer
+     */
+
     ngx_http_strata_l2_key_primary(&primary, redis, &g->d_primary);
 
     cmds[0].n = 0;
-    ngx_http_strata_l2_word(&cmds[0], "GET");
+    ngx_http_strata_l2_word(&cmds[0], "PTTL");
     ngx_http_strata_l2_arg(&cmds[0], &primary);
 
     cmds[1].n = 0;
-    ngx_http_strata_l2_word(&cmds[1], "PTTL");
+    ngx_http_strata_l2_word(&cmds[1], "GET");
     ngx_http_strata_l2_arg(&cmds[1], &primary);
 
     if (n == 4) {
         ngx_http_strata_l2_key_variant(&variant, redis, &g->d_primary,
                                        g->rule_id, &g->d_variant);
         cmds[2].n = 0;
-        ngx_http_strata_l2_word(&cmds[2], "GET");
+        ngx_http_strata_l2_word(&cmds[2], "PTTL");
         ngx_http_strata_l2_arg(&cmds[2], &variant);
 
         cmds[3].n = 0;
-        ngx_http_strata_l2_word(&cmds[3], "PTTL");
+        ngx_http_strata_l2_word(&cmds[3], "GET");
         ngx_http_strata_l2_arg(&cmds[3], &variant);
     }
 
@@ -109,7 +114,7 @@ ngx_http_strata_get_looked(ngx_http_strata_call_t *call)
 
     g->ticket.rule_id = 0;
 
-    rc = ngx_http_strata_record_read(g, &call->replies[0], &call->replies[1],
+    rc = ngx_http_strata_record_read(g, &call->replies[1], &call->replies[0],
                                      0);
 
     if (rc == NGX_AGAIN) {
@@ -117,8 +122,8 @@ ngx_http_strata_get_looked(ngx_http_strata_call_t *call)
         /* the rule of this URL: ours, or one to look up again with */
 
         if (g->ticket.rule_id == g->rule_id && call->n == 4) {
-            rc = ngx_http_strata_record_read(g, &call->replies[2],
-                                             &call->replies[3], 1);
+            rc = ngx_http_strata_record_read(g, &call->replies[3],
+                                             &call->replies[2], 1);
 
         } else if (!g->no_adopt
                    && ngx_http_strata_record_adopt(g) == NGX_OK)
@@ -312,6 +317,7 @@ ngx_http_strata_get_ticket(ngx_http_strata_get_t *g)
     g->call.handler = ngx_http_strata_get_ticketed;
     g->call.timeout = (spent < g->conf->l2.timeout)
                       ? g->conf->l2.timeout - spent : 1;
+    g->call.patience = g->conf->l2.timeout;
 
     tag = ngx_http_strata_l2_key_tag(&purge, redis);
 

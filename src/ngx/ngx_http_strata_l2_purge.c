@@ -4,15 +4,20 @@
  */
 
 /*
- * A purge in L2: the primary goes, and with it its variants are out of reach;
- * a random id takes the place of the last purge's, so that what is on its way
- * from an origin, to whatever node, is refused by the store script.
+ * A purge of a key, in L1 and in L2.  There the primary goes, and with it its
+ * variants are out of reach; a random id takes the place of the last purge's,
+ * so that what is on its way from an origin, to whatever node, is refused by
+ * the store script.
  *
  * Whoever sent PURGE waits for the answer.  It is sent whether or not he is
  * still there when it comes.
+ *
+ * L1 was purged before, and is once more when Redis has done it: whoever looked
+ * into L2 in between has brought the old entry back.
  */
 
 #include "ngx_http_strata_l2.h"
+#include "ngx_http_strata_log.h"
 
 
 struct ngx_http_strata_l2_purge_s {
@@ -20,6 +25,9 @@ struct ngx_http_strata_l2_purge_s {
     ngx_http_strata_zone_t   *zone;
     ngx_http_strata_redis_t  *redis;
     ngx_http_strata_ctx_t    *ctx;         /* NULL: nobody waits */
+    strata_key_t              primary;     /* text follows */
+    strata_digest_t           guard;       /* what its fills are guarded by */
+    ngx_uint_t                mode;
 };
 
 
@@ -29,6 +37,8 @@ static void ngx_http_strata_l2_purge_failed(ngx_http_strata_l2_purge_t *purge,
 
 
 /*
+ * guard: what fills of this URL look at, to be marked once more.
+ *
  * NGX_OK: sent.  If ctx is not NULL it is woken when ctx->l2_purge is NULL
  * again; then ctx->l2_failed says what went wrong, if something did, and
  * ctx->l2_purged whether there was something to purge.  NGX_DECLINED: it can't
@@ -37,7 +47,8 @@ static void ngx_http_strata_l2_purge_failed(ngx_http_strata_l2_purge_t *purge,
 
 ngx_int_t
 ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
-    const strata_key_t *primary, uint64_t scope, ngx_http_strata_ctx_t *ctx)
+    const strata_key_t *primary, uint64_t scope, const strata_digest_t *guard,
+    ngx_http_strata_ctx_t *ctx)
 {
     ngx_int_t                    rc;
     ngx_str_t                    tag;
@@ -52,7 +63,8 @@ ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
 
     redis = conf->l2.redis;
 
-    purge = ngx_calloc(sizeof(ngx_http_strata_l2_purge_t), ngx_cycle->log);
+    purge = ngx_calloc(sizeof(ngx_http_strata_l2_purge_t) + primary->text.len,
+                       ngx_cycle->log);
 
     if (purge == NULL || ngx_http_strata_l2_random(id) != NGX_OK) {
 
@@ -70,6 +82,12 @@ ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
     purge->zone = conf->zone;
     purge->redis = redis;
     purge->ctx = ctx;
+    purge->mode = ctx ? ctx->purge_mode : NGX_HTTP_STRATA_PURGE_DELETE;
+    purge->guard = *guard;
+    purge->primary = *primary;
+    purge->primary.text.data = (u_char *) (purge + 1);
+    ngx_memcpy(purge + 1, primary->text.data, primary->text.len);
+
     purge->call.handler = ngx_http_strata_l2_purged;
     purge->call.data = purge;
     purge->call.timeout = 0;               /* that of strata_redis */
@@ -129,6 +147,19 @@ ngx_http_strata_l2_purged(ngx_http_strata_call_t *call)
 
         if (ctx) {
             ctx->l2_purged = (r[0].integer != 0);
+        }
+
+        strata_purge_mark(purge->zone->store, &purge->guard);
+
+        if (ngx_http_strata_purge_key(purge->zone, &purge->primary,
+                                      purge->mode)
+            == STRATA_BUSY)
+        {
+            text.len = 0;
+            text.data = NULL;
+
+            ngx_http_strata_l2_purge_failed(purge, STRATA_REASON_LOCK_BUSY,
+                                            text);
         }
 
     } else {

@@ -42,7 +42,7 @@ ngx_http_strata_handler(ngx_http_request_t *r)
 
     f = ngx_http_strata_fetch_of(r);
 
-    if (f != NULL) {
+    if (f != NULL && !f->script) {
         return ngx_http_strata_fetch_entered(r, f);
     }
 
@@ -160,7 +160,7 @@ ngx_http_strata_decide(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         return (rc == NGX_ERROR) ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc;
     }
 
-    rc = ngx_http_test_predicates(r, conf->bypass);
+    rc = ngx_http_strata_text_test(r, conf->bypass);
 
     if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -313,6 +313,10 @@ void ngx_http_strata_lua_run_natives(lua_State *L);
 void ngx_http_strata_lua_flight_close(ngx_http_strata_run_t *run);
 void ngx_http_strata_lua_flight_natives(lua_State *L);
 
+/* ngx_http_strata_lua_sub.c */
+void ngx_http_strata_lua_sub_natives(lua_State *L);
+void ngx_http_strata_lua_lower(lua_State *L, ngx_str_t *text);
+
 /* ngx_http_strata_lua_lock.c */
 void ngx_http_strata_lua_lock_natives(lua_State *L);
 

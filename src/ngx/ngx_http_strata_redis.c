@@ -143,6 +143,7 @@ ngx_http_strata_redis_cancel(ngx_http_strata_call_t *call)
 static void
 ngx_http_strata_redis_timeout_handler(ngx_event_t *ev)
 {
+    ngx_msec_t               patience;
     ngx_uint_t               full;
     ngx_http_strata_call_t  *call;
     ngx_http_strata_link_t  *link;
@@ -181,8 +182,9 @@ ngx_http_strata_redis_timeout_handler(ngx_event_t *ev)
     ngx_http_strata_turn_leave(turn);
 
     if (node != NULL) {
-        ngx_http_strata_breaker_late(node, call->timeout ? call->timeout
-                                           : node->redis->timeout);
+        patience = call->timeout ? call->timeout : node->redis->timeout;
+
+        ngx_http_strata_breaker_late(node, ngx_max(patience, call->patience));
     }
 
     call->rc = NGX_AGAIN;

@@ -52,6 +52,8 @@ struct ngx_http_strata_call_s {
     void                     *data;
     ngx_msec_t                timeout;      /* from _call(), queueing too;
                                                0: that of the instance */
+    ngx_msec_t                patience;     /* if timeout is what is left of
+                                               it: so slow may a server be */
     unsigned                  urgent:1;     /* a purge: no byte cap, no drop */
 
     /*

@@ -29,6 +29,10 @@ static ngx_int_t ngx_http_strata_search_form(ngx_pool_t *pool,
 static ngx_int_t ngx_http_strata_search_moved(ngx_http_strata_fetch_t *f);
 
 
+_Static_assert(STRATA_NVS_RULE_MAX <= STRATA_VARY_RULE_MAX,
+               "a rule has room for either kind");
+
+
 /* ctx->search is there if the request may be looked up so. */
 
 ngx_http_strata_search_t *

@@ -6,7 +6,20 @@
 #include "ngx_http_strata_text.h"
 
 
+/* $1 and the like: a regex in a map leaves its own, or none. */
+
+typedef struct {
+    int         *captures;
+    ngx_uint_t   n;
+    u_char      *data;
+} ngx_http_strata_captures_t;
+
+
 static size_t ngx_http_strata_text_piece(ngx_str_t *rest);
+static ngx_int_t ngx_http_strata_captures_keep(ngx_http_request_t *r,
+    ngx_http_strata_captures_t *c);
+static void ngx_http_strata_captures_restore(ngx_http_request_t *r,
+    ngx_http_strata_captures_t *c);
 
 
 ngx_int_t
@@ -87,16 +100,24 @@ ngx_int_t
 ngx_http_strata_text_value(ngx_http_request_t *r, ngx_http_strata_text_t *text,
     ngx_str_t *value)
 {
-    u_char                    *p;
-    ngx_str_t                 *piece;
-    ngx_uint_t                 i, n;
-    ngx_http_complex_value_t  *cv;
+    u_char                      *p;
+    ngx_int_t                    rc;
+    ngx_str_t                   *piece;
+    ngx_uint_t                   i, n;
+    ngx_http_complex_value_t    *cv;
+    ngx_http_strata_captures_t   captures;
 
     cv = text->pieces.elts;
     n = text->pieces.nelts;
 
+    if (ngx_http_strata_captures_keep(r, &captures) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     if (n == 1) {
-        return ngx_http_complex_value(r, cv, value);
+        rc = ngx_http_complex_value(r, cv, value);
+        ngx_http_strata_captures_restore(r, &captures);
+        return rc;
     }
 
     ngx_str_null(value);
@@ -115,6 +136,8 @@ ngx_http_strata_text_value(ngx_http_request_t *r, ngx_http_strata_text_t *text,
             return NGX_ERROR;
         }
 
+        ngx_http_strata_captures_restore(r, &captures);
+
         value->len += piece[i].len;
     }
 
@@ -130,4 +153,73 @@ ngx_http_strata_text_value(ngx_http_request_t *r, ngx_http_strata_text_t *text,
     }
 
     return NGX_OK;
+}
+
+
+/* As ngx_http_test_predicates(). */
+
+ngx_int_t
+ngx_http_strata_text_test(ngx_http_request_t *r, ngx_array_t *predicates)
+{
+    ngx_int_t                    rc;
+    ngx_http_strata_captures_t   captures;
+
+    if (predicates == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_strata_captures_keep(r, &captures) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_test_predicates(r, predicates);
+
+    ngx_http_strata_captures_restore(r, &captures);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_strata_captures_keep(ngx_http_request_t *r,
+    ngx_http_strata_captures_t *c)
+{
+#if (NGX_PCRE)
+
+    /* after a regex without parentheses there are none, whatever they count */
+
+    c->n = r->captures ? r->ncaptures : 0;
+
+    if (c->n == 0) {
+        return NGX_OK;
+    }
+
+    c->captures = ngx_palloc(r->pool, c->n * sizeof(int));
+    if (c->captures == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(c->captures, r->captures, c->n * sizeof(int));
+    c->data = r->captures_data;
+
+#endif
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_strata_captures_restore(ngx_http_request_t *r,
+    ngx_http_strata_captures_t *c)
+{
+#if (NGX_PCRE)
+
+    r->ncaptures = c->n;
+
+    if (c->n) {
+        ngx_memcpy(r->captures, c->captures, c->n * sizeof(int));
+        r->captures_data = c->data;
+    }
+
+#endif
 }

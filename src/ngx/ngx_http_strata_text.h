@@ -32,6 +32,8 @@ ngx_int_t ngx_http_strata_text_compile(ngx_conf_t *cf, ngx_str_t *value,
 /* The value, in the request's pool or in what it is made of. */
 ngx_int_t ngx_http_strata_text_value(ngx_http_request_t *r,
     ngx_http_strata_text_t *text, ngx_str_t *value);
+ngx_int_t ngx_http_strata_text_test(ngx_http_request_t *r,
+    ngx_array_t *predicates);
 
 
 #endif /* NGX_HTTP_STRATA_TEXT_H */

@@ -6,7 +6,7 @@ from strata import *
 from steady import Steady
 import l2
 
-# with sentinels, who name another one: sentinel-load.t
+# with sentinels, who name another one: f09-failover.t
 with scenario(60, alone=True) as t:
     redis = l2.server(t)
     with Steady(t, redis.url, location="strata_purge on;") as load:

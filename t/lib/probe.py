@@ -198,6 +198,28 @@ class Fake:
         self.drop()
 
 
+class Between(Fake):
+    """
+    Stands before a server: each command goes there when before(command) returns, and
+    its answer back when after(command) does, so what one connection sent is not done in
+    one go.
+    """
+
+    def __init__(self, server):
+        self.before = self.after = lambda cmd: None
+        self._server, self._there = server, {}
+        super().__init__(self._pass_on, login=False)
+
+    def _pass_on(self, s, cmd):
+        self.before(cmd)
+        if s not in self._there:
+            self._there[s] = self._server.client(20)
+        self._there[s].send(*cmd)
+        reply = self._there[s].raw()
+        self.after(cmd)
+        return reply
+
+
 class Dns:
     """A name server: self.address for every A question; None: no answer, "": none such."""
 

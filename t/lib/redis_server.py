@@ -75,6 +75,17 @@ class Client:
             return None if rest == b"-1" else [self.read() for _ in range(int(rest))]
         raise ConnectionError(f"not a reply: {line!r}")
 
+    def raw(self):
+        """A reply as it came."""
+        line = self._file.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError("connection lost")
+        n = int(line[1:]) if line[:1] in b"$*" else -1
+        if n < 0:
+            return line
+        return line + (self._file.read(n + 2) if line[:1] == b"$"
+                       else b"".join(self.raw() for _ in range(n)))
+
     def close(self):
         with contextlib.suppress(OSError):
             self._file.close()

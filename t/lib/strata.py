@@ -22,6 +22,9 @@ rest, stops nginx and fails on alerts, deaths, sanitizer reports and leaks.
     faults.py   deaths at the fault points of the test build
     hostile.py  attackers: raw requests, mirrors of what the origin heard
     followers.c very many clients of one URL
+    steady.py   steady load of many kinds, and its judgement    load.c, its clients
+    fault_proxy.py, fault_proxy.c    what can happen to a connection
+    no_memory.py, no_memory.c        allocations that fail
 """
 
 import contextlib
