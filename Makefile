@@ -23,7 +23,11 @@ PALLOC    = -DNGX_DEBUG_PALLOC=1
 # the process is no leak
 ASAN      = detect_odr_violation=0:detect_leaks=0
 
-T         = $(sort $(wildcard t/[0-9][0-9]-*/*.t))
+# what waits for clusters, take-overs and time-outs, half a minute each
+LONG      = $(sort $(wildcard t/40-l2/f[0-9][0-9]-*.t) \
+            $(addprefix t/40-l2/, cluster-hostile.t cluster-load.t \
+              sentinel.t sentinel-load.t))
+T         = $(filter-out $(LONG),$(sort $(wildcard t/[0-9][0-9]-*/*.t)))
 LINT      = $(sort $(wildcard t/lint/*))
 UNIT      = $(patsubst t/unit/%.c,build/unit/%,$(wildcard t/unit/test_*.c))
 F         = $(patsubst t/fuzz/fuzz_%.c,%,$(wildcard t/fuzz/fuzz_*.c))
@@ -126,6 +130,10 @@ faults:
 collisions: odd
 	@STRATA_MODULE=build/odd/$(MODULE) t/build/suite $(COLLIDE)
 
+#: make battery        Redis fails in twenty ways under load; clusters (15 min)
+battery: module faults probe
+	@t/build/suite $(LONG)
+
 #: make valkey         t/40-l2 with Valkey (Debian's) as the server
 valkey: module probe
 	@t/build/valkey build/valkey
@@ -219,5 +227,6 @@ build/bench/%: t/bench/%.c
 -include $(wildcard build/bench/*.d)
 
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
-        headers-1.26 static faults valkey conformance bench bench-quick clean \
-        help unit-build asan-build collisions odd probe storm no-memory
+        headers-1.26 static faults valkey conformance bench bench-quick \
+        bench-l2 battery clean help unit-build asan-build collisions odd \
+        probe storm no-memory

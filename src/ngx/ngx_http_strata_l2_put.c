@@ -500,8 +500,6 @@ ngx_http_strata_put_record(ngx_http_strata_put_t *p, strata_str_t *record,
         return NGX_ERROR;
     }
 
-    /* purged for good already? */
-
     if (strata_invlog_sequence(p->zone->store, p->position, rec->incarnation,
                                &rec->position)
         != STRATA_OK)

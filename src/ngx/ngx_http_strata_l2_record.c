@@ -26,6 +26,8 @@ _Static_assert((int) NGX_HTTP_STRATA_KIND_SERVER == STRATA_RECORD_SERVER
                "kinds of fields are the same in L1 and L2");
 
 
+static size_t ngx_http_strata_record_tags(const strata_record_t *rec,
+    u_char *p);
 static ngx_int_t ngx_http_strata_record_fields(const u_char *p, size_t len,
     strata_record_t *rec);
 
@@ -74,14 +76,11 @@ ngx_http_strata_record_head(const strata_record_t *rec, int64_t began_at,
                + field->value.len;
     }
 
-    for (i = 0, tags_len = 0; i < rec->tags_n; i++) {
-        tags_len += (i != 0) + rec->tags[i].len;
-    }
+    tags_len = ngx_http_strata_record_tags(rec, NULL);
 
-    if (tags_len) {
-        len += sizeof(ngx_http_strata_head_field_t)
-               + sizeof(NGX_HTTP_STRATA_TAGS_FIELD) - 1 + tags_len;
-    }
+    len += tags_len ? sizeof(hf) + sizeof(NGX_HTTP_STRATA_TAGS_FIELD) - 1
+                      + tags_len
+                    : 0;
 
     if (len > NGX_HTTP_STRATA_RECORD_HEAD) {
         return NGX_ERROR;
@@ -97,25 +96,22 @@ ngx_http_strata_record_head(const strata_record_t *rec, int64_t began_at,
     head.began_at = began_at;
     head.purges = purges;
 
-    p = ngx_cpymem(ngx_http_strata_record_buf, &head,
-                   sizeof(ngx_http_strata_head_t));
+    p = ngx_cpymem(ngx_http_strata_record_buf, &head, sizeof(head));
 
-    ngx_memzero(&hf, sizeof(ngx_http_strata_head_field_t));
+    ngx_memzero(&hf, sizeof(hf));
 
     for (i = 0; i < rec->fields_n; i++) {
         hf.kind = rows[i]->kind;
         hf.name_len = rows[i]->field.name.len;
         hf.value_len = rows[i]->field.value.len;
-
-        p = ngx_cpymem(p, &hf, sizeof(ngx_http_strata_head_field_t));
+        p = ngx_cpymem(p, &hf, sizeof(hf));
     }
 
     if (tags_len) {
         hf.kind = NGX_HTTP_STRATA_KIND_HIDDEN;
         hf.name_len = sizeof(NGX_HTTP_STRATA_TAGS_FIELD) - 1;
         hf.value_len = tags_len;
-
-        p = ngx_cpymem(p, &hf, sizeof(ngx_http_strata_head_field_t));
+        p = ngx_cpymem(p, &hf, sizeof(hf));
     }
 
 #define put(s)  if ((s).len) p = ngx_cpymem(p, (s).data, (s).len)
@@ -130,25 +126,41 @@ ngx_http_strata_record_head(const strata_record_t *rec, int64_t began_at,
         put(rows[i]->field.value);
     }
 
+#undef put
+
     if (tags_len) {
         p = ngx_cpymem(p, NGX_HTTP_STRATA_TAGS_FIELD,
                        sizeof(NGX_HTTP_STRATA_TAGS_FIELD) - 1);
+        (void) ngx_http_strata_record_tags(rec, p);
     }
-
-    for (i = 0; i < rec->tags_n; i++) {
-        if (i) {
-            *p++ = '\n';
-        }
-
-        put(rec->tags[i]);
-    }
-
-#undef put
 
     out->data = ngx_http_strata_record_buf;
     out->len = len;
 
     return NGX_OK;
+}
+
+
+/* The text of its tags to p, if that is not NULL; how long it is. */
+
+static size_t
+ngx_http_strata_record_tags(const strata_record_t *rec, u_char *p)
+{
+    size_t  i, len;
+
+    for (i = 0, len = 0; i < rec->tags_n; i++) {
+        len += (i != 0) + rec->tags[i].len;
+
+        if (p) {
+            if (i) {
+                *p++ = '\n';
+            }
+
+            p = ngx_cpymem(p, rec->tags[i].data, rec->tags[i].len);
+        }
+    }
+
+    return len;
 }
 
 

@@ -10,6 +10,7 @@
  * made.
  */
 
+#include "ngx_http_strata_log.h"
 #include "ngx_http_strata_tail.h"
 #include "../store/strata_later.h"
 #include "../wire/strata_le.h"

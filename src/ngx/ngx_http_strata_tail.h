@@ -111,6 +111,17 @@ void ngx_http_strata_log_number(strata_cmd_t *cmd, u_char *buf, uint64_t n);
 /* A word for why a call did not do. */
 const char *ngx_http_strata_log_reason(ngx_http_strata_call_t *call);
 
+/* ngx_http_strata_tail.c: asks for a lease; for events, if there are more */
+void ngx_http_strata_tail_renew(ngx_http_strata_log_t *log);
+void ngx_http_strata_tail_read(ngx_http_strata_log_t *log);
+
+extern strata_event_t  ngx_http_strata_tail_event;    /* being read */
+
+/* ngx_http_strata_join.c: at that sequence; the tables know since floor */
+void ngx_http_strata_tail_join(ngx_http_strata_log_t *log,
+    const uint8_t *incarnation, uint64_t sequence, uint64_t floor);
+
+
 /* ngx_http_strata_order.c: drops what waits as the worker exits */
 
 void ngx_http_strata_orders_stop(ngx_http_strata_log_t *log);

@@ -186,7 +186,9 @@ ngx_http_strata_captures_keep(ngx_http_request_t *r,
 {
 #if (NGX_PCRE)
 
-    c->n = r->ncaptures;
+    /* after a regex without parentheses there are none, whatever they count */
+
+    c->n = r->captures ? r->ncaptures : 0;
 
     if (c->n == 0) {
         return NGX_OK;

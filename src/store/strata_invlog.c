@@ -581,7 +581,8 @@ strata_invlog_stat(const strata_store_t *st, strata_invlog_stat_t *stat)
     stat->sequence = stat->position - strata_log_load(&log->base);
     stat->shared = atomic_load_explicit(&log->shared, memory_order_acquire);
     tailer = atomic_load_explicit(&log->tailer, memory_order_acquire);
-    stat->tail = tailer ? (uint32_t) strata_log_load(&st->zone->seats[tailer - 1].who) : 0;
+    stat->tail = tailer == 0 ? 0 : (uint32_t)
+                 strata_log_load(&st->zone->seats[tailer - 1].who);
     stat->forgotten = strata_log_load(&log->forgotten);
     stat->tags = atomic_load_explicit(&log->tag_used, memory_order_relaxed);
     stat->tags_total = st->zone->plan.tag_n;

@@ -15,6 +15,7 @@ with scenario() as t:
                  http="map $http_x_p $phone { default 0; ~*phone 1; ~(x).(y) $1; } map $http_x_p $skip { ~z.(z) 1; ~. 0; }", locations="""
         location ~ ^/item/(.)(.) { strata_cache z; strata_key $phone $1 "$phone$2"; strata_bypass $skip;
                                    proxy_set_header X-A $1; proxy_set_header X-B $2; proxy_pass http://%ORIGIN%/$2; }
+        location /bare/ { rewrite ^ /bared break; strata_cache z; strata_key $phone $uri; proxy_pass http://%ORIGIN%; }
         location /one/ { strata_cache z; strata_key $uri; proxy_pass http://%ORIGIN%; }
         location /vol/ { strata_cache z; strata_key $request_id; proxy_pass http://%ORIGIN%; }""")
     pairs = [("a", "bc"), ("ab", "c"), ("abc", ""), ("", "abc"), ("a|b", "c"), ("a", "b|c"),
@@ -37,3 +38,5 @@ with scenario() as t:
         for path, want in ("/item/ab", b"a/b"), ("/item/cd", b"c/d"), ("/item/ad", b"a/d"):
             r = ng.fill(path, headers={"X-P": p} if p else {})
             is_((r.body, r.cache, origin.last().target), (want, status, "/" + path[-1]), f"{p}: {path}: captures of the location")
+    for p in "phone", "x-y", "":
+        is_(ng.fill("/bare/a", headers={"X-P": p}).status, 200, f"{p}: after a regex without parentheses")

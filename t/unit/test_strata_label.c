@@ -10,8 +10,8 @@
  *       src/store/strata_gd2.c src/store/strata_ghost.c
  *       src/store/strata_index.c src/store/strata_invlog.c
  *       src/store/strata_lru.c src/store/strata_mail.c
- *       src/store/strata_pass.c src/store/strata_later.c src/store/strata_lease.c
- *       src/store/strata_pattern.c
+ *       src/store/strata_pass.c src/store/strata_later.c
+ *       src/store/strata_lease.c src/store/strata_pattern.c
  *       src/store/strata_region.c src/store/strata_seat.c
  *       src/store/strata_shard.c src/store/strata_store.c
  *       src/store/strata_tag.c src/store/strata_verify.c

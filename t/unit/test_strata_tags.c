@@ -67,7 +67,8 @@ main(void)
         }
 
         got[n] = '\0';
-        is_str(str(got), table[i].tags, "%s: %s", table[i].name, table[i].value);
+        is_str(str(got), table[i].tags, "%s: %s", table[i].name,
+               table[i].value);
     }
 
     memset(text, 'a', sizeof(text));

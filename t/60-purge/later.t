@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""strata_double_delete: the second purge comes, on this node and on others, whoever dies meanwhile."""
+import pathlib, sys
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from strata import *
+import invlog
+
+with scenario(60) as t:
+    origin = t.origin()
+    n = {}
+
+    @origin.route("/*")
+    def _(req):
+        n[req.path] = n.get(req.path, 0) + 1
+        return Reply(f"{n[req.path]}".encode(), cc="max-age=100", headers=[("Surrogate-Key", "k")])
+
+    def twice(ng, who, what, **kw):
+        """Purged, stored again from a replica that is behind, purged again."""
+        r = ng.purge(what, **kw)
+        is_(r.status, 200, f"{what}: purged {r.body}")
+        first = who.fill("/x").body
+        yield
+        wait_until(lambda: who.get("/x").body != first, 10 * SLOW)
+        ok(True, "and once more")
+
+    def run(steps):
+        for _ in steps:
+            pass
+
+    alone = t.nginx(origin, "strata_purge on; strata_double_delete 700ms;")
+    alone.fill("/x")
+    run(twice(alone, alone, "/x"))
+    run(twice(alone, alone, "/", headers={"Surrogate-Key": "k"}))
+    steps = twice(alone, alone, "/", headers={"Surrogate-Key": "k other"})
+    next(steps)
+    for pid in alone.workers():
+        alone.kill_worker(pid)
+    run(steps)
+
+    # there is room for so many
+    slow = t.nginx(origin, "strata_purge on; strata_double_delete 1h;")
+    for i in range(4):
+        r = slow.purge("/", headers={"Surrogate-Key": " ".join(f"{i}-{j}" for j in range(128))})
+    is_((r.status, json.loads(r.body)["failed"]), (503, "delay-full"), "no room for another")
+
+    redis, a, b = invlog.pair(t, origin, "strata_double_delete 1s;")
+    for ng in a, b:
+        ng.fill("/x")
+    run(twice(a, b, "/x"))
+    steps = twice(a, b, "/", headers={"Surrogate-Key": "k"})
+    next(steps)
+    is_(redis("ZCARD", "{log}:d"), 1, "kept in Redis")
+    for pid in a.workers():
+        a.kill_worker(pid)
+    run(steps)
+    wait_until(lambda: redis("ZCARD", "{log}:d") == 0, 5)
+    is_(redis("ZCARD", "{log}:d"), 0, "and not any more")
