@@ -213,6 +213,20 @@ ngx_command_t  ngx_http_strata_commands[] = {
                         ngx_http_strata_set_mask, ignore_headers,
                         ngx_http_strata_ignore_words),
 
+    { ngx_string("strata_init_by_lua_block"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_NOARGS,
+      ngx_http_strata_lua_init,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("strata_init_by_lua_file"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_strata_lua_init,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     ngx_http_strata_loc("strata_invalidate", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, invalidate, NULL),
 
@@ -582,6 +596,12 @@ ngx_http_strata_init_process(ngx_cycle_t *cycle)
 
     if (ngx_http_strata_zones_attach(cycle) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    /* it may want zones */
+
+    if (ngx_http_strata_vm.state) {
+        ngx_http_strata_vm_begin();
     }
 
     if (ngx_http_strata_redis_init_worker(cycle) != NGX_OK) {
