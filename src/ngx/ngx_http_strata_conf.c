@@ -113,6 +113,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->no_cache = NGX_CONF_UNSET_PTR;
     conf->purge = NGX_CONF_UNSET_PTR;
     conf->invalidate = NGX_CONF_UNSET;
+    conf->invalidate_on = NGX_CONF_UNSET_PTR;
     conf->purge_mode = NGX_CONF_UNSET_UINT;
 
     conf->lock = NGX_CONF_UNSET_UINT;
@@ -183,6 +184,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->no_cache, prev->no_cache, NULL);
     ngx_conf_merge_ptr_value(conf->purge, prev->purge, NULL);
     ngx_conf_merge_value(conf->invalidate, prev->invalidate, 1);
+    ngx_conf_merge_ptr_value(conf->invalidate_on, prev->invalidate_on, NULL);
     ngx_conf_merge_uint_value(conf->purge_mode, prev->purge_mode,
                               NGX_HTTP_STRATA_PURGE_DELETE);
 

@@ -242,6 +242,7 @@ typedef struct {
     ngx_array_t               *purge;
     ngx_uint_t                 purge_mode;
     ngx_flag_t                 invalidate;
+    ngx_array_t               *invalidate_on; /* rules; NULL: off */
 
     ngx_uint_t                 lock;
     ngx_msec_t                 lock_timeout;

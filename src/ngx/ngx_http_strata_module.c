@@ -246,6 +246,10 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_invalidate", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, invalidate, NULL),
 
+    ngx_http_strata_loc("strata_invalidate_on", NGX_CONF_1MORE,
+                        ngx_http_strata_set_invalidate_on, invalidate_on,
+                        NULL),
+
     ngx_http_strata_loc("strata_jitter", NGX_CONF_TAKE12,
                         ngx_http_strata_set_jitter, jitter, NULL),
 
