@@ -379,6 +379,9 @@ ngx_command_t  ngx_http_strata_commands[] = {
       0,
       NULL },
 
+    ngx_http_strata_loc("strata_refresh_rate", NGX_CONF_TAKE12,
+                        ngx_http_strata_set_refresh_rate, refresh_rate, NULL),
+
     ngx_http_strata_loc("strata_request_control", NGX_CONF_1MORE,
                         ngx_http_strata_set_request_control, request_control,
                         NULL),
