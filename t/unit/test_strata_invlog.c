@@ -18,6 +18,7 @@
  *       src/store/strata_walk.c */
 
 #include "store/strata_invlog.c"
+#include "store/strata_later.h"
 #include "strata_test_store.h"
 
 
@@ -468,6 +469,60 @@ test_all_of(void)
 }
 
 
+/* What shall happen later happens, once, whoever died meanwhile. */
+static void
+test_later(void)
+{
+    uint32_t            i, n;
+    strata_log_event_t  ev[STRATA_LOG_EVENTS];
+
+    setup();
+    memset(ev, 0, sizeof(ev));
+
+    is(strata_later_put(st, ev, 0, 100), STRATA_ERROR, "nothing");
+    ev[0].kind = STRATA_LOG_TAG;
+    ev[0].hash = tag("a");
+    ev[1].kind = STRATA_LOG_PREFIX;
+    ev[1].text = str("pre");
+    is(strata_later_put(st, ev, 1, 100), STRATA_OK, "a tag");
+    is(strata_later_put(st, &ev[1], 1, 50), STRATA_OK, "a prefix");
+
+    is(strata_later_run(st, 49), 0, "not yet");
+    is(strata_invlog_position(st), 0, "so nothing has a position");
+    is(strata_later_run(st, 50), 1, "the prefix");
+    is(judge(0, "pre/1"), STRATA_DECLINED, "happened");
+    is(judge(0, "key"), STRATA_OK, "the tag did not");
+
+    st->zone->log.lock.word = 6;
+    st->zone->log.later_at = INT64_MAX;
+    is(strata_later_run(st, 200), 0, "somebody is at it");
+    strata_invlog_clear(st, 5);
+    is(strata_later_run(st, 200), 1, "and died: the tag");
+    is(judge(1, "key"), STRATA_DECLINED, "happened");
+    is(strata_later_run(st, 300), 0, "once");
+
+    for (i = 0; i < STRATA_LOG_EVENTS; i++) {
+        ev[i].kind = STRATA_LOG_TAG;
+        ev[i].hash = i + 1;
+        ev[i].text.len = 0;
+    }
+
+    for (n = 0; strata_later_put(st, ev, STRATA_LOG_EVENTS, 400) == STRATA_OK;
+         n++)
+    {
+        /* void */
+    }
+
+    is(n, (STRATA_LATER_N - STRATA_LATER_TEXTS) / STRATA_LOG_EVENTS,
+       "until there is no room");
+    is(strata_later_run(st, 400), n * STRATA_LOG_EVENTS, "all of them");
+    is(strata_later_put(st, ev, STRATA_LOG_EVENTS, 500), STRATA_OK,
+       "and there is room again");
+
+    end("later");
+}
+
+
 static void
 test_lease(void)
 {
@@ -551,6 +606,7 @@ main(void)
     test_shared();
     test_join();
     test_all_of();
+    test_later();
     test_lease();
     test_busy();
 
