@@ -146,6 +146,22 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_age", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, age, NULL),
 
+    { ngx_string("strata_api"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE12,
+      ngx_http_strata_set_api,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    ngx_http_strata_loc("strata_api_rate", NGX_CONF_TAKE12,
+                        ngx_http_strata_set_api_rate, api.rate, NULL),
+
+    ngx_http_strata_loc("strata_api_scope", NGX_CONF_1MORE,
+                        ngx_http_strata_set_api_scope, api.scope, NULL),
+
+    ngx_http_strata_loc("strata_api_token", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_api_token, api.tokens, NULL),
+
     ngx_http_strata_loc("strata_background_update", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, background_update, NULL),
 
@@ -340,6 +356,13 @@ ngx_command_t  ngx_http_strata_commands[] = {
 
     ngx_http_strata_loc("strata_purge_by_lua_file", NGX_CONF_TAKE1,
                         ngx_http_strata_lua_file, purge_by_lua, NULL),
+
+    { ngx_string("strata_purge_group"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_strata_set_purge_group,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
 
     ngx_http_strata_loc("strata_purge_mode", NGX_CONF_TAKE1,
                         ngx_http_strata_set_enum, purge_mode,
