@@ -238,6 +238,10 @@ void ngx_http_strata_l2_create(ngx_http_strata_l2_conf_t *l2);
 char *ngx_http_strata_l2_merge(ngx_conf_t *cf,
     ngx_http_strata_loc_conf_t *prev, ngx_http_strata_loc_conf_t *conf);
 
+void ngx_http_strata_api_create(ngx_http_strata_api_conf_t *api);
+void ngx_http_strata_api_merge(ngx_http_strata_api_conf_t *prev,
+    ngx_http_strata_api_conf_t *conf);
+
 void *ngx_http_strata_create_main_conf(ngx_conf_t *cf);
 char *ngx_http_strata_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_http_strata_create_loc_conf(ngx_conf_t *cf);
@@ -262,6 +266,7 @@ ngx_int_t ngx_http_strata_purge_handler(ngx_http_request_t *r,
 ngx_int_t ngx_http_strata_send_json(ngx_http_request_t *r, ngx_uint_t status,
     ngx_chain_t *out, off_t len);
 char *ngx_http_strata_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_buf_t *ngx_http_strata_status_text(ngx_http_request_t *r);
 
 /* the key: ngx_http_strata_key.h */
 

@@ -138,6 +138,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->pass_header = NGX_CONF_UNSET_PTR;
 
     ngx_http_strata_l2_create(&conf->l2);
+    ngx_http_strata_api_create(&conf->api);
 
     conf->age = NGX_CONF_UNSET;
     conf->cache_status_key = NGX_CONF_UNSET;
@@ -218,6 +219,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_strata_merge_fields(prev, conf);
     ngx_http_strata_merge_policy(conf);
+    ngx_http_strata_api_merge(&prev->api, &conf->api);
 
     if (conf->shm_zone && !conf->status_page) {
         conf->zone = conf->shm_zone->data;

@@ -73,6 +73,15 @@ char *ngx_http_strata_set_jitter(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_strata_set_cache_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_strata_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_strata_set_api_rate(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_strata_set_api_scope(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_strata_set_api_token(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_strata_set_purge_group(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_strata_set_l2(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_strata_set_l2_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -27,6 +27,7 @@ struct ngx_http_strata_lua_conf_s {
     size_t            memory;        /* bytes the VM may have */
     ngx_flag_t        jit;           /* the compiler is on, the budget off */
     ngx_flag_t        code_cache;    /* off: _file code is read each time */
+    ngx_http_strata_script_t  *init; /* of each VM; NULL: none */
 };
 
 
@@ -119,6 +120,9 @@ ngx_int_t ngx_http_strata_vm_init(ngx_http_strata_lua_conf_t *conf,
     ngx_log_t *log);
 void ngx_http_strata_vm_done(void);
 
+/* Runs strata_init_by_lua in a VM that is new. */
+void ngx_http_strata_vm_begin(void);
+
 /*
  * Runs script for r (which may be NULL) and leaves nresults on top of
  * ngx_http_strata_vm.state; what is read from there must not allocate in Lua
@@ -176,6 +180,9 @@ char *ngx_http_strata_lua_init_conf(ngx_conf_t *cf,
 char *ngx_http_strata_lua_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_strata_lua_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
+/* strata_init_by_lua_block, _file */
+char *ngx_http_strata_lua_init(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
 /* strata_lua_path, _budget, _memory, _jit, _code_cache */
 char *ngx_http_strata_lua_option(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -202,6 +209,7 @@ void ngx_http_strata_lua_object(lua_State *L, lua_CFunction newindex);
 
 /* ngx_http_strata_lua_req.c: leaves "req" on top of the stack. */
 void ngx_http_strata_lua_req_create(lua_State *L);
+void ngx_http_strata_lua_lower(lua_State *L, ngx_str_t *text);
 
 /* NGX_OK; NGX_DECLINED: there is none; NGX_ERROR: not without a copy. */
 ngx_int_t ngx_http_strata_lua_read(ngx_http_request_t *r,
@@ -315,7 +323,6 @@ void ngx_http_strata_lua_flight_natives(lua_State *L);
 
 /* ngx_http_strata_lua_sub.c */
 void ngx_http_strata_lua_sub_natives(lua_State *L);
-void ngx_http_strata_lua_lower(lua_State *L, ngx_str_t *text);
 
 /* ngx_http_strata_lua_lock.c */
 void ngx_http_strata_lua_lock_natives(lua_State *L);

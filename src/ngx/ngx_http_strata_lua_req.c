@@ -398,3 +398,21 @@ ngx_http_strata_lua_req_create(lua_State *L)
     lua_pushcclosure(L, ngx_http_strata_lua_req_index, 3);
     ngx_http_strata_lua_object(L, NULL);
 }
+
+
+/* Leaves the text in lower case. */
+
+void
+ngx_http_strata_lua_lower(lua_State *L, ngx_str_t *text)
+{
+    size_t       i;
+    luaL_Buffer  b;
+
+    luaL_buffinit(L, &b);
+
+    for (i = 0; i < text->len; i++) {
+        luaL_addchar(&b, ngx_tolower(text->data[i]));
+    }
+
+    luaL_pushresult(&b);
+}

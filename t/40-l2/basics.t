@@ -6,6 +6,9 @@ from strata import *
 import l2
 
 BIG = blob("big", 4 * 1024 * 1024)
+HOP = [("Proxy-Connection", "keep-alive"), ("TE", "trailers"), ("Trailer", "X-T"),
+       ("Upgrade", "h2c"), ("Proxy-Authenticate", "Basic"),
+       ("Proxy-Authentication-Info", "x")]
 
 with scenario() as t:
     origin = t.origin()
@@ -26,7 +29,7 @@ with scenario() as t:
                      headers=[("Age", "10"), ("ETag", '"e1"'), ("X-Own", "yes"),
                               ("Last-Modified", "Fri, 01 Jan 2021 00:00:00 GMT"),
                               ("Set-Cookie2", "x"), ("Keep-Alive", "timeout=5"),
-                              ("Connection", "X-Hop"), ("X-Hop", "no"),
+                              ("Connection", "X-Hop"), ("X-Hop", "no"), *HOP,
                               ("Cache-Status", "upstream; hit")])
 
     redis, a, b = l2.pair(t, origin, "strata_jitter off; strata_max_object 8m;",
@@ -48,7 +51,12 @@ with scenario() as t:
     is_(r.get("Content-Type"), "text/plain; charset=utf-8", "type and charset")
     is_((r.get("ETag"), r.get("X-Own"), r.get("Last-Modified")),
         ('"e1"', "yes", "Fri, 01 Jan 2021 00:00:00 GMT"), "its own fields")
-    is_([x for x in ("X-Hop", "Keep-Alive") if r.get(x)], [], "nothing hop-by-hop")
+    hop = ["X-Hop", "Keep-Alive", *(k for k, _ in HOP)]
+    is_([x for x in hop if r.get(x)], [], "nothing hop-by-hop")
+    record = redis("GET", l2.keys(redis)[""][0]).lower()
+    ok(b"x-own" in record, "the record has fields")
+    is_([x for x in hop + ["trailers"] if x != "TE" and x.lower().encode() in record], [],
+        "nor is it in Redis")
 
     r = b.get("/a")
     is_((r.cache, r.get("X-Tier")), ("HIT", "l1"), "then it is in L1")

@@ -5,15 +5,17 @@
 
 /*
  * Memory that runs out, preloaded into nginx: in the process whose pid the test
- * has written, the nth allocation from now on fails, once.
+ * has written, the nth allocation from now on fails, once.  And how many blocks
+ * that process holds, so that a leak is seen.
  *
  * The file named by STRATA_NO_MEMORY_FILE is shared with the test:
  *
- *     0  pid     int32, 0: nobody
- *     4  nth     int32, 0: none fails, they are counted
+ *     0  pid     int32
+ *     4  nth     int32, 0: none fails, -1: none is counted
  *     8  count   uint32
  *    12  failed  int32
- *    16  from    uint64[16], return addresses of the one that failed
+ *    16  held    int64, since the pid was written
+ *    24  from    uint64[16], return addresses of the one that failed
  */
 
 #include <errno.h>
@@ -33,6 +35,7 @@ typedef struct {
     _Atomic int32_t   nth;
     _Atomic uint32_t  count;
     _Atomic int32_t   failed;
+    _Atomic int64_t   held;
     void             *from[DEPTH];
 } page_t;
 
@@ -40,6 +43,7 @@ void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
+void __libc_free(void *p);
 
 static page_t  *page;
 static pid_t    self;
@@ -76,7 +80,7 @@ no_memory_init(void)
 static int
 fails(void)
 {
-    if (page == NULL || page->pid != self) {
+    if (page == NULL || page->pid != self || page->nth < 0) {
         return 0;
     }
 
@@ -92,31 +96,42 @@ fails(void)
 }
 
 
+static void *
+hold(void *p, int n)
+{
+    if (page != NULL && page->pid == self && p != NULL) {
+        page->held += n;
+    }
+
+    return p;
+}
+
+
 void *
 malloc(size_t size)
 {
-    return fails() ? NULL : __libc_malloc(size);
+    return fails() ? NULL : hold(__libc_malloc(size), 1);
 }
 
 
 void *
 calloc(size_t n, size_t size)
 {
-    return fails() ? NULL : __libc_calloc(n, size);
+    return fails() ? NULL : hold(__libc_calloc(n, size), 1);
 }
 
 
 void *
 realloc(void *p, size_t size)
 {
-    return fails() ? NULL : __libc_realloc(p, size);
+    return fails() ? NULL : hold(__libc_realloc(p, size), p == NULL);
 }
 
 
 void *
 memalign(size_t alignment, size_t size)
 {
-    return fails() ? NULL : __libc_memalign(alignment, size);
+    return fails() ? NULL : hold(__libc_memalign(alignment, size), 1);
 }
 
 
@@ -130,11 +145,15 @@ aligned_alloc(size_t alignment, size_t size)
 int
 posix_memalign(void **p, size_t alignment, size_t size)
 {
-    if (fails()) {
-        return ENOMEM;
-    }
-
-    *p = __libc_memalign(alignment, size);
+    *p = memalign(alignment, size);
 
     return *p ? 0 : ENOMEM;
+}
+
+
+void
+free(void *p)
+{
+    (void) hold(p, -1);
+    __libc_free(p);
 }

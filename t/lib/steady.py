@@ -27,7 +27,7 @@ import strata
 import tap
 from nginx import CACHE, PROXY, _die_with_parent
 
-TIMEOUT_MS = 20
+TIMEOUT_MS = int(20 * tap.SLOW)    # a sanitizer's nginx has less to do, and longer
 SLACK_MS = 20
 BACK_MS = 2000
 KEYS = 40
@@ -93,11 +93,11 @@ class Steady:
         if self._warm:
             tap.wait_until(lambda: self.in_use() and not self.ng.count("l2_queued"), 5)
         self._load = subprocess.Popen(
-            [strata.compiled("load.c"),
-             f"hit:{self.ng.port}:4:4000:/hit/:{KEYS}",
-             f"l2:{self.ng.port}:4:10000:/l2/:{KEYS}",
-             f"cold:{self.ng.port}:4:10000:/cold/:0",
-             f"origin:{self.origin.port}:2:10000:/direct/:0"],
+            [strata.compiled("load.c"), *(
+                f"{name}:{port}:{conns}:{int(ms * 1000 * tap.SLOW)}:/{name}/:{keys}"
+                for name, port, conns, ms, keys in (
+                    ("hit", self.ng.port, 4, 4, KEYS), ("l2", self.ng.port, 4, 10, KEYS),
+                    ("cold", self.ng.port, 4, 10, 0), ("origin", self.origin.port, 2, 10, 0)))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             preexec_fn=_die_with_parent)
         time.sleep(0.4)
