@@ -154,6 +154,9 @@ ngx_int_t ngx_http_strata_scope_add(ngx_pool_t *pool, ngx_array_t **scope,
 
 void ngx_http_strata_api_purge(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_purge_aims(ngx_http_strata_api_t *a);
+void ngx_http_strata_api_submit(ngx_http_strata_api_t *a,
+    strata_bulk_wait_e wait, void (*handler)(ngx_http_strata_bulk_t *bulk));
+void ngx_http_strata_api_put_outcome(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_keys(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_key(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_key_delete(ngx_http_strata_api_t *a);
