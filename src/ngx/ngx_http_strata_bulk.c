@@ -219,6 +219,7 @@ ngx_http_strata_bulk_outcome(u_char *p, ngx_http_strata_bulk_t *bulk)
     ngx_memzero(&order, sizeof(ngx_http_strata_order_t));
 
     order.zone = bulk->zone;
+    order.wait = bulk->wait;
     order.status = bulk->status;
     order.reason = bulk->reason;
     order.sequence = bulk->sequence;
