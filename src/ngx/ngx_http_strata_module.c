@@ -303,6 +303,13 @@ ngx_command_t  ngx_http_strata_commands[] = {
                         ngx_http_strata_set_enum, l2.write,
                         ngx_http_strata_l2_write_words),
 
+    { ngx_string("strata_kv"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_strata_set_kv,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     ngx_http_strata_loc("strata_lock", NGX_CONF_TAKE1,
                         ngx_http_strata_set_enum, lock,
                         ngx_http_strata_lock_words),
