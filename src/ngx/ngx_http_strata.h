@@ -261,6 +261,10 @@ ngx_int_t ngx_http_strata_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_strata_filter_init(ngx_conf_t *cf);
 void ngx_http_strata_invalidate_written(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
+void ngx_http_strata_invalidate_on(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+void ngx_http_strata_invalidate_groups(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_purge_handler(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_send_json(ngx_http_request_t *r, ngx_uint_t status,
@@ -378,18 +382,9 @@ void ngx_http_strata_flight_moved(ngx_http_strata_flight_t *fl);
 void ngx_http_strata_flight_release(ngx_http_strata_flight_t *fl);
 void ngx_http_strata_mail(ngx_http_strata_zone_t *zone);
 
-/* Resumes the request from a later turn of the event loop. */
+/* Resumes the request, or script, from a later turn of the event loop. */
 void ngx_http_strata_wake_request(ngx_http_strata_ctx_t *ctx);
-
-/* ngx_http_strata_lua_run.c, _lua_lock.c: the same for scripts that wait */
 void ngx_http_strata_run_wake(ngx_http_strata_run_t *run);
-void ngx_http_strata_lua_lock_mail(ngx_http_strata_zone_t *zone);
-
-/* ngx_http_strata_lua_sub.c: what a script asked for */
-ngx_int_t ngx_http_strata_sub_header(ngx_http_request_t *r,
-    ngx_http_strata_fetch_t *f);
-ngx_int_t ngx_http_strata_sub_body(ngx_http_request_t *r,
-    ngx_http_strata_fetch_t *f, ngx_chain_t *in);
 
 /* Does anybody wait for it, in whatever worker? */
 ngx_uint_t ngx_http_strata_flight_waited(ngx_http_strata_flight_t *fl);

@@ -332,11 +332,18 @@ int ngx_http_strata_kv_native(lua_State *L);
 void ngx_http_strata_lua_flight_close(ngx_http_strata_run_t *run);
 void ngx_http_strata_lua_flight_natives(lua_State *L);
 
-/* ngx_http_strata_lua_sub.c */
+/* ngx_http_strata_lua_sub.c: what a script asked for */
+ngx_int_t ngx_http_strata_sub_header(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f);
+ngx_int_t ngx_http_strata_sub_body(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_chain_t *in);
 void ngx_http_strata_lua_sub_natives(lua_State *L);
 
 /* ngx_http_strata_lua_lock.c */
 void ngx_http_strata_lua_lock_natives(lua_State *L);
+
+/* Some lock of the zone may be free: wakes who waits for it. */
+void ngx_http_strata_lua_lock_mail(ngx_http_strata_zone_t *zone);
 
 /* ngx_http_strata_lua_memo.c */
 void ngx_http_strata_memo_start(void);

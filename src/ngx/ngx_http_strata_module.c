@@ -246,6 +246,10 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_invalidate", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, invalidate, NULL),
 
+    ngx_http_strata_loc("strata_invalidate_on", NGX_CONF_1MORE,
+                        ngx_http_strata_set_invalidate_on, invalidate_on,
+                        NULL),
+
     ngx_http_strata_loc("strata_jitter", NGX_CONF_TAKE12,
                         ngx_http_strata_set_jitter, jitter, NULL),
 
@@ -273,6 +277,13 @@ ngx_command_t  ngx_http_strata_commands[] = {
 
     ngx_http_strata_loc("strata_key_identity", NGX_CONF_TAKE1,
                         ngx_http_strata_set_identity, identity, NULL),
+
+    { ngx_string("strata_kv"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_strata_set_kv,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     ngx_http_strata_loc("strata_l1", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, l2.l1, NULL),
@@ -302,13 +313,6 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_l2_write", NGX_CONF_TAKE1,
                         ngx_http_strata_set_enum, l2.write,
                         ngx_http_strata_l2_write_words),
-
-    { ngx_string("strata_kv"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
-      ngx_http_strata_set_kv,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      0,
-      NULL },
 
     ngx_http_strata_loc("strata_lock", NGX_CONF_TAKE1,
                         ngx_http_strata_set_enum, lock,
@@ -381,6 +385,9 @@ ngx_command_t  ngx_http_strata_commands[] = {
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
+
+    ngx_http_strata_loc("strata_refresh_rate", NGX_CONF_TAKE12,
+                        ngx_http_strata_set_refresh_rate, refresh_rate, NULL),
 
     ngx_http_strata_loc("strata_request_control", NGX_CONF_1MORE,
                         ngx_http_strata_set_request_control, request_control,

@@ -115,6 +115,6 @@ with scenario() as t:
     same(kv("GET", "hits"), 200, b"200")
 
     for bad, text in (("strata_kv", "invalid number of arguments"), ("strata_kv nozone", "nozone"), ("strata_kv z touch=yes", "touch=yes"),
-                      ("strata_kv z max_value=2m", "max_value=2m"), ("strata_kv z; strata_api", "conflicts")):
+                      ("strata_kv z max_value=2m", "max_value=2m"), ("strata_api; strata_kv z", "conflicts")):
         message = t.config_error(server=f"location /q {{ {bad}; }}")
         ok(message and text in message, f"{bad}: {str(message)[:100]}")
