@@ -204,7 +204,6 @@ struct ngx_http_strata_ctx_s {
 
 
 /* compat */
-
 #if (nginx_version < 1023000)
 #define NGX_HTTP_STRATA_HEADER_ARRAYS  1
 #else
