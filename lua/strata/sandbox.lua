@@ -63,13 +63,31 @@ end
 
 local insert, remove = tables.insert, tables.remove
 
+-- the original moves elements one by one, from any place on, also from -2^31
+
+local function place(at)
+    if type(at) ~= "number" or not (at >= 0 and at < 2 ^ 31) then
+        error("position out of bounds", 3)
+    end
+end
+
 function tables.insert(t, ...)
     few(#t, native.concat_max)
+
+    if select("#", ...) > 1 then
+        place((...))
+    end
+
     return insert(t, ...)
 end
 
 function tables.remove(t, ...)
     few(#t, native.concat_max)
+
+    if select("#", ...) > 0 then
+        place((...))
+    end
+
     return remove(t, ...)
 end
 

@@ -17,6 +17,8 @@
 
 static void ngx_http_strata_merge_content(ngx_conf_t *cf,
     ngx_http_strata_loc_conf_t *prev, ngx_http_strata_loc_conf_t *conf);
+static void ngx_http_strata_merge_purge(ngx_http_strata_loc_conf_t *prev,
+    ngx_http_strata_loc_conf_t *conf);
 static void ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *prev,
     ngx_http_strata_loc_conf_t *conf);
 static ngx_uint_t ngx_http_strata_headers_in_key(
@@ -113,6 +115,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->no_cache = NGX_CONF_UNSET_PTR;
     conf->purge = NGX_CONF_UNSET_PTR;
     conf->invalidate = NGX_CONF_UNSET;
+    conf->invalidate_on = NGX_CONF_UNSET_PTR;
     conf->purge_mode = NGX_CONF_UNSET_UINT;
 
     conf->lock = NGX_CONF_UNSET_UINT;
@@ -120,6 +123,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->lock_age = NGX_CONF_UNSET_MSEC;
     conf->lock_max_waiters = NGX_CONF_UNSET_UINT;
     conf->background_update = NGX_CONF_UNSET;
+    conf->refresh_rate = NGX_CONF_UNSET_PTR;
     conf->revalidate = NGX_CONF_UNSET;
     conf->pass_ttl = NGX_CONF_UNSET_MSEC;
 
@@ -138,11 +142,35 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->pass_header = NGX_CONF_UNSET_PTR;
 
     ngx_http_strata_l2_create(&conf->l2);
+    ngx_http_strata_api_create(&conf->api);
 
     conf->age = NGX_CONF_UNSET;
     conf->cache_status_key = NGX_CONF_UNSET;
 
     return conf;
+}
+
+
+/* What is purged, and by what. */
+
+static void
+ngx_http_strata_merge_purge(ngx_http_strata_loc_conf_t *prev,
+    ngx_http_strata_loc_conf_t *conf)
+{
+    ngx_conf_merge_ptr_value(conf->purge, prev->purge, NULL);
+    ngx_conf_merge_value(conf->invalidate, prev->invalidate, 1);
+    ngx_conf_merge_ptr_value(conf->invalidate_on, prev->invalidate_on, NULL);
+    ngx_conf_merge_uint_value(conf->purge_mode, prev->purge_mode,
+                              NGX_HTTP_STRATA_PURGE_DELETE);
+    ngx_conf_merge_ptr_value(conf->refresh_rate, prev->refresh_rate,
+                             NGX_CONF_UNSET_PTR);
+
+    ngx_conf_merge_ptr_value(conf->tags, prev->tags, NULL);
+    ngx_conf_merge_ptr_value(conf->tag_headers, prev->tag_headers,
+                             &ngx_http_strata_tag_headers_default);
+    ngx_conf_merge_value(conf->tag_forward, prev->tag_forward, 0);
+    ngx_conf_merge_uint_value(conf->tag_max, prev->tag_max,
+                              STRATA_LABEL_TAGS - 1);
 }
 
 
@@ -159,6 +187,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_strata_merge_key(prev, conf);
     ngx_http_strata_merge_content(cf, prev, conf);
+    ngx_http_strata_merge_purge(prev, conf);
 
     ngx_conf_merge_ptr_value(conf->valid, prev->valid, NULL);
     ngx_conf_merge_msec_value(conf->valid_min, prev->valid_min, 0);
@@ -180,10 +209,6 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                                   |NGX_HTTP_HEAD));
     ngx_conf_merge_ptr_value(conf->bypass, prev->bypass, NULL);
     ngx_conf_merge_ptr_value(conf->no_cache, prev->no_cache, NULL);
-    ngx_conf_merge_ptr_value(conf->purge, prev->purge, NULL);
-    ngx_conf_merge_value(conf->invalidate, prev->invalidate, 1);
-    ngx_conf_merge_uint_value(conf->purge_mode, prev->purge_mode,
-                              NGX_HTTP_STRATA_PURGE_DELETE);
 
     ngx_conf_merge_uint_value(conf->lock, prev->lock,
                               NGX_HTTP_STRATA_LOCK_NODE);
@@ -202,12 +227,6 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_size_value(conf->max_object, prev->max_object, 1024 * 1024);
     ngx_conf_merge_uint_value(conf->min_uses, prev->min_uses, 1);
-    ngx_conf_merge_ptr_value(conf->tags, prev->tags, NULL);
-    ngx_conf_merge_ptr_value(conf->tag_headers, prev->tag_headers,
-                             &ngx_http_strata_tag_headers_default);
-    ngx_conf_merge_value(conf->tag_forward, prev->tag_forward, 0);
-    ngx_conf_merge_uint_value(conf->tag_max, prev->tag_max,
-                              STRATA_LABEL_TAGS - 1);
     ngx_conf_merge_ptr_value(conf->types, prev->types, NULL);
     ngx_conf_merge_ptr_value(conf->hide_header, prev->hide_header, NULL);
     ngx_conf_merge_ptr_value(conf->pass_header, prev->pass_header, NULL);
@@ -218,6 +237,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_strata_merge_fields(prev, conf);
     ngx_http_strata_merge_policy(conf);
+    ngx_http_strata_api_merge(&prev->api, &conf->api);
 
     if (conf->shm_zone && !conf->status_page) {
         conf->zone = conf->shm_zone->data;
@@ -232,6 +252,23 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
         smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_strata_module);
         smcf->used = 1;
+
+        if (conf->refresh_rate == NGX_CONF_UNSET_PTR) {
+
+            /* not inherited: who has a zone in common has this in common */
+
+            if (smcf->refresh_rate == NULL) {
+                smcf->refresh_rate = ngx_http_strata_rate_add(cf,
+                                                  NGX_HTTP_STRATA_REFRESH_RATE,
+                                                  -1);
+            }
+
+            if (smcf->refresh_rate == NULL) {
+                return NGX_CONF_ERROR;
+            }
+
+            conf->refresh_rate = smcf->refresh_rate;
+        }
     }
 
     rv = ngx_http_strata_log_merge(cf, prev, conf);

@@ -15,6 +15,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_strata_rate.h"
 #include "ngx_http_strata_text.h"
 #include "../store/strata_store.h"
 #include "../rfc/strata_storable.h"
@@ -61,6 +62,9 @@ typedef struct ngx_http_strata_script_s    ngx_http_strata_script_t;
 #define NGX_HTTP_STRATA_COHERENCE_REVALIDATE  0
 #define NGX_HTTP_STRATA_COHERENCE_STALE       1
 #define NGX_HTTP_STRATA_COHERENCE_BYPASS      2
+
+/* strata_refresh_rate: us between two of the default, 50r/s */
+#define NGX_HTTP_STRATA_REFRESH_RATE  20000
 
 /* strata_purge_mode */
 #define NGX_HTTP_STRATA_PURGE_DELETE      0
@@ -118,6 +122,10 @@ typedef struct {
     ngx_array_t                redis;       /* ngx_http_strata_redis_t * */
     ngx_uint_t                 used;        /* some location has strata_cache */
     ngx_uint_t                 timed;       /* $strata_l1_time is asked for */
+    ngx_uint_t                 rates;       /* of ngx_http_strata_rate_t */
+    ngx_http_strata_rate_t    *refresh_rate; /* where none is configured */
+    ngx_array_t               *groups;      /* strata_purge_group; or NULL */
+    ngx_module_t              *access;      /* nginx's allow and deny */
     ngx_array_t                upstream;    /* of ngx_uint_t: the indexes of
                                                $upstream_http_... in use */
     ngx_array_t                target;      /* ... of $request_uri and
@@ -170,10 +178,24 @@ typedef struct {
 } ngx_http_strata_l2_conf_t;
 
 
+/* strata_api */
+#define NGX_HTTP_STRATA_API_READ   1
+#define NGX_HTTP_STRATA_API_WRITE  2
+
+typedef struct {
+    ngx_uint_t                 on;          /* of this very location */
+    ngx_str_t                  path;        /* of the location */
+    ngx_array_t               *tokens;      /* NULL: off */
+    ngx_array_t               *scope;       /* of all who come; NULL: off */
+    ngx_http_strata_rate_t    *rate;        /* of writes; NULL: off */
+} ngx_http_strata_api_conf_t;
+
+
 typedef struct {
     ngx_shm_zone_t            *shm_zone;    /* NULL: off */
     ngx_http_strata_zone_t    *zone;        /* of shm_zone */
     ngx_http_strata_l2_conf_t  l2;
+    ngx_http_strata_api_conf_t  api;
 
     ngx_array_t               *key;         /* of ngx_http_strata_text_t */
     strata_args_policy_t      *args;        /* NULL: not configured */
@@ -198,6 +220,7 @@ typedef struct {
     ngx_http_strata_script_t  *store_by_lua;
     ngx_http_strata_script_t  *purge_by_lua;
     ngx_http_strata_script_t  *content_by_lua;  /* not inherited */
+    size_t                     kv_max;      /* of strata_kv */
 
     ngx_array_t               *valid;       /* of strata_valid_t */
     ngx_msec_t                 valid_min;
@@ -224,6 +247,7 @@ typedef struct {
     ngx_array_t               *purge;
     ngx_uint_t                 purge_mode;
     ngx_flag_t                 invalidate;
+    ngx_array_t               *invalidate_on; /* rules; NULL: off */
 
     ngx_uint_t                 lock;
     ngx_msec_t                 lock_timeout;
@@ -231,6 +255,7 @@ typedef struct {
     ngx_uint_t                 lock_max_waiters;
     ngx_uint_t                 use_stale;
     ngx_flag_t                 background_update;
+    ngx_http_strata_rate_t    *refresh_rate; /* NULL: off */
     ngx_flag_t                 revalidate;
     ngx_msec_t                 pass_ttl;
 
@@ -251,7 +276,8 @@ typedef struct {
     ngx_flag_t                 age;
     ngx_str_t                  cache_status; /* our name; len 0: off */
     ngx_flag_t                 cache_status_key;
-    ngx_uint_t                 status_page; /* strata_status is here */
+    ngx_uint_t                 status_page; /* strata_status or strata_api
+                                               is here: no cache */
 } ngx_http_strata_loc_conf_t;
 
 

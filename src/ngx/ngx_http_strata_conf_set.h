@@ -73,6 +73,20 @@ char *ngx_http_strata_set_jitter(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_strata_set_cache_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_strata_set_kv(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_strata_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_strata_set_api_rate(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_strata_set_api_scope(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_strata_set_api_token(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_strata_set_invalidate_on(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_strata_set_purge_group(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_strata_set_refresh_rate(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_strata_set_l2(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_strata_set_l2_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

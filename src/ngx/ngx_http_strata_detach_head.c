@@ -565,7 +565,12 @@ ngx_http_strata_detach_captures(ngx_http_request_t *r, ngx_http_request_t *host)
     ngx_str_t                   from, to;
     ngx_http_core_main_conf_t  *cmcf;
 
-    if (r->ncaptures == 0 || r->captures == NULL) {
+    /*
+     * The first two are the whole match, which nobody reads; after a regex
+     * without parentheses they are counted but not set.
+     */
+
+    if (r->ncaptures <= 2) {
         return NGX_OK;
     }
 
@@ -577,8 +582,10 @@ ngx_http_strata_detach_captures(ngx_http_request_t *r, ngx_http_request_t *host)
     }
 
     end = 0;
+    host->captures[0] = 0;
+    host->captures[1] = 0;
 
-    for (i = 0; i < r->ncaptures; i++) {
+    for (i = 2; i < r->ncaptures; i++) {
         host->captures[i] = r->captures[i];
         end = ngx_max(end, r->captures[i]);
     }

@@ -27,6 +27,7 @@ struct ngx_http_strata_lua_conf_s {
     size_t            memory;        /* bytes the VM may have */
     ngx_flag_t        jit;           /* the compiler is on, the budget off */
     ngx_flag_t        code_cache;    /* off: _file code is read each time */
+    ngx_http_strata_script_t  *init; /* of each VM; NULL: none */
 };
 
 
@@ -75,7 +76,8 @@ struct ngx_http_strata_script_s {
     ngx_str_t         chunk;         /* "=conf/nginx.conf:12" or "@file" */
     ngx_str_t         code;
     ngx_str_t         file;          /* len 0: a block */
-    ngx_uint_t        waits;         /* function makes the one that runs */
+    unsigned          waits:1;       /* function makes the one that runs */
+    unsigned          internal:1;    /* ours: no sandbox */
 
     /* in workers */
     ngx_uint_t        generation;    /* of the VM the next two belong to */
@@ -118,6 +120,9 @@ extern ngx_http_strata_vm_t  ngx_http_strata_vm;
 ngx_int_t ngx_http_strata_vm_init(ngx_http_strata_lua_conf_t *conf,
     ngx_log_t *log);
 void ngx_http_strata_vm_done(void);
+
+/* Runs strata_init_by_lua in a VM that is new. */
+void ngx_http_strata_vm_begin(void);
 
 /*
  * Runs script for r (which may be NULL) and leaves nresults on top of
@@ -176,9 +181,16 @@ char *ngx_http_strata_lua_init_conf(ngx_conf_t *cf,
 char *ngx_http_strata_lua_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_strata_lua_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
+/* strata_init_by_lua_block, _file */
+char *ngx_http_strata_lua_init(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
 /* strata_lua_path, _budget, _memory, _jit, _code_cache */
 char *ngx_http_strata_lua_option(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/* A script of our own, of a location that cmd makes. */
+char *ngx_http_strata_lua_internal(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *code, ngx_http_strata_script_t **script);
 
 /* (Re)reads the file into script->code. */
 ngx_int_t ngx_http_strata_lua_read_file(ngx_http_strata_script_t *script,
@@ -202,6 +214,7 @@ void ngx_http_strata_lua_object(lua_State *L, lua_CFunction newindex);
 
 /* ngx_http_strata_lua_req.c: leaves "req" on top of the stack. */
 void ngx_http_strata_lua_req_create(lua_State *L);
+void ngx_http_strata_lua_lower(lua_State *L, ngx_str_t *text);
 
 /* NGX_OK; NGX_DECLINED: there is none; NGX_ERROR: not without a copy. */
 ngx_int_t ngx_http_strata_lua_read(ngx_http_request_t *r,
@@ -309,16 +322,28 @@ void ngx_http_strata_run_wake(ngx_http_strata_run_t *run);
 
 void ngx_http_strata_lua_run_natives(lua_State *L);
 
+/* Leaves the request's body, or nil and why not. */
+int ngx_http_strata_run_body(lua_State *L);
+
+/* ngx_http_strata_kv.c */
+int ngx_http_strata_kv_native(lua_State *L);
+
 /* ngx_http_strata_lua_flight.c */
 void ngx_http_strata_lua_flight_close(ngx_http_strata_run_t *run);
 void ngx_http_strata_lua_flight_natives(lua_State *L);
 
-/* ngx_http_strata_lua_sub.c */
+/* ngx_http_strata_lua_sub.c: what a script asked for */
+ngx_int_t ngx_http_strata_sub_header(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f);
+ngx_int_t ngx_http_strata_sub_body(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_chain_t *in);
 void ngx_http_strata_lua_sub_natives(lua_State *L);
-void ngx_http_strata_lua_lower(lua_State *L, ngx_str_t *text);
 
 /* ngx_http_strata_lua_lock.c */
 void ngx_http_strata_lua_lock_natives(lua_State *L);
+
+/* Some lock of the zone may be free: wakes who waits for it. */
+void ngx_http_strata_lua_lock_mail(ngx_http_strata_zone_t *zone);
 
 /* ngx_http_strata_lua_memo.c */
 void ngx_http_strata_memo_start(void);

@@ -298,6 +298,7 @@ ngx_http_strata_lua_create_conf(ngx_conf_t *cf)
     conf->memory = NGX_CONF_UNSET_SIZE;
     conf->jit = NGX_CONF_UNSET;
     conf->code_cache = NGX_CONF_UNSET;
+    conf->init = NGX_CONF_UNSET_PTR;
 
     return conf;
 }
@@ -310,6 +311,7 @@ ngx_http_strata_lua_init_conf(ngx_conf_t *cf, ngx_http_strata_lua_conf_t *conf)
     ngx_conf_init_size_value(conf->memory, 32 * 1024 * 1024);
     ngx_conf_init_value(conf->jit, 0);
     ngx_conf_init_value(conf->code_cache, 1);
+    ngx_conf_init_ptr_value(conf->init, NULL);
 
     if (conf->memory < 2 * 1024 * 1024) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -483,6 +485,52 @@ ngx_http_strata_lua_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return ngx_http_strata_lua_add(cf, cmd, conf, script);
+}
+
+
+char *
+ngx_http_strata_lua_init(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_strata_main_conf_t *smcf = conf;
+
+    ngx_command_t  command = *cmd;
+
+    command.offset = offsetof(ngx_http_strata_lua_conf_t, init);
+
+    return (cmd->type & NGX_CONF_BLOCK)
+           ? ngx_http_strata_lua_block(cf, &command, smcf->lua)
+           : ngx_http_strata_lua_file(cf, &command, smcf->lua);
+}
+
+
+char *
+ngx_http_strata_lua_internal(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *code, ngx_http_strata_script_t **field)
+{
+    ngx_command_t              command;
+    ngx_http_strata_script_t  *script;
+
+    script = ngx_pcalloc(cf->pool, sizeof(ngx_http_strata_script_t));
+    if (script == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    script->code = *code;
+    script->waits = 1;
+    script->internal = 1;
+    script->chunk.data = ngx_pnalloc(cf->pool, cmd->name.len + 2);
+
+    if (script->chunk.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    script->chunk.len = ngx_sprintf(script->chunk.data, "=%V%Z", &cmd->name)
+                        - script->chunk.data - 1;
+
+    command = *cmd;
+    command.offset = 0;
+
+    return ngx_http_strata_lua_add(cf, &command, field, script);
 }
 
 

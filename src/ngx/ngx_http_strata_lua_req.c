@@ -186,6 +186,10 @@ ngx_http_strata_lua_req_index(lua_State *L)
         return ngx_http_strata_lua_req_args(L);
     }
 
+    if (ngx_strcmp(name, "body") == 0) {
+        return ngx_http_strata_run_body(L);
+    }
+
     for (f = ngx_http_strata_lua_fields; f->name; f++) {
 
         if (name[0] != f->name[0] || ngx_strcmp(name, f->name) != 0) {
@@ -397,4 +401,22 @@ ngx_http_strata_lua_req_create(lua_State *L)
 
     lua_pushcclosure(L, ngx_http_strata_lua_req_index, 3);
     ngx_http_strata_lua_object(L, NULL);
+}
+
+
+/* Leaves the text in lower case. */
+
+void
+ngx_http_strata_lua_lower(lua_State *L, ngx_str_t *text)
+{
+    size_t       i;
+    luaL_Buffer  b;
+
+    luaL_buffinit(L, &b);
+
+    for (i = 0; i < text->len; i++) {
+        luaL_addchar(&b, ngx_tolower(text->data[i]));
+    }
+
+    luaL_pushresult(&b);
 }

@@ -656,22 +656,6 @@ ngx_http_strata_sub_result(lua_State *L, ngx_http_strata_run_t *run)
 }
 
 
-void
-ngx_http_strata_lua_lower(lua_State *L, ngx_str_t *text)
-{
-    size_t       i;
-    luaL_Buffer  b;
-
-    luaL_buffinit(L, &b);
-
-    for (i = 0; i < text->len; i++) {
-        luaL_addchar(&b, ngx_tolower(text->data[i]));
-    }
-
-    luaL_pushresult(&b);
-}
-
-
 /* field(name, value): may a script send it? */
 
 static int

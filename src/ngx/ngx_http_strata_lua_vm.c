@@ -23,6 +23,7 @@
 
 
 #define NGX_HTTP_STRATA_VM_COUNT   250
+#define NGX_HTTP_STRATA_VM_INIT    100              /* budgets */
 #define NGX_HTTP_STRATA_VM_STEPS   500000
 #define NGX_HTTP_STRATA_VM_LARGE   4096             /* bytes worth counting */
 #define NGX_HTTP_STRATA_VM_CHURN   (1024 * 1024)    /* between two looks */
@@ -272,6 +273,10 @@ ngx_http_strata_vm_late(ngx_http_strata_vm_t *vm)
     now = ngx_http_strata_vm_clock(CLOCK_MONOTONIC);
     budget = (uint64_t) vm->conf->budget * 1000000;
 
+    if (vm->hook == NGX_HTTP_STRATA_HOOK_INIT) {
+        budget *= NGX_HTTP_STRATA_VM_INIT;
+    }
+
     if (vm->since_ns == 0) {
         vm->since_ns = now;
         vm->cpu_ns = ngx_http_strata_vm_clock(CLOCK_THREAD_CPUTIME_ID);
@@ -318,6 +323,22 @@ ngx_http_strata_vm_hook(lua_State *L, lua_Debug *ar)
 }
 
 
+void
+ngx_http_strata_vm_begin(void)
+{
+    ngx_http_strata_script_t  *init;
+
+    init = ngx_http_strata_vm.conf->init;
+
+    if (init && ngx_http_strata_vm_call(init, NULL, NGX_HTTP_STRATA_HOOK_INIT,
+                                        NULL, 0)
+                == NGX_OK)
+    {
+        ngx_http_strata_vm_leave(init);
+    }
+}
+
+
 /* A VM that works, and in it the script, compiled and with an environment. */
 
 ngx_int_t
@@ -346,6 +367,8 @@ ngx_http_strata_vm_ready(ngx_http_strata_script_t *script)
         if (ngx_http_strata_vm_init(vm->conf, vm->log) != NGX_OK) {
             return NGX_ERROR;
         }
+
+        ngx_http_strata_vm_begin();
     }
 
     if (script->file.len && !vm->conf->code_cache

@@ -146,6 +146,22 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_age", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, age, NULL),
 
+    { ngx_string("strata_api"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE12,
+      ngx_http_strata_set_api,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    ngx_http_strata_loc("strata_api_rate", NGX_CONF_TAKE12,
+                        ngx_http_strata_set_api_rate, api.rate, NULL),
+
+    ngx_http_strata_loc("strata_api_scope", NGX_CONF_1MORE,
+                        ngx_http_strata_set_api_scope, api.scope, NULL),
+
+    ngx_http_strata_loc("strata_api_token", NGX_CONF_TAKE1,
+                        ngx_http_strata_set_api_token, api.tokens, NULL),
+
     ngx_http_strata_loc("strata_background_update", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, background_update, NULL),
 
@@ -213,8 +229,26 @@ ngx_command_t  ngx_http_strata_commands[] = {
                         ngx_http_strata_set_mask, ignore_headers,
                         ngx_http_strata_ignore_words),
 
+    { ngx_string("strata_init_by_lua_block"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_NOARGS,
+      ngx_http_strata_lua_init,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("strata_init_by_lua_file"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_strata_lua_init,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     ngx_http_strata_loc("strata_invalidate", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, invalidate, NULL),
+
+    ngx_http_strata_loc("strata_invalidate_on", NGX_CONF_1MORE,
+                        ngx_http_strata_set_invalidate_on, invalidate_on,
+                        NULL),
 
     ngx_http_strata_loc("strata_jitter", NGX_CONF_TAKE12,
                         ngx_http_strata_set_jitter, jitter, NULL),
@@ -243,6 +277,13 @@ ngx_command_t  ngx_http_strata_commands[] = {
 
     ngx_http_strata_loc("strata_key_identity", NGX_CONF_TAKE1,
                         ngx_http_strata_set_identity, identity, NULL),
+
+    { ngx_string("strata_kv"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_strata_set_kv,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     ngx_http_strata_loc("strata_l1", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, l2.l1, NULL),
@@ -327,6 +368,13 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_purge_by_lua_file", NGX_CONF_TAKE1,
                         ngx_http_strata_lua_file, purge_by_lua, NULL),
 
+    { ngx_string("strata_purge_group"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_strata_set_purge_group,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     ngx_http_strata_loc("strata_purge_mode", NGX_CONF_TAKE1,
                         ngx_http_strata_set_enum, purge_mode,
                         ngx_http_strata_purge_modes),
@@ -337,6 +385,9 @@ ngx_command_t  ngx_http_strata_commands[] = {
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
+
+    ngx_http_strata_loc("strata_refresh_rate", NGX_CONF_TAKE12,
+                        ngx_http_strata_set_refresh_rate, refresh_rate, NULL),
 
     ngx_http_strata_loc("strata_request_control", NGX_CONF_1MORE,
                         ngx_http_strata_set_request_control, request_control,
@@ -582,6 +633,12 @@ ngx_http_strata_init_process(ngx_cycle_t *cycle)
 
     if (ngx_http_strata_zones_attach(cycle) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    /* it may want zones */
+
+    if (ngx_http_strata_vm.state) {
+        ngx_http_strata_vm_begin();
     }
 
     if (ngx_http_strata_redis_init_worker(cycle) != NGX_OK) {

@@ -62,14 +62,9 @@ ngx_http_strata_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static ngx_int_t
 ngx_http_strata_status_handler(ngx_http_request_t *r)
 {
-    size_t                        size;
-    ngx_int_t                     rc;
-    ngx_buf_t                    *b;
-    ngx_uint_t                    i, n;
-    ngx_chain_t                   out;
-    ngx_http_strata_zone_t      **zones;
-    ngx_http_strata_redis_t      *redis;
-    ngx_http_strata_main_conf_t  *smcf;
+    ngx_int_t    rc;
+    ngx_buf_t   *b;
+    ngx_chain_t  out;
 
     if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD) {
         return NGX_HTTP_NOT_ALLOWED;
@@ -80,6 +75,30 @@ ngx_http_strata_status_handler(ngx_http_request_t *r)
     if (rc != NGX_OK) {
         return rc;
     }
+
+    b = ngx_http_strata_status_text(r);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_strata_send_json(r, NGX_HTTP_OK, &out, b->last - b->pos);
+}
+
+
+/* All of it, in the request's pool; NULL: no memory. */
+
+ngx_buf_t *
+ngx_http_strata_status_text(ngx_http_request_t *r)
+{
+    size_t                        size;
+    ngx_buf_t                    *b;
+    ngx_uint_t                    i, n;
+    ngx_http_strata_zone_t      **zones;
+    ngx_http_strata_redis_t      *redis;
+    ngx_http_strata_main_conf_t  *smcf;
 
     smcf = ngx_http_get_module_main_conf(r, ngx_http_strata_module);
 
@@ -102,7 +121,7 @@ ngx_http_strata_status_handler(ngx_http_request_t *r)
 
     b = ngx_create_temp_buf(r->pool, size);
     if (b == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NULL;
     }
 
     b->last = ngx_sprintf(b->last, "{\"zones\":{");
@@ -135,10 +154,7 @@ ngx_http_strata_status_handler(ngx_http_request_t *r)
 
     b->last = ngx_sprintf(b->last, "}}\n");
 
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_strata_send_json(r, NGX_HTTP_OK, &out, b->last - b->pos);
+    return b;
 }
 
 

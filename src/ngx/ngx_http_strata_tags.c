@@ -313,20 +313,23 @@ ngx_http_strata_tags_label(strata_store_t *st, uint64_t position,
 }
 
 
-/* $strata_tags: those of a pinned entry, with blanks between them. */
+/*
+ * Those of a pinned entry, one in a line, in the region or in pool; an empty
+ * text if it has none.
+ */
 
 ngx_int_t
-ngx_http_strata_tags_of_entry(ngx_pool_t *pool, const strata_hold_t *hold,
-    ngx_str_t *value)
+ngx_http_strata_tags_text(ngx_pool_t *pool, const strata_hold_t *hold,
+    strata_str_t *text)
 {
-    size_t                          len, i;
+    size_t                          len;
     u_char                         *buf;
     ngx_uint_t                      n;
     const u_char                   *p;
     ngx_http_strata_draft_t         d;
     ngx_http_strata_draft_field_t  *df;
 
-    ngx_str_null(value);
+    text->len = 0;
 
     len = strata_store_head_len(hold);
 
@@ -344,20 +347,43 @@ ngx_http_strata_tags_of_entry(ngx_pool_t *pool, const strata_hold_t *hold,
     df = d.fields.elts;
 
     for (n = 0; n < d.fields.nelts; n++) {
-        if (!ngx_http_strata_tags_are(df[n].field.name)) {
-            continue;
+        if (ngx_http_strata_tags_are(df[n].field.name)) {
+            *text = df[n].field.value;
         }
+    }
 
-        value->len = df[n].field.value.len;
-        value->data = ngx_pnalloc(pool, value->len);
-        if (value->data == NULL) {
-            return NGX_ERROR;
-        }
+    return NGX_OK;
+}
 
-        for (i = 0; i < value->len; i++) {
-            value->data[i] = (df[n].field.value.data[i] == '\n')
-                             ? ' ' : df[n].field.value.data[i];
-        }
+
+/* $strata_tags: the same with blanks between them. */
+
+ngx_int_t
+ngx_http_strata_tags_of_entry(ngx_pool_t *pool, const strata_hold_t *hold,
+    ngx_str_t *value)
+{
+    size_t        i;
+    strata_str_t  text;
+
+    ngx_str_null(value);
+
+    if (ngx_http_strata_tags_text(pool, hold, &text) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (text.len == 0) {
+        return NGX_OK;
+    }
+
+    value->data = ngx_pnalloc(pool, text.len);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->len = text.len;
+
+    for (i = 0; i < text.len; i++) {
+        value->data[i] = (text.data[i] == '\n') ? ' ' : text.data[i];
     }
 
     return NGX_OK;

@@ -40,6 +40,8 @@ ngx_uint_t ngx_http_strata_tags_line(strata_str_t *text, strata_str_t *tag);
 void ngx_http_strata_tags_label(strata_store_t *st, uint64_t position,
     const strata_str_t *tags, size_t n, uint64_t *hashes,
     strata_label_t *label);
+ngx_int_t ngx_http_strata_tags_text(ngx_pool_t *pool,
+    const strata_hold_t *hold, strata_str_t *text);
 ngx_int_t ngx_http_strata_tags_of_entry(ngx_pool_t *pool,
     const strata_hold_t *hold, ngx_str_t *value);
 

@@ -186,9 +186,9 @@ ngx_http_strata_captures_keep(ngx_http_request_t *r,
 {
 #if (NGX_PCRE)
 
-    /* after a regex without parentheses there are none, whatever they count */
+    /* after a regex without parentheses 2 are counted and none are set */
 
-    c->n = r->captures ? r->ncaptures : 0;
+    c->n = (r->ncaptures > 2) ? r->ncaptures : 0;
 
     if (c->n == 0) {
         return NGX_OK;

@@ -4,8 +4,7 @@
  */
 
 /*
- * A command as a list of arguments, and the bytes of it.  Not by hiredis, whose
- * sprintf() for each length is seen in what a hit in L2 costs.
+ * A command as a list of arguments; hiredis' formatter makes bytes of it.
  */
 
 #ifndef STRATA_CMD_H
@@ -17,7 +16,7 @@
 
 #define STRATA_CMD_ARGS_MAX  24
 
-/* Bytes of all arguments of a command. */
+/* Bytes of all arguments of a command: hiredis counts in an int. */
 #define STRATA_CMD_LEN_MAX  (64 << 20)
 
 /* Arguments belong to the caller. */

@@ -19,8 +19,11 @@ static int strata_bulk_subject(strata_bulk_t *b, strata_bulk_e kind,
     strata_str_t value, uint8_t **buf);
 static int strata_bulk_word(strata_bulk_t *b, strata_str_t name,
     strata_str_t value);
+static size_t strata_bulk_limit(strata_bulk_e kind);
 static int strata_bulk_settle(strata_bulk_t *b);
 static int strata_bulk_refuse(strata_bulk_t *b, const char *reason);
+static bool strata_bulk_split(strata_str_t url, bool *tls, strata_str_t *host,
+    strata_str_t *path, strata_str_t *args);
 
 
 static const strata_str_t  strata_bulk_names[] = {
@@ -47,6 +50,11 @@ static const strata_str_t  strata_bulk_waits[] = {
     strata_string("cluster"),
     strata_string("node"),
     strata_string("log")
+};
+
+static const strata_str_t  strata_bulk_schemes[] = {
+    strata_string("http"),
+    strata_string("https")
 };
 
 static const strata_str_t  strata_bulk_zone = strata_string("zone");
@@ -222,9 +230,7 @@ strata_bulk_subject(strata_bulk_t *b, strata_bulk_e kind, strata_str_t value,
         return strata_bulk_refuse(b, "not a list of strings");
     }
 
-    if (b->n == STRATA_BULK_MAX
-        || (kind == STRATA_BULK_TAGS_ALL && b->n == STRATA_BULK_ALL_OF))
-    {
+    if (b->n == strata_bulk_limit(kind)) {
         return strata_bulk_refuse(b, "too many");
     }
 
@@ -239,6 +245,22 @@ strata_bulk_subject(strata_bulk_t *b, strata_bulk_e kind, strata_str_t value,
     b->subjects[b->n++] = s;
 
     return STRATA_OK;
+}
+
+
+static size_t
+strata_bulk_limit(strata_bulk_e kind)
+{
+    switch (kind) {
+
+    case STRATA_BULK_TAGS_ALL:
+        return STRATA_BULK_ALL_OF;
+    case STRATA_BULK_PREFIX:
+    case STRATA_BULK_MATCH:
+        return STRATA_BULK_PATTERNS;
+    default:
+        return STRATA_BULK_MAX;
+    }
 }
 
 
@@ -455,71 +477,20 @@ strata_bulk_url(strata_str_t url, uint8_t *buf, size_t size)
     bool                  tls;
     size_t                n;
     uint8_t               work[STRATA_KEY_MAX], name[STRATA_KEY_MAX];
-    strata_str_t          rest, scheme, host, path, args, none;
-    const uint8_t        *end, *p;
+    strata_str_t          host, path, args, none;
     strata_key_builder_t  b;
 
-    static const strata_str_t          schemes[] = {
-        strata_string("http"),
-        strata_string("https")
-    };
     static const strata_args_policy_t  policy = {
         .mode = STRATA_ARGS_ALL,
         .sort = true
     };
 
+    if (!strata_bulk_split(url, &tls, &host, &path, &args)) {
+        return 0;
+    }
+
     none.len = 0;
     none.data = NULL;
-
-    p = url.len ? memchr(url.data, ':', url.len) : NULL;
-
-    if (p == NULL || url.len > STRATA_KEY_MAX) {
-        return 0;
-    }
-
-    scheme.data = url.data;
-    scheme.len = p - url.data;
-    tls = strata_str_caseeq(scheme, schemes[1]);
-
-    if (!tls && !strata_str_caseeq(scheme, schemes[0])) {
-        return 0;
-    }
-
-    rest.data = p + 1;
-    rest.len = url.len - scheme.len - 1;
-
-    if (rest.len < 3 || rest.data[0] != '/' || rest.data[1] != '/'
-        || memchr(rest.data, '#', rest.len) != NULL)
-    {
-        return 0;
-    }
-
-    end = rest.data + rest.len;
-    host.data = rest.data + 2;
-
-    for (p = host.data; p < end && *p != '/' && *p != '?'; p++) {
-        /* void */
-    }
-
-    host.len = p - host.data;
-
-    /* a path of "/" is what a client would have sent */
-
-    path.data = (const uint8_t *) "/";
-    path.len = 1;
-
-    if (p < end && *p == '/') {
-        path.data = p;
-
-        while (p < end && *p != '?') {
-            p++;
-        }
-
-        path.len = p - path.data;
-    }
-
-    args.data = p < end ? p + 1 : p;
-    args.len = end - args.data;
 
     n = strata_key_authority(none, host, tls, name, sizeof(name));
 
@@ -530,12 +501,6 @@ strata_bulk_url(strata_str_t url, uint8_t *buf, size_t size)
     host.data = name;
     host.len = n;
 
-    for (p = path.data; p < path.data + path.len; p++) {
-        if (*p <= 0x20 || *p == 0x7f) {
-            return 0;
-        }
-    }
-
     if (args.len) {
         args = strata_key_args(args, &policy, work);
     }
@@ -543,7 +508,7 @@ strata_bulk_url(strata_str_t url, uint8_t *buf, size_t size)
     /* built and read, so that there is one readable form */
 
     strata_key_start(&b, buf, size);
-    strata_key_part(&b, schemes[tls]);
+    strata_key_part(&b, strata_bulk_schemes[tls]);
     strata_key_part(&b, host);
     strata_key_part(&b, path);
     strata_key_part(&b, args);
@@ -552,10 +517,76 @@ strata_bulk_url(strata_str_t url, uint8_t *buf, size_t size)
         return 0;
     }
 
-    rest.data = buf;
-    rest.len = b.pos - buf;
-    n = strata_key_readable(rest, work, sizeof(work));
+    none.data = buf;
+    none.len = b.pos - buf;
+    n = strata_key_readable(none, work, sizeof(work));
     memcpy(buf, work, n);
 
     return n;
+}
+
+
+/* Absolute, http or https, no fragment, nothing that would be escaped. */
+static bool
+strata_bulk_split(strata_str_t url, bool *tls, strata_str_t *host,
+    strata_str_t *path, strata_str_t *args)
+{
+    strata_str_t    scheme;
+    const uint8_t  *end, *p;
+
+    p = url.len ? memchr(url.data, ':', url.len) : NULL;
+
+    if (p == NULL || url.len > STRATA_KEY_MAX) {
+        return false;
+    }
+
+    scheme.data = url.data;
+    scheme.len = p - url.data;
+    *tls = strata_str_caseeq(scheme, strata_bulk_schemes[1]);
+
+    if (!*tls && !strata_str_caseeq(scheme, strata_bulk_schemes[0])) {
+        return false;
+    }
+
+    end = url.data + url.len;
+    p++;
+
+    if (end - p < 3 || p[0] != '/' || p[1] != '/') {
+        return false;
+    }
+
+    p += 2;
+    host->data = p;
+
+    for ( /* void */ ; p < end && *p != '/' && *p != '?'; p++) {
+        /* void */
+    }
+
+    host->len = p - host->data;
+
+    /* a path of "/" is what a client would have sent */
+
+    path->data = (const uint8_t *) "/";
+    path->len = 1;
+
+    if (p < end && *p == '/') {
+        path->data = p;
+
+        while (p < end && *p != '?') {
+            p++;
+        }
+
+        path->len = p - path->data;
+    }
+
+    args->data = p < end ? p + 1 : p;
+    args->len = end - args->data;
+
+    for (p = host->data; p < end; p++) {
+        if (*p <= 0x20 || *p == 0x7f || *p == '#') {
+            return false;
+        }
+    }
+
+    return true;
 }

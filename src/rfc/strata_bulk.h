@@ -24,6 +24,8 @@
 #define STRATA_BULK_MAX       1000         /* subjects */
 #define STRATA_BULK_TAG_MAX   128          /* bytes; a namespace too */
 #define STRATA_BULK_ALL_OF    16           /* tags of TAGS_ALL */
+#define STRATA_BULK_PATTERNS  16           /* of PREFIX and MATCH: a zone
+                                              remembers few of them */
 #define STRATA_BULK_DELAY_MS  86400000
 
 typedef enum {

@@ -64,6 +64,19 @@ strata_list_entry(strata_store_t *st, uint64_t *cursor, uint32_t *room,
 }
 
 
+uint64_t
+strata_list_judged(const strata_hold_t *hold)
+{
+    strata_shard_t  *sh;
+
+    sh = strata_ref_shard(hold->store, hold->entry);
+
+    return atomic_load_explicit(&sh->entries[strata_ref_index(hold->entry)]
+                                 .checked,
+                                memory_order_acquire);
+}
+
+
 int
 strata_list_tag(const strata_store_t *st, uint64_t hash, uint64_t *hard,
     uint64_t *soft)

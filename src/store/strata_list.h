@@ -28,6 +28,9 @@
 int strata_list_entry(strata_store_t *st, uint64_t *cursor, uint32_t *room,
     strata_hold_t *hold);
 
+/* Up to which position a pinned entry was judged; for strata_invlog_judge(). */
+uint64_t strata_list_judged(const strata_hold_t *hold);
+
 /*
  * The positions of the last events of a tag, by its hash; 0: none that is
  * remembered.  STRATA_OK or STRATA_BUSY.

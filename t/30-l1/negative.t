@@ -8,7 +8,10 @@ FLOOD = int(100_000 / SLOW)        # URLs, of the first
 
 # nginx is its own origin here: 404s as fast as they can be asked for
 NGINX = """
+    upstream o { server 127.0.0.1:%(port)d; keepalive 16; }
+
     server {
+        keepalive_requests 1000000;
         listen 127.0.0.1:%(port)d reuseport;
         location / { return 404; }
         location /denied/ { return 403; }
@@ -33,13 +36,14 @@ def scan(ng, path, n):
 
 def run(share, path="/none/", flood=FLOOD // 5):
     port = free_port()
+    keep = 'proxy_http_version 1.1; proxy_set_header Connection "";'
     ng = t.nginx(origin, zone=f"z 4m {share}", http=NGINX % {"port": port}, locations=f"""
         location /none/ {{ strata_cache z; strata_valid 404 10m;
-                           proxy_pass http://127.0.0.1:{port}; }}
+                           {keep} proxy_pass http://o; }}
         location /none/vary/ {{ strata_cache z; strata_valid 404 10m;
-                                proxy_pass http://127.0.0.1:{port}/vary/; }}
+                                {keep} proxy_pass http://o/vary/; }}
         location /none/denied/ {{ strata_cache z; strata_valid any 10m;
-                                  proxy_pass http://127.0.0.1:{port}/denied/; }}""")
+                                  {keep} proxy_pass http://o/denied/; }}""")
     for p in hot:
         ng.fill(p)
     is_({ng.get(p).cache for p in hot}, {"HIT"}, f"{share}: the hot set is in")

@@ -49,6 +49,7 @@ SCRIPTS = {
     "tables": "while true do local t = {{}, {}, {}, {}} end",
     "closures": "local f = function() end while true do local g = f f = function() return g end end",
     "insert": "local t = {} while true do table.insert(t, 1, 1) end",
+    "insert-far": "while true do pcall(table.insert, {}, -2 ^ 31, 1) pcall(table.remove, { 1 }, -2 ^ 31) end",
     "unpack": "while true do pcall(unpack, {}, 1, 1e7) end",
     "error": "while true do pcall(error, {}) end",
     "tostring": "while true do tostring(setmetatable({}, {__tostring = function() return 'x' end})) end",

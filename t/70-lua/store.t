@@ -46,7 +46,7 @@ with scenario() as t:
     r = get("/3", X_Kind="ttl")
     is_((r.cache, ng.get("/3").cache), ("MISS", "HIT"), "a lifetime where the origin gives none")
     get("/4", X_Kind="ttl", X_Code="503")
-    is_((ng.get("/4").status, ng.get("/4").cache), (503, "HIT"), "for any status, in the script's own words")
+    is_((ng.get("/4").status, ng.get("/4").cache), (503, "NEGATIVE"), "for any status, in the script's own words")
     get("/5", X_Kind="ttl", X_CC="private")
     is_(ng.get("/5").cache, "PASS", "private stays private")
     get("/6", X_Kind="zero", X_CC="max-age=60")

@@ -8,6 +8,7 @@ import re
 
 WORDS = re.findall(r'^STRATA_REASON\(\w+,\s*"([^"]+)"', (ROOT / "src/base/strata_reason.def").read_text(), re.M)
 ELSEWHERE = {"no-seat": "t/30-l1/no-seat.t",      # takes 65 workers
+             "isolated": "t/60-purge/isolated.t", # and a log
              "hook": "t/70-lua/key.t",            # takes Lua
              "l2": "t/40-l2/basics.t",            # these take Redis
              "l2-busy": "t/40-l2/busy.t",

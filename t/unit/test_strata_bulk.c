@@ -175,6 +175,17 @@ test_limits(void)
     }
 
     for (i = 0; i < 2; i++) {
+        len = (size_t) sprintf(text, "{\"match\":[\"a\"");
+
+        for (n = 1; n < STRATA_BULK_PATTERNS + i; n++) {
+            len += (size_t) sprintf(text + len, ",\"%zu\"", n);
+        }
+
+        memcpy(text + len, "]}", 3);
+        is(bulk(text), i ? STRATA_DECLINED : STRATA_OK, "%zu patterns", n);
+    }
+
+    for (i = 0; i < 2; i++) {
         n = STRATA_BULK_TAG_MAX + i;
         is(bulk((sprintf(text, "{\"tags\":\"%0*d\"}", (int) n, 1), text)),
            i ? STRATA_DECLINED : STRATA_OK, "a tag of %zu bytes", n);

@@ -8,8 +8,6 @@
 #include "redis/strata_cmd.c"
 #include "strata_test.h"
 
-#include <hiredis/hiredis.h>
-
 
 static int
 formats(const strata_cmd_t *cmd, const char *want, size_t want_len)
@@ -34,15 +32,9 @@ int
 main(void)
 {
     int           i;
-    char         *bytes, *want;
+    char         *bytes;
     size_t        len;
     strata_cmd_t  cmd;
-
-    static char          big[1000001];
-    static const size_t  lens[] = {
-        0, 1, 9, 10, 99, 100, 999, 1000, 9999, 10000, 99999, 100000, 999999,
-        1000000
-    };
 
     memset(&cmd, 0, sizeof(cmd));
 
@@ -64,22 +56,6 @@ main(void)
     is(cmd.n, STRATA_CMD_ARGS_MAX, "which changes nothing");
     is(strata_cmd_format(&cmd, &bytes, &len), STRATA_OK, "the most there are");
     strata_cmd_free(bytes);
-
-    /* the same bytes as hiredis makes, where a length has a digit more */
-
-    for (i = 0; i < (int) (sizeof(lens) / sizeof(lens[0])); i++) {
-        cmd.n = 3;
-        cmd.args[0] = "SET";
-        cmd.lens[0] = 3;
-        cmd.args[1] = big;
-        cmd.lens[1] = lens[i];
-        cmd.args[2] = "";
-        cmd.lens[2] = 0;
-
-        len = redisFormatCommandArgv(&want, 3, cmd.args, cmd.lens);
-        ok(formats(&cmd, want, len), "%zu bytes", lens[i]);
-        redisFreeCommand(want);
-    }
 
     /* lengths only: nothing is read before they are found too long */
 

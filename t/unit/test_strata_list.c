@@ -9,7 +9,8 @@
  *       src/store/strata_flight.c src/store/strata_flight_list.c
  *       src/store/strata_gd2.c src/store/strata_ghost.c
  *       src/store/strata_index.c src/store/strata_invlog.c
- *       src/store/strata_label.c src/store/strata_lru.c
+ *       src/store/strata_label.c src/store/strata_later.c
+ *       src/store/strata_lease.c src/store/strata_lru.c
  *       src/store/strata_mail.c src/store/strata_pass.c
  *       src/store/strata_pattern.c src/store/strata_region.c
  *       src/store/strata_seat.c src/store/strata_shard.c
@@ -149,6 +150,7 @@ test_states(void)
     is(list(4096, seen, &steps), n, "not listed");
     is(strata_fill_append(&f, s, now), STRATA_OK, "filled");
     is(strata_fill_commit(&f, now), STRATA_OK, "complete");
+    is(strata_list_judged(&f.hold), 0, "judged by no event yet");
     strata_fill_close(&f);
     is(list(4096, seen, &steps), n + 1, "listed");
 
