@@ -261,6 +261,10 @@ ngx_int_t ngx_http_strata_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_strata_filter_init(ngx_conf_t *cf);
 void ngx_http_strata_invalidate_written(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
+void ngx_http_strata_invalidate_on(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+void ngx_http_strata_invalidate_groups(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_purge_handler(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_send_json(ngx_http_request_t *r, ngx_uint_t status,

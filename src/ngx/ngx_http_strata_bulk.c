@@ -90,6 +90,25 @@ ngx_http_strata_bulk_submit(ngx_http_strata_bulk_t *bulk,
 }
 
 
+void
+ngx_http_strata_bulk_post(ngx_http_strata_zone_t *zone,
+    ngx_http_strata_aim_t *aims, ngx_uint_t n, ngx_uint_t soft,
+    ngx_msec_t again)
+{
+    ngx_uint_t  i;
+
+    static strata_event_t  ev;
+
+    for (i = 0; i < n; /* void */) {
+        i += ngx_http_strata_bulk_event(&aims[i], n - i, &ev);
+
+        ev.mode = soft ? STRATA_EVENT_SOFT : STRATA_EVENT_HARD;
+
+        ngx_http_strata_log_post(zone, &ev, again);
+    }
+}
+
+
 /* An event of the first aims, but for its mode; how many of them. */
 
 static ngx_uint_t

@@ -70,6 +70,11 @@ ngx_int_t ngx_http_strata_bulk_submit(ngx_http_strata_bulk_t *bulk,
 u_char *ngx_http_strata_bulk_outcome(u_char *p, ngx_http_strata_bulk_t *bulk);
 void ngx_http_strata_bulk_cancel(ngx_http_strata_bulk_t *bulk);
 
+/* Nobody waits for it. */
+void ngx_http_strata_bulk_post(ngx_http_strata_zone_t *zone,
+    ngx_http_strata_aim_t *aims, ngx_uint_t n, ngx_uint_t soft,
+    ngx_msec_t again);
+
 /* Which entries an aim hits, told from what the log judges them by. */
 void ngx_http_strata_aim_prepare(strata_store_t *st,
     ngx_http_strata_aim_t *aim);

@@ -113,6 +113,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->no_cache = NGX_CONF_UNSET_PTR;
     conf->purge = NGX_CONF_UNSET_PTR;
     conf->invalidate = NGX_CONF_UNSET;
+    conf->invalidate_on = NGX_CONF_UNSET_PTR;
     conf->purge_mode = NGX_CONF_UNSET_UINT;
 
     conf->lock = NGX_CONF_UNSET_UINT;
@@ -120,6 +121,7 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
     conf->lock_age = NGX_CONF_UNSET_MSEC;
     conf->lock_max_waiters = NGX_CONF_UNSET_UINT;
     conf->background_update = NGX_CONF_UNSET;
+    conf->refresh_rate = NGX_CONF_UNSET_PTR;
     conf->revalidate = NGX_CONF_UNSET;
     conf->pass_ttl = NGX_CONF_UNSET_MSEC;
 
@@ -183,6 +185,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->no_cache, prev->no_cache, NULL);
     ngx_conf_merge_ptr_value(conf->purge, prev->purge, NULL);
     ngx_conf_merge_value(conf->invalidate, prev->invalidate, 1);
+    ngx_conf_merge_ptr_value(conf->invalidate_on, prev->invalidate_on, NULL);
     ngx_conf_merge_uint_value(conf->purge_mode, prev->purge_mode,
                               NGX_HTTP_STRATA_PURGE_DELETE);
 
@@ -198,6 +201,8 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                                   |NGX_HTTP_STRATA_STALE_ERROR
                                   |NGX_HTTP_STRATA_STALE_TIMEOUT));
     ngx_conf_merge_value(conf->background_update, prev->background_update, 1);
+    ngx_conf_merge_ptr_value(conf->refresh_rate, prev->refresh_rate,
+                             NGX_CONF_UNSET_PTR);
     ngx_conf_merge_value(conf->revalidate, prev->revalidate, 1);
     ngx_conf_merge_msec_value(conf->pass_ttl, prev->pass_ttl, 120000);
 
@@ -234,6 +239,23 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
         smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_strata_module);
         smcf->used = 1;
+
+        if (conf->refresh_rate == NGX_CONF_UNSET_PTR) {
+
+            /* not inherited: who has a zone in common has this in common */
+
+            if (smcf->refresh_rate == NULL) {
+                smcf->refresh_rate = ngx_http_strata_rate_add(cf,
+                                                  NGX_HTTP_STRATA_REFRESH_RATE,
+                                                  -1);
+            }
+
+            if (smcf->refresh_rate == NULL) {
+                return NGX_CONF_ERROR;
+            }
+
+            conf->refresh_rate = smcf->refresh_rate;
+        }
     }
 
     rv = ngx_http_strata_log_merge(cf, prev, conf);

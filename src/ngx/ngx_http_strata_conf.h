@@ -63,6 +63,9 @@ typedef struct ngx_http_strata_script_s    ngx_http_strata_script_t;
 #define NGX_HTTP_STRATA_COHERENCE_STALE       1
 #define NGX_HTTP_STRATA_COHERENCE_BYPASS      2
 
+/* strata_refresh_rate: us between two of the default, 50r/s */
+#define NGX_HTTP_STRATA_REFRESH_RATE  20000
+
 /* strata_purge_mode */
 #define NGX_HTTP_STRATA_PURGE_DELETE      0
 #define NGX_HTTP_STRATA_PURGE_INVALIDATE  1
@@ -120,6 +123,7 @@ typedef struct {
     ngx_uint_t                 used;        /* some location has strata_cache */
     ngx_uint_t                 timed;       /* $strata_l1_time is asked for */
     ngx_uint_t                 rates;       /* of ngx_http_strata_rate_t */
+    ngx_http_strata_rate_t    *refresh_rate; /* where none is configured */
     ngx_array_t               *groups;      /* strata_purge_group; or NULL */
     ngx_module_t              *access;      /* nginx's allow and deny */
     ngx_array_t                upstream;    /* of ngx_uint_t: the indexes of
@@ -242,6 +246,7 @@ typedef struct {
     ngx_array_t               *purge;
     ngx_uint_t                 purge_mode;
     ngx_flag_t                 invalidate;
+    ngx_array_t               *invalidate_on; /* rules; NULL: off */
 
     ngx_uint_t                 lock;
     ngx_msec_t                 lock_timeout;
@@ -249,6 +254,7 @@ typedef struct {
     ngx_uint_t                 lock_max_waiters;
     ngx_uint_t                 use_stale;
     ngx_flag_t                 background_update;
+    ngx_http_strata_rate_t    *refresh_rate; /* NULL: off */
     ngx_flag_t                 revalidate;
     ngx_msec_t                 pass_ttl;
 

@@ -80,7 +80,11 @@ char *ngx_http_strata_set_api_scope(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_strata_set_api_token(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_strata_set_invalidate_on(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_strata_set_purge_group(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_strata_set_refresh_rate(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_strata_set_l2(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_strata_set_l2_timeout(ngx_conf_t *cf, ngx_command_t *cmd,

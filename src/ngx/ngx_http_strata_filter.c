@@ -93,6 +93,11 @@ ngx_http_strata_passed(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     if (ctx->invalidate && r->headers_out.status < NGX_HTTP_BAD_REQUEST) {
         ngx_http_strata_invalidate_written(r, ctx);
+        ngx_http_strata_invalidate_groups(r, ctx);
+    }
+
+    if (ctx->conf->invalidate_on && ctx->zone->store) {
+        ngx_http_strata_invalidate_on(r, ctx);
     }
 
     if (ctx->head && r->headers_out.status == NGX_HTTP_OK) {

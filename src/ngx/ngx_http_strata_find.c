@@ -467,6 +467,17 @@ ngx_http_strata_refresh(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     ctx->status = NGX_HTTP_STRATA_UPDATING;
 
+    /* a soft purge may have hit very many, which are not fetched all at once */
+
+    if (ctx->conf->refresh_rate
+        && (strata_store_flags(&ctx->hold) & STRATA_META_SOFT_PURGED)
+        && ngx_http_strata_rate_take(ctx->conf->refresh_rate) != 0)
+    {
+        ngx_http_strata_count(ctx->zone, updating);
+        ngx_http_strata_count(ctx->zone, paced);
+        return;
+    }
+
     if (strata_store_refresh(&ctx->hold, now, ctx->conf->lock_age) != STRATA_OK)
     {
         ngx_http_strata_count(ctx->zone, updating);

@@ -246,6 +246,10 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_invalidate", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, invalidate, NULL),
 
+    ngx_http_strata_loc("strata_invalidate_on", NGX_CONF_1MORE,
+                        ngx_http_strata_set_invalidate_on, invalidate_on,
+                        NULL),
+
     ngx_http_strata_loc("strata_jitter", NGX_CONF_TAKE12,
                         ngx_http_strata_set_jitter, jitter, NULL),
 
@@ -374,6 +378,9 @@ ngx_command_t  ngx_http_strata_commands[] = {
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
+
+    ngx_http_strata_loc("strata_refresh_rate", NGX_CONF_TAKE12,
+                        ngx_http_strata_set_refresh_rate, refresh_rate, NULL),
 
     ngx_http_strata_loc("strata_request_control", NGX_CONF_1MORE,
                         ngx_http_strata_set_request_control, request_control,

@@ -31,8 +31,8 @@ struct ngx_http_strata_rate_s {
 
 static ngx_int_t ngx_http_strata_rate_init(ngx_shm_zone_t *shm_zone,
     void *data);
-static ngx_int_t ngx_http_strata_rate_option(ngx_conf_t *cf,
-    ngx_str_t *value, ngx_http_strata_rate_t *rate, ngx_int_t *burst);
+static ngx_int_t ngx_http_strata_rate_option(ngx_str_t *value,
+    uint64_t *interval, ngx_int_t *burst);
 
 
 /* with a blank, so that no strata_zone can have it */
@@ -43,11 +43,10 @@ char *
 ngx_http_strata_rate_parse(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_strata_rate_t **ratep)
 {
-    ngx_int_t                     burst;
-    ngx_str_t                    *value;
-    ngx_uint_t                    i;
-    ngx_http_strata_rate_t       *rate;
-    ngx_http_strata_main_conf_t  *smcf;
+    uint64_t     interval;
+    ngx_int_t    burst;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
 
     if (*ratep != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
@@ -58,56 +57,80 @@ ngx_http_strata_rate_parse(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_OK;
     }
 
-    rate = ngx_pcalloc(cf->pool, sizeof(ngx_http_strata_rate_t));
-    if (rate == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
     value = cf->args->elts;
     burst = -1;
+    interval = 0;
 
     for (i = 1; i < cf->args->nelts; i++) {
-        if (ngx_http_strata_rate_option(cf, &value[i], rate, &burst)
+        if (ngx_http_strata_rate_option(&value[i], &interval, &burst)
             != NGX_OK)
         {
             return ngx_http_strata_invalid(cf, cmd, &value[i]);
         }
     }
 
-    if (rate->interval == 0) {
+    if (interval == 0) {
         return ngx_http_strata_invalid(cf, cmd, &value[1]);
     }
 
-    /* without a word: what comes in a second may come at once */
+    *ratep = ngx_http_strata_rate_add(cf, interval, burst);
 
-    rate->ahead = (burst == -1) ? 1000000 : rate->interval * burst;
+    return *ratep ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+/* strata_refresh_rate rate [burst=n] | off */
+
+char *
+ngx_http_strata_set_refresh_rate(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_strata_loc_conf_t *slcf = conf;
+
+    return ngx_http_strata_rate_parse(cf, cmd, &slcf->refresh_rate);
+}
+
+
+ngx_http_strata_rate_t *
+ngx_http_strata_rate_add(ngx_conf_t *cf, uint64_t interval, ngx_int_t burst)
+{
+    ngx_http_strata_rate_t       *rate;
+    ngx_http_strata_main_conf_t  *smcf;
 
     smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_strata_module);
 
-    rate->n = smcf->rates++;
-
-    if (rate->n == NGX_HTTP_STRATA_RATES) {
-        return "is one rate too many";
+    if (smcf->rates == NGX_HTTP_STRATA_RATES) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "more than %d rates of strata",
+                           NGX_HTTP_STRATA_RATES);
+        return NULL;
     }
+
+    rate = ngx_pcalloc(cf->pool, sizeof(ngx_http_strata_rate_t));
+    if (rate == NULL) {
+        return NULL;
+    }
+
+    rate->n = smcf->rates++;
+    rate->interval = interval;
+    rate->ahead = (burst == -1) ? 1000000 : interval * burst;
 
     rate->shm_zone = ngx_shared_memory_add(cf, &ngx_http_strata_rate_name,
                                            8 * ngx_pagesize,
                                            &ngx_http_strata_module);
     if (rate->shm_zone == NULL) {
-        return NGX_CONF_ERROR;
+        return NULL;
     }
 
     rate->shm_zone->init = ngx_http_strata_rate_init;
 
-    *ratep = rate;
-
-    return NGX_CONF_OK;
+    return rate;
 }
 
 
 static ngx_int_t
-ngx_http_strata_rate_option(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_http_strata_rate_t *rate, ngx_int_t *burst)
+ngx_http_strata_rate_option(ngx_str_t *value, uint64_t *interval,
+    ngx_int_t *burst)
 {
     u_char     *p;
     size_t      len;
@@ -120,7 +143,7 @@ ngx_http_strata_rate_option(ngx_conf_t *cf, ngx_str_t *value,
         return (*burst == NGX_ERROR || *burst > 1000000) ? NGX_ERROR : NGX_OK;
     }
 
-    if (rate->interval) {
+    if (*interval) {
         return NGX_ERROR;
     }
 
@@ -142,7 +165,7 @@ ngx_http_strata_rate_option(ngx_conf_t *cf, ngx_str_t *value,
         return NGX_ERROR;
     }
 
-    rate->interval = unit / n;
+    *interval = unit / n;
 
     return NGX_OK;
 }

@@ -26,6 +26,10 @@ typedef struct ngx_http_strata_rate_s  ngx_http_strata_rate_t;
 char *ngx_http_strata_rate_parse(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_strata_rate_t **rate);
 
+/* One every interval us; burst -1: what comes in a second may come at once. */
+ngx_http_strata_rate_t *ngx_http_strata_rate_add(ngx_conf_t *cf,
+    uint64_t interval, ngx_int_t burst);
+
 /* Takes one.  0: it is there; else in how many ms there will be one. */
 ngx_msec_t ngx_http_strata_rate_take(ngx_http_strata_rate_t *rate);
 

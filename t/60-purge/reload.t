@@ -37,13 +37,14 @@ with scenario(90) as t:
 
     # another size: old workers keep the old zone, for requests that came before
     a.fill("/y")
-    pid = a.workers()[0]
+    before = a.workers()
+    pid = before[0]
     c, d = a.conn_to(pid), a.conn_to(pid)
     c.send(build("/hold"))
     gate.arrived()
     a.write(zone="z 12m")
     a.reload(wait=False)
-    wait_until(lambda: a.get("/-pid").body.decode() not in ("", str(pid)), 5)
+    wait_until(lambda: set(a.workers()) - set(before) and int(a.get("/-pid").body) not in before, 10 * SLOW)
     invlog.leased(a)
     members = lambda: sum(int(v.split()[1]) > 0 for v in redis("HVALS", "{log}:m"))
     is_(members(), 3, "two nodes, and the old zone of one")
@@ -52,6 +53,7 @@ with scenario(90) as t:
     gate.open()
     c.read()
     c.close(), d.close()
+    wait_until(lambda: not set(a.workers()) & set(before), 10 * SLOW)
 
     # off and on again
     a.quiet()
