@@ -27,6 +27,10 @@ local concat = table.concat
 local function encoded(value, opts, level)
     local codec, kind = opts.codec, type(value)
 
+    if codec == native then
+        return value, true         -- of kv.lua, which has checked it
+    end
+
     if codec == "json" then
         if not json then
             error("codec \"json\" needs lua-cjson", level + 1)
@@ -82,7 +86,7 @@ local function put(id, key, mode, value, opts, level, position)
 end
 
 
-local function get(id, key, stale)
+local function get(id, key, stale, raw)
     local value, is_json, ttl, old = native.get(id, key, stale)
 
     if value == nil then
@@ -91,7 +95,10 @@ local function get(id, key, stale)
 
     local meta = { tier = "l1", ttl = ttl, stale = old or nil }
 
-    if is_json then
+    if is_json and raw == native then
+        meta.json = true
+
+    elseif is_json then
         if not json then
             return nil, "no lua-cjson", meta
         end
@@ -280,8 +287,9 @@ end
 local function methods(id)
     local z = {}
 
-    function z.get(_, key)
-        return get(id, check.key(key, 2), false)
+    -- raw: JSON as it is, for kv.lua, which alone has what to say so with
+    function z.get(_, key, raw)
+        return get(id, check.key(key, 2), false, raw)
     end
 
     function z.get_stale(_, key)

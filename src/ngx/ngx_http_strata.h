@@ -204,7 +204,6 @@ struct ngx_http_strata_ctx_s {
 
 
 /* compat */
-
 #if (nginx_version < 1023000)
 #define NGX_HTTP_STRATA_HEADER_ARRAYS  1
 #else
@@ -222,7 +221,6 @@ struct ngx_http_strata_ctx_s {
 #define ngx_http_strata_count_time(z, tier, us)                               \
     if ((z)->metrics) (z)->metrics[strata_metric_time(tier, us)]++
 
-
 #define ngx_http_strata_count_reason(z, reason)                               \
     if ((z)->metrics) (z)->metrics[STRATA_METRIC_REASON + (reason)]++
 
@@ -230,7 +228,6 @@ struct ngx_http_strata_ctx_s {
 extern ngx_module_t     ngx_http_strata_module;
 extern ngx_command_t    ngx_http_strata_commands[];
 extern const ngx_str_t  ngx_http_strata_status_words[];
-
 
 /* setup: ngx_http_strata_conf.c, _conf_set.c, _zone.c, _vars.c */
 
@@ -382,18 +379,9 @@ void ngx_http_strata_flight_moved(ngx_http_strata_flight_t *fl);
 void ngx_http_strata_flight_release(ngx_http_strata_flight_t *fl);
 void ngx_http_strata_mail(ngx_http_strata_zone_t *zone);
 
-/* Resumes the request from a later turn of the event loop. */
+/* Resumes the request, or script, from a later turn of the event loop. */
 void ngx_http_strata_wake_request(ngx_http_strata_ctx_t *ctx);
-
-/* ngx_http_strata_lua_run.c, _lua_lock.c: the same for scripts that wait */
 void ngx_http_strata_run_wake(ngx_http_strata_run_t *run);
-void ngx_http_strata_lua_lock_mail(ngx_http_strata_zone_t *zone);
-
-/* ngx_http_strata_lua_sub.c: what a script asked for */
-ngx_int_t ngx_http_strata_sub_header(ngx_http_request_t *r,
-    ngx_http_strata_fetch_t *f);
-ngx_int_t ngx_http_strata_sub_body(ngx_http_request_t *r,
-    ngx_http_strata_fetch_t *f, ngx_chain_t *in);
 
 /* Does anybody wait for it, in whatever worker? */
 ngx_uint_t ngx_http_strata_flight_waited(ngx_http_strata_flight_t *fl);
@@ -568,7 +556,6 @@ ngx_int_t ngx_http_strata_fetch_entered(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f);
 
 /* ngx_http_strata_interim.c */
-
 void ngx_http_strata_interim_watch(ngx_http_strata_fetch_t *f);
 
 /* ngx_http_strata_detach.c: what a fetch needs of the client's request */
@@ -584,7 +571,6 @@ ngx_int_t ngx_http_strata_detach_copy(ngx_pool_t *pool, ngx_str_t *to,
     ngx_str_t *from);
 
 /* ngx_http_strata_detach_head.c */
-
 ngx_int_t ngx_http_strata_detach_headers(ngx_http_request_t *r,
     ngx_http_request_t *host, ngx_http_strata_ctx_t *ctx);
 ngx_int_t ngx_http_strata_detach_variables(ngx_http_request_t *r,
@@ -671,7 +657,6 @@ ngx_int_t ngx_http_strata_serve_pipe(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 
 /* ngx_http_strata_answer.c */
-
 ngx_uint_t ngx_http_strata_precondition(ngx_http_request_t *r);
 ngx_int_t ngx_http_strata_keep_own(ngx_http_strata_ctx_t *ctx,
     ngx_array_t *own);
@@ -682,7 +667,6 @@ ngx_int_t ngx_http_strata_add_status(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 
 /* adapter: ngx_http_strata_wake.c */
-
 #define NGX_HTTP_STRATA_NO_SEAT  ((uint32_t) -1)
 
 ngx_int_t ngx_http_strata_wake_init_module(ngx_cycle_t *cycle);
@@ -694,6 +678,5 @@ void ngx_http_strata_wake_seat(void *data, uint32_t seat);
 ngx_int_t ngx_http_strata_wake_listen(ngx_cycle_t *cycle, uint32_t seat,
     void (*handler)(void), void (*shutdown)(void));
 void ngx_http_strata_wake_close(void);
-
 
 #endif /* NGX_HTTP_STRATA_H */

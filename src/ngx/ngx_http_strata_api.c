@@ -61,7 +61,6 @@ ngx_http_strata_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                    *value;
     ngx_uint_t                    i;
     ngx_http_core_loc_conf_t     *clcf;
-    ngx_http_strata_main_conf_t  *smcf;
 
     if (slcf->api.on) {
         return "is duplicate";
@@ -105,6 +104,20 @@ ngx_http_strata_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     slcf->status_page = 1;
 
+    ngx_http_strata_api_rules(cf);
+
+    return NGX_CONF_OK;
+}
+
+
+/* Notes where the rules of nginx's access module are. */
+
+void
+ngx_http_strata_api_rules(ngx_conf_t *cf)
+{
+    ngx_uint_t                    i;
+    ngx_http_strata_main_conf_t  *smcf;
+
     smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_strata_module);
 
     for (i = 0; cf->cycle->modules[i]; i++) {
@@ -114,8 +127,6 @@ ngx_http_strata_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             smcf->access = cf->cycle->modules[i];
         }
     }
-
-    return NGX_CONF_OK;
 }
 
 

@@ -17,6 +17,8 @@
 
 static void ngx_http_strata_merge_content(ngx_conf_t *cf,
     ngx_http_strata_loc_conf_t *prev, ngx_http_strata_loc_conf_t *conf);
+static void ngx_http_strata_merge_purge(ngx_http_strata_loc_conf_t *prev,
+    ngx_http_strata_loc_conf_t *conf);
 static void ngx_http_strata_merge_key(ngx_http_strata_loc_conf_t *prev,
     ngx_http_strata_loc_conf_t *conf);
 static ngx_uint_t ngx_http_strata_headers_in_key(
@@ -149,6 +151,29 @@ ngx_http_strata_create_loc_conf(ngx_conf_t *cf)
 }
 
 
+/* What is purged, and by what. */
+
+static void
+ngx_http_strata_merge_purge(ngx_http_strata_loc_conf_t *prev,
+    ngx_http_strata_loc_conf_t *conf)
+{
+    ngx_conf_merge_ptr_value(conf->purge, prev->purge, NULL);
+    ngx_conf_merge_value(conf->invalidate, prev->invalidate, 1);
+    ngx_conf_merge_ptr_value(conf->invalidate_on, prev->invalidate_on, NULL);
+    ngx_conf_merge_uint_value(conf->purge_mode, prev->purge_mode,
+                              NGX_HTTP_STRATA_PURGE_DELETE);
+    ngx_conf_merge_ptr_value(conf->refresh_rate, prev->refresh_rate,
+                             NGX_CONF_UNSET_PTR);
+
+    ngx_conf_merge_ptr_value(conf->tags, prev->tags, NULL);
+    ngx_conf_merge_ptr_value(conf->tag_headers, prev->tag_headers,
+                             &ngx_http_strata_tag_headers_default);
+    ngx_conf_merge_value(conf->tag_forward, prev->tag_forward, 0);
+    ngx_conf_merge_uint_value(conf->tag_max, prev->tag_max,
+                              STRATA_LABEL_TAGS - 1);
+}
+
+
 char *
 ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
@@ -162,6 +187,7 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_strata_merge_key(prev, conf);
     ngx_http_strata_merge_content(cf, prev, conf);
+    ngx_http_strata_merge_purge(prev, conf);
 
     ngx_conf_merge_ptr_value(conf->valid, prev->valid, NULL);
     ngx_conf_merge_msec_value(conf->valid_min, prev->valid_min, 0);
@@ -183,11 +209,6 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                                   |NGX_HTTP_HEAD));
     ngx_conf_merge_ptr_value(conf->bypass, prev->bypass, NULL);
     ngx_conf_merge_ptr_value(conf->no_cache, prev->no_cache, NULL);
-    ngx_conf_merge_ptr_value(conf->purge, prev->purge, NULL);
-    ngx_conf_merge_value(conf->invalidate, prev->invalidate, 1);
-    ngx_conf_merge_ptr_value(conf->invalidate_on, prev->invalidate_on, NULL);
-    ngx_conf_merge_uint_value(conf->purge_mode, prev->purge_mode,
-                              NGX_HTTP_STRATA_PURGE_DELETE);
 
     ngx_conf_merge_uint_value(conf->lock, prev->lock,
                               NGX_HTTP_STRATA_LOCK_NODE);
@@ -201,19 +222,11 @@ ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                                   |NGX_HTTP_STRATA_STALE_ERROR
                                   |NGX_HTTP_STRATA_STALE_TIMEOUT));
     ngx_conf_merge_value(conf->background_update, prev->background_update, 1);
-    ngx_conf_merge_ptr_value(conf->refresh_rate, prev->refresh_rate,
-                             NGX_CONF_UNSET_PTR);
     ngx_conf_merge_value(conf->revalidate, prev->revalidate, 1);
     ngx_conf_merge_msec_value(conf->pass_ttl, prev->pass_ttl, 120000);
 
     ngx_conf_merge_size_value(conf->max_object, prev->max_object, 1024 * 1024);
     ngx_conf_merge_uint_value(conf->min_uses, prev->min_uses, 1);
-    ngx_conf_merge_ptr_value(conf->tags, prev->tags, NULL);
-    ngx_conf_merge_ptr_value(conf->tag_headers, prev->tag_headers,
-                             &ngx_http_strata_tag_headers_default);
-    ngx_conf_merge_value(conf->tag_forward, prev->tag_forward, 0);
-    ngx_conf_merge_uint_value(conf->tag_max, prev->tag_max,
-                              STRATA_LABEL_TAGS - 1);
     ngx_conf_merge_ptr_value(conf->types, prev->types, NULL);
     ngx_conf_merge_ptr_value(conf->hide_header, prev->hide_header, NULL);
     ngx_conf_merge_ptr_value(conf->pass_header, prev->pass_header, NULL);

@@ -220,6 +220,7 @@ typedef struct {
     ngx_http_strata_script_t  *store_by_lua;
     ngx_http_strata_script_t  *purge_by_lua;
     ngx_http_strata_script_t  *content_by_lua;  /* not inherited */
+    size_t                     kv_max;      /* of strata_kv */
 
     ngx_array_t               *valid;       /* of strata_valid_t */
     ngx_msec_t                 valid_min;

@@ -10,6 +10,7 @@
  */
 
 #include "ngx_http_strata.h"
+#include "ngx_http_strata_lua.h"
 #include "ngx_http_strata_list.h"
 
 

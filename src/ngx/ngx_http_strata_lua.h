@@ -76,7 +76,8 @@ struct ngx_http_strata_script_s {
     ngx_str_t         chunk;         /* "=conf/nginx.conf:12" or "@file" */
     ngx_str_t         code;
     ngx_str_t         file;          /* len 0: a block */
-    ngx_uint_t        waits;         /* function makes the one that runs */
+    unsigned          waits:1;       /* function makes the one that runs */
+    unsigned          internal:1;    /* ours: no sandbox */
 
     /* in workers */
     ngx_uint_t        generation;    /* of the VM the next two belong to */
@@ -186,6 +187,10 @@ char *ngx_http_strata_lua_init(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 /* strata_lua_path, _budget, _memory, _jit, _code_cache */
 char *ngx_http_strata_lua_option(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/* A script of our own, of a location that cmd makes. */
+char *ngx_http_strata_lua_internal(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *code, ngx_http_strata_script_t **script);
 
 /* (Re)reads the file into script->code. */
 ngx_int_t ngx_http_strata_lua_read_file(ngx_http_strata_script_t *script,
@@ -317,15 +322,28 @@ void ngx_http_strata_run_wake(ngx_http_strata_run_t *run);
 
 void ngx_http_strata_lua_run_natives(lua_State *L);
 
+/* Leaves the request's body, or nil and why not. */
+int ngx_http_strata_run_body(lua_State *L);
+
+/* ngx_http_strata_kv.c */
+int ngx_http_strata_kv_native(lua_State *L);
+
 /* ngx_http_strata_lua_flight.c */
 void ngx_http_strata_lua_flight_close(ngx_http_strata_run_t *run);
 void ngx_http_strata_lua_flight_natives(lua_State *L);
 
-/* ngx_http_strata_lua_sub.c */
+/* ngx_http_strata_lua_sub.c: what a script asked for */
+ngx_int_t ngx_http_strata_sub_header(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f);
+ngx_int_t ngx_http_strata_sub_body(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_chain_t *in);
 void ngx_http_strata_lua_sub_natives(lua_State *L);
 
 /* ngx_http_strata_lua_lock.c */
 void ngx_http_strata_lua_lock_natives(lua_State *L);
+
+/* Some lock of the zone may be free: wakes who waits for it. */
+void ngx_http_strata_lua_lock_mail(ngx_http_strata_zone_t *zone);
 
 /* ngx_http_strata_lua_memo.c */
 void ngx_http_strata_memo_start(void);

@@ -503,6 +503,37 @@ ngx_http_strata_lua_init(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+char *
+ngx_http_strata_lua_internal(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *code, ngx_http_strata_script_t **field)
+{
+    ngx_command_t              command;
+    ngx_http_strata_script_t  *script;
+
+    script = ngx_pcalloc(cf->pool, sizeof(ngx_http_strata_script_t));
+    if (script == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    script->code = *code;
+    script->waits = 1;
+    script->internal = 1;
+    script->chunk.data = ngx_pnalloc(cf->pool, cmd->name.len + 2);
+
+    if (script->chunk.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    script->chunk.len = ngx_sprintf(script->chunk.data, "=%V%Z", &cmd->name)
+                        - script->chunk.data - 1;
+
+    command = *cmd;
+    command.offset = 0;
+
+    return ngx_http_strata_lua_add(cf, &command, field, script);
+}
+
+
 /* A location's own content; not inherited, as no handler is. */
 
 char *

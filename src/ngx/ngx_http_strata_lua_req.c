@@ -186,6 +186,10 @@ ngx_http_strata_lua_req_index(lua_State *L)
         return ngx_http_strata_lua_req_args(L);
     }
 
+    if (ngx_strcmp(name, "body") == 0) {
+        return ngx_http_strata_run_body(L);
+    }
+
     for (f = ngx_http_strata_lua_fields; f->name; f++) {
 
         if (name[0] != f->name[0] || ngx_strcmp(name, f->name) != 0) {

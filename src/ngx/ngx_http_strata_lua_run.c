@@ -24,6 +24,9 @@
 #include "ngx_http_strata_lua.h"
 
 
+#define NGX_HTTP_STRATA_RUN_BODY  (1024 * 1024 - 64)    /* a string of Lua */
+
+
 static void ngx_http_strata_run_body_handler(ngx_http_request_t *r);
 static int ngx_http_strata_run_create(lua_State *L);
 static int ngx_http_strata_run_trace(lua_State *L);
@@ -120,7 +123,13 @@ ngx_http_strata_run_create(lua_State *L)
     lua_rawgeti(L, LUA_REGISTRYINDEX, run->script->function);
     lua_call(L, 0, 1);
 
-    ngx_http_strata_vm_env(L);
+    if (run->script->internal) {
+        lua_pushvalue(L, LUA_GLOBALSINDEX);
+
+    } else {
+        ngx_http_strata_vm_env(L);
+    }
+
     (void) lua_setfenv(L, -2);
     lua_xmove(L, run->thread, 1);
 
@@ -473,7 +482,65 @@ ngx_http_strata_run_sleep(lua_State *L)
 }
 
 
+/*
+ * body(): of the request; nil and why not.  If nginx wrote it to a file, that
+ * was just now, so to read it back waits for no disk.
+ */
+
+int
+ngx_http_strata_run_body(lua_State *L)
+{
+    off_t                     size;
+    u_char                   *p;
+    ngx_buf_t                *b;
+    ngx_http_request_t       *r;
+    ngx_http_request_body_t  *rb;
+
+    if (ngx_http_strata_vm.hook != NGX_HTTP_STRATA_HOOK_CONTENT) {
+        return ngx_http_strata_lua_failed(L, "only in content scripts");
+    }
+
+    r = ngx_http_strata_vm.request;
+    rb = r->request_body;
+
+    if (rb == NULL || rb->bufs == NULL) {
+        lua_pushliteral(L, "");
+        return 1;
+    }
+
+    if (rb->temp_file == NULL) {
+        b = rb->bufs->buf;
+
+        if (rb->bufs->next || b->last - b->pos > NGX_HTTP_STRATA_RUN_BODY) {
+            return ngx_http_strata_lua_failed(L, "too large");
+        }
+
+        lua_pushlstring(L, (char *) b->pos, b->last - b->pos);
+        return 1;
+    }
+
+    size = rb->temp_file->offset;
+
+    if (size > NGX_HTTP_STRATA_RUN_BODY) {
+        return ngx_http_strata_lua_failed(L, "too large");
+    }
+
+    p = ngx_palloc(r->pool, size);
+
+    if (p == NULL || ngx_read_file(&rb->temp_file->file, p, size, 0) != size) {
+        return ngx_http_strata_lua_failed(L, "could not be read");
+    }
+
+    ngx_http_strata_vm_charge(size);
+    lua_pushlstring(L, (char *) p, size);
+
+    return 1;
+}
+
+
 static const luaL_Reg  ngx_http_strata_run_fns[] = {
+    { "body",    ngx_http_strata_run_body },
+    { "kv_key",  ngx_http_strata_kv_native },
     { "result",  ngx_http_strata_run_result },
     { "sleep",   ngx_http_strata_run_sleep },
     { NULL,      NULL }

@@ -278,6 +278,13 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_key_identity", NGX_CONF_TAKE1,
                         ngx_http_strata_set_identity, identity, NULL),
 
+    { ngx_string("strata_kv"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_strata_set_kv,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     ngx_http_strata_loc("strata_l1", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, l2.l1, NULL),
 

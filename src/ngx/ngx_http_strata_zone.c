@@ -17,6 +17,7 @@
  */
 
 #include "ngx_http_strata_log.h"
+#include "ngx_http_strata_lua.h"
 #include "../store/strata_later.h"
 
 

@@ -75,7 +75,8 @@ static const form_row_t  forms[] = {
       false },
     { "an empty key", STRATA_EVENT_KEY, 1, "", 1, 0, 0, false },
     { "no key", STRATA_EVENT_KEY, 1, "", 0, 0, 0, false },
-    { "a key and three", STRATA_EVENT_KEY, 1, "", 3, 1, 0, false },
+    { "too many keys", STRATA_EVENT_KEY, 1, "", STRATA_EVENT_KEYS_MAX + 1, 1, 0,
+      false },
     { "a key with a control", STRATA_EVENT_KEY, 1, "", 1, 9, 1, true },
     { "a key in a namespace", STRATA_EVENT_KEY, 1, "n", 1, 9, 0, false },
 
