@@ -137,6 +137,13 @@ ngx_http_strata_api_listed(ngx_http_strata_api_t *a, strata_hold_t *hold,
     }
 
     l->text = strata_store_key(hold, key);
+
+    if (l->text.len == 0 || (l->text.data[0] != STRATA_KEY_RESPONSE
+                             && l->text.data[0] != STRATA_KEY_VARIANT))
+    {
+        return NGX_DECLINED;
+    }
+
     l->space = strata_key_namespace(l->text);
     l->tag_n = strata_store_tags(hold, l->tags);
 

@@ -92,12 +92,24 @@ void
 ngx_http_strata_bulk_post(ngx_http_strata_zone_t *zone,
     ngx_http_strata_aim_t *aims, ngx_uint_t n, ngx_msec_t again)
 {
+    uint64_t    position;
     ngx_uint_t  i;
 
     static strata_event_t  ev;
 
     for (i = 0; i < n; /* void */) {
         i += ngx_http_strata_bulk_event(&aims[i], n - i, &ev);
+
+        /* who wrote must not be given old data by this node while it travels */
+
+        if (zone->log
+            && ngx_http_strata_log_local(zone, &ev, &position) != STRATA_OK)
+        {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "strata: zone \"%V\" was busy, what a write made "
+                          "invalid will be known when the log says so",
+                          &zone->name);
+        }
 
         ngx_http_strata_log_post(zone, &ev, again);
     }
@@ -205,8 +217,8 @@ ngx_http_strata_bulk_settle(ngx_http_strata_bulk_t *bulk,
 
     bulk->sequence = ngx_max(bulk->sequence, order->sequence);
     bulk->position = ngx_max(bulk->position, order->position);
-    bulk->acked = (bulk->events == 1) ? order->acked
-                                      : ngx_min(bulk->acked, order->acked);
+    bulk->acked = bulk->outcomes++ ? ngx_min(bulk->acked, order->acked)
+                                   : order->acked;
     bulk->expired = ngx_max(bulk->expired, order->expired);
 }
 

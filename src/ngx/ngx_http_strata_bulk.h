@@ -56,6 +56,7 @@ struct ngx_http_strata_bulk_s {
 
     ngx_http_strata_order_t   *orders;
     ngx_uint_t                 pending;
+    ngx_uint_t                 outcomes;
 };
 
 
