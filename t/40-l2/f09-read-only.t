@@ -23,4 +23,4 @@ with scenario(60, alone=True) as t:
         is_(ng.purge("/cold/0").status, 200, "a purge works again")
         ok(wait_until(lambda: ng.count("l2_stores") > stores, 2), "and stores")
         ng.allowed.append("purge failed")
-    at_least(f.share("l2"), 0.99, "read-only: what is there is read")
+    at_least(f.share("l2"), 0.95, "read-only: what is there is read")

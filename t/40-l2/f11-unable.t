@@ -70,6 +70,6 @@ with scenario(120, alone=True) as t:
         is_(ng.count("l2_damaged"), 0, "none of it was taken for data")
     reads = {f.name: f.share("l2") for f in load.phases}
     for word in "MISCONF", "NOREPLICAS":
-        at_least(reads[word], 0.99, f"{word}: what is there is read")
+        at_least(reads[word], 0.95, f"{word}: what is there is read")
     for word in "BUSY", "MASTERDOWN", "LOADING":
         at_most(reads[word], 0.8, f"{word}: L2 was away")

@@ -27,4 +27,4 @@ with scenario(60, alone=True) as t:
         at_least(after["l2_stores"] - before["l2_stores"], 200, "flushed: stores go on")
         is_(after["l2_write_errors"] - before["l2_write_errors"], 0, "flushed: none has failed")
         is_(ng.log("NOSCRIPT"), [], "flushed: nobody hears of it")
-    at_least(f.share("l2"), 0.99, "flushed: reads go on")
+    at_least(f.share("l2"), 0.95, "flushed: reads go on")

@@ -7,7 +7,7 @@
  * Steady clients: each asks, reads, and asks again a period after it last
  * asked.
  *
- *   load CLASS:PORT:CONNECTIONS:PERIOD_US:PATH:N ...
+ *   load PID,... CLASS:PORT:CONNECTIONS:PERIOD_US:PATH:N ...
  *
  * A class asks for PATH0 .. PATH(N-1) in turn, or for another one each time if
  * N is 0.  A good answer is 200, and its body is the path and a newline, once
@@ -17,6 +17,10 @@
  *
  * SENT_AT of the monotonic clock, STATUS 0 for a connection that ended or did
  * not answer for five seconds, TIER the first letters of X-Tier or "-".
+ *
+ * Lines "busy AT_US WAITED_US" say how long this and the processes of the list
+ * were ready to run so far and had no processor, all together: that much the
+ * machine took, with whatever else it did.
  */
 
 #include <arpa/inet.h>
@@ -38,6 +42,8 @@
 #define CLIENTS  256
 #define BUFFER   65536
 #define LIMIT    5000000            /* us */
+#define SAMPLE   4000
+#define PIDS     16
 
 typedef struct {
     char      name[16], path[128];
@@ -63,10 +69,17 @@ typedef struct {
     char     tier[8];
 } seen_t;
 
+typedef struct {
+    int64_t  at, waited;
+} busy_t;
+
 static class_t   classes[CLASSES];
 static client_t  clients[CLIENTS];
 static seen_t   *seen;
 static size_t    seen_n, seen_size;
+static int       pids[PIDS], pids_n;
+static busy_t   *busy;
+static size_t    busy_n, busy_size;
 
 
 static int64_t
@@ -77,6 +90,41 @@ now_us(void)
     clock_gettime(CLOCK_MONOTONIC, &ts);
 
     return ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+
+static void
+sample(int64_t now)
+{
+    int      i, fd;
+    char     path[64], buf[128], *p;
+    busy_t  *b;
+    ssize_t  n;
+
+    if (busy_n && now - busy[busy_n - 1].at < SAMPLE) {
+        return;
+    }
+
+    if (busy_n == busy_size) {
+        busy_size = busy_size ? busy_size * 2 : 8192;
+        busy = realloc(busy, busy_size * sizeof(*busy));
+    }
+
+    b = &busy[busy_n++];
+    b->at = now;
+    b->waited = 0;
+
+    for (i = 0; i < pids_n; i++) {
+        snprintf(path, sizeof(path), "/proc/%d/schedstat", pids[i]);
+        fd = open(path, O_RDONLY);
+        n = fd < 0 ? 0 : read(fd, buf, sizeof(buf) - 1);
+        if (fd >= 0) {
+            close(fd);
+        }
+        buf[n > 0 ? n : 0] = '\0';
+        p = strchr(buf, ' ');
+        b->waited += p ? strtoll(p, NULL, 10) / 1000 : 0;
+    }
 }
 
 
@@ -234,7 +282,7 @@ int
 main(int argc, char **argv)
 {
     int        i, k, n, wait;
-    char       end[64];
+    char       end[64], *p;
     size_t     j;
     int64_t    now, least;
     client_t  *c;
@@ -242,6 +290,20 @@ main(int argc, char **argv)
     static struct pollfd  fds[CLIENTS + 1];
 
     signal(SIGPIPE, SIG_IGN);
+
+    if (argc < 3) {
+        fprintf(stderr, "usage: load PID,... CLASS ...\n");
+        return 2;
+    }
+
+    pids[pids_n++] = getpid();
+
+    for (p = strtok(argv[1], ","); p && pids_n < PIDS; p = strtok(NULL, ",")) {
+        pids[pids_n++] = atoi(p);
+    }
+
+    argv++;
+    argc--;
 
     for (n = 0, i = 1; i < argc && i <= CLASSES; i++) {
 
@@ -261,7 +323,8 @@ main(int argc, char **argv)
 
     for ( ;; ) {
         now = now_us();
-        least = now + 100000;
+        least = now + SAMPLE;
+        sample(now);
 
         for (i = 0; i < n; i++) {
             c = &clients[i];
@@ -297,6 +360,10 @@ main(int argc, char **argv)
         if (fds[n].revents && read(0, end, sizeof(end)) <= 0) {
             break;
         }
+    }
+
+    for (j = 0; j < busy_n; j++) {
+        printf("busy %ld %ld\n", (long) busy[j].at, (long) busy[j].waited);
     }
 
     for (j = 0; j < seen_n; j++) {

@@ -14,9 +14,9 @@ Half of the requests are hits of L1, a fifth asks for what only L2 has, a fifth 
 cold, and a tenth goes to the origin directly, to say what it takes at that moment. When
 the fault is over, L2 has to be in use again within 2 s, in every worker. At the end of
 the load every phase is judged: all answers are 200 and bytes of their own URL, the p99
-of L1 hits is what it was in the quiet phase (twice that and 3 ms, and what the origin's
-own p99 grew, as the machine may have got busy), and no miss took longer than the origin,
-strata_l2_timeout and 20 ms.
+of L1 hits is what it was in the quiet phase (at most twice that and 3 ms), and no miss
+took longer than the origin, strata_l2_timeout and 20 ms. The time that nginx, origin and
+clients wanted to run and other processes had the processors is taken off.
 """
 
 import bisect
@@ -27,7 +27,7 @@ import strata
 import tap
 from nginx import CACHE, PROXY, _die_with_parent
 
-TIMEOUT_MS = int(20 * tap.SLOW)    # a sanitizer's nginx has less to do, and longer
+TIMEOUT_MS = int(50 * tap.SLOW)    # a sanitizer's nginx has less to do, and longer
 SLACK_MS = 20
 BACK_MS = 2000
 KEYS = 40
@@ -53,13 +53,13 @@ def places(more):
 
 
 class Seen:
-    def __init__(self, line):
-        name, at, latency, status, good, self.tier = line.split()
-        self.name, self.at, self.ms = name, int(at), int(latency) / 1000
+    def __init__(self, words):
+        name, at, latency, status, good, self.tier = words
+        self.name, self.at, self.took = name, int(at), int(latency) / 1000
         self.status, self.good = int(status), good == "1"
 
     def __repr__(self):
-        return f"{self.name} {self.status} {self.tier} {self.ms:.1f} ms"
+        return f"{self.name} {self.status} {self.tier} {self.took:.1f} ms"
 
 
 class Origin:
@@ -93,7 +93,8 @@ class Steady:
         if self._warm:
             tap.wait_until(lambda: self.in_use() and not self.ng.count("l2_queued"), 5)
         self._load = subprocess.Popen(
-            [strata.compiled("load.c"), *(
+            [strata.compiled("load.c"), ",".join(map(str, self.ng.workers()
+                                                     + self.origin.nginx.workers())), *(
                 f"{name}:{port}:{conns}:{int(ms * 1000 * tap.SLOW)}:/{name}/:{keys}"
                 for name, port, conns, ms, keys in (
                     ("hit", self.ng.port, 4, 4, KEYS), ("l2", self.ng.port, 4, 10, KEYS),
@@ -114,7 +115,16 @@ class Steady:
                 self._load.kill()
                 self._load.wait()
         if kind is None:
-            self._judge([Seen(line) for line in out.splitlines()])
+            lines = [x.split() for x in out.splitlines()]
+            busy = [(int(x[1]), int(x[2]) / 1000) for x in lines if x[0] == "busy"]
+            self._at, self._waited = zip(*busy)
+            self._judge([Seen(x) for x in lines if x[0] != "busy"])
+
+    def others_ms(self, since_us, until_us):
+        """How long processes of ours waited for a processor at that time."""
+        lo = max(0, bisect.bisect_right(self._at, since_us) - 1)
+        hi = min(len(self._at) - 1, bisect.bisect_left(self._at, until_us))
+        return self._waited[hi] - self._waited[lo]
 
     def in_use(self):
         """Does every worker answer from L2, whatever the key?"""
@@ -128,20 +138,20 @@ class Steady:
     def _judge(self, seen):
         for f in self.phases:
             f.seen = [s for s in seen if f.began <= s.at / 1e6 < f.ended]
+            for s in f.seen:
+                s.ms = max(0.1, s.took - self.others_ms(s.at, s.at + s.took * 1000))
         quiet = self.phases[0]
         for f in self.phases:
             self._answers(f)
-            p99, noise = (percentile([s.ms for s in f.of(x)], 0.99)
-                          for x in ("hit", "origin"))
+            p99 = percentile([s.ms for s in f.of("hit")], 0.99)
             if f is quiet:
-                base, silence = p99, noise
+                base = p99
                 if self._warm:
-                    tap.at_least(f.share("l2"), 0.99, "quiet: from L2")
-                tap.note(f"quiet: p99 of L1 hits {p99:.2f} ms, of L2 hits "
-                         f"{percentile([s.ms for s in f.of('l2')], 0.99):.2f} ms")
+                    tap.at_least(f.share("l2"), 0.95, "quiet: from L2")
+                tap.note("quiet: p99 of L1 hits, with all that others took: "
+                         f"{percentile([s.took for s in f.of('hit')], 0.99):.2f} ms")
             else:
-                tap.within(p99, 2 * base + 3 + max(0, noise - silence),
-                           f"{f.name}: p99 of L1 hits, {base:.2f} when quiet")
+                tap.within(p99, 2 * base + 3, f"{f.name}: p99 of L1 hits, {base:.2f} when quiet")
                 self._misses(f)
 
     @staticmethod
@@ -163,7 +173,7 @@ class Steady:
         for s in f.seen:
             if s.name in ("l2", "cold"):
                 lo = bisect.bisect_left(starts, s.at - NEAR_US)
-                hi = bisect.bisect_right(starts, s.at + s.ms * 1000)
+                hi = bisect.bisect_right(starts, s.at + s.took * 1000)
                 over = s.ms - max((d.ms for d in direct[lo:hi]), default=0.0)
                 if over > worst:
                     worst, whose = over, s
@@ -198,7 +208,7 @@ class Phase:
             ms = strata.ms_since(over)
             tap.ok(back, f"{self.name}: L2 is in use again, in all workers")
             tap.within(ms, self.back_ms, f"{self.name}: recovery")
-            time.sleep(0.2)
+            time.sleep(0.1)
         self.end()
 
     def of(self, name):
