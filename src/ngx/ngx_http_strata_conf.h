@@ -87,6 +87,9 @@ typedef struct ngx_http_strata_script_s    ngx_http_strata_script_t;
 #define NGX_HTTP_STRATA_IDENTITY_STRING  2
 
 
+/* ngx_http_strata_react.h */
+typedef struct ngx_http_strata_cdc_s    ngx_http_strata_cdc_t;
+
 typedef struct ngx_http_strata_zone_s   ngx_http_strata_zone_t;
 
 /* ngx_http_strata_log.h: the log of a zone's cluster */
@@ -189,6 +192,8 @@ typedef struct {
     ngx_array_t               *tokens;      /* NULL: off */
     ngx_array_t               *scope;       /* of all who come; NULL: off */
     ngx_http_strata_rate_t    *rate;        /* of writes; NULL: off */
+    ngx_array_t               *on_event;    /* rules; NULL: off */
+    ngx_http_strata_cdc_t     *cdc;         /* NULL: off */
 } ngx_http_strata_api_conf_t;
 
 

@@ -198,6 +198,9 @@ ngx_command_t  ngx_http_strata_commands[] = {
       offsetof(ngx_http_strata_loc_conf_t, content_by_lua),
       NULL },
 
+    ngx_http_strata_loc("strata_cdc", NGX_CONF_TAKE12,
+                        ngx_http_strata_set_cdc, api.cdc, NULL),
+
     ngx_http_strata_loc("strata_control_headers", NGX_CONF_1MORE,
                         ngx_http_strata_set_control_headers, controls, NULL),
 
@@ -356,6 +359,9 @@ ngx_command_t  ngx_http_strata_commands[] = {
 
     ngx_http_strata_loc("strata_no_vary_search", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, no_vary_search, NULL),
+
+    ngx_http_strata_loc("strata_on_event", NGX_CONF_1MORE,
+                        ngx_http_strata_set_on_event, api.on_event, NULL),
 
     ngx_http_strata_loc("strata_pass_header", NGX_CONF_1MORE,
                         ngx_http_strata_set_names, pass_header, NULL),
