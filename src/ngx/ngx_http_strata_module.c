@@ -534,7 +534,11 @@ ngx_http_strata_postconfiguration(ngx_conf_t *cf)
     smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_strata_module);
 
     if (!smcf->used) {
-        return NGX_OK;
+
+        /* strata.fetch goes through the filters */
+
+        return smcf->lua->scripts.nelts ? ngx_http_strata_filter_init(cf)
+                                        : NGX_OK;
     }
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
