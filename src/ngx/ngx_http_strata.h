@@ -630,19 +630,10 @@ strata_reason_e ngx_http_strata_origin_rule(ngx_http_strata_loc_conf_t *conf,
 
 ngx_int_t ngx_http_strata_capture_304(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
-ngx_int_t ngx_http_strata_capture_head(ngx_http_request_t *r,
-    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
 ngx_int_t ngx_http_strata_capture_store(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
 strata_reason_e ngx_http_strata_capture_variant(ngx_http_request_t *r,
     ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
-
-/* ngx_http_strata_freshen.c: what the answer to a HEAD says of an entry */
-
-ngx_http_strata_fetch_t *ngx_http_strata_freshen_open(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx);
-void ngx_http_strata_freshen(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx);
 
 /* ngx_http_strata_head.c; the rest of it is in ngx_http_strata_head.h */
 

@@ -33,6 +33,10 @@ static ngx_int_t ngx_http_strata_api_header(ngx_http_request_t *r,
 
 static ngx_http_strata_endpoint_t  ngx_http_strata_endpoints[] = {
 
+    { ngx_string("cdc"), NGX_HTTP_STRATA_API_TAKES, NGX_HTTP_POST,
+      ngx_http_strata_api_cdc },
+    { ngx_string("events"), NGX_HTTP_STRATA_API_TAKES, NGX_HTTP_POST,
+      ngx_http_strata_api_events },
     { ngx_string("health"), 0, NGX_HTTP_GET, ngx_http_strata_api_health },
     { ngx_string("keys"), 0, NGX_HTTP_GET, ngx_http_strata_api_keys },
     { ngx_string("keys"), NGX_HTTP_STRATA_API_REST, NGX_HTTP_GET,
@@ -436,7 +440,8 @@ void
 ngx_http_strata_api_refuse(ngx_http_strata_api_t *a, ngx_uint_t status,
     const char *reason, strata_str_t *field)
 {
-    ngx_uint_t  i;
+    ngx_uint_t    i;
+    strata_str_t  text;
 
     static const struct {
         ngx_uint_t   status;
@@ -461,8 +466,12 @@ ngx_http_strata_api_refuse(ngx_http_strata_api_t *a, ngx_uint_t status,
     ngx_log_error(NGX_LOG_INFO, a->request->connection->log, 0,
                   "strata api: %ui, %s", status, reason);
 
-    ngx_http_strata_api_put(a, "{\"error\":\"%s\",\"reason\":\"%s\"",
-                            words[i].word, reason);
+    text.data = (u_char *) reason;
+    text.len = ngx_strlen(reason);
+
+    ngx_http_strata_api_put(a, "{\"error\":\"%s\",\"reason\":",
+                            words[i].word);
+    ngx_http_strata_api_put_string(a, text);
 
     if (field && field->len) {
         ngx_http_strata_api_put(a, ",\"field\":");

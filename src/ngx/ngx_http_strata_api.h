@@ -89,6 +89,10 @@ struct ngx_http_strata_api_s {
     ngx_array_t                 *aims;     /* of ngx_http_strata_aim_t */
     ngx_event_t                  timer;
     ngx_msec_t                   until;
+    strata_bulk_wait_e           wait;
+    ngx_uint_t                   messages; /* of events or rows */
+    ngx_uint_t                   rules;    /* that applied */
+    ngx_uint_t                   skipped;  /* without the columns for it */
     ngx_uint_t                   limit;    /* of a list */
 
     ngx_chain_t                 *out;
@@ -155,10 +159,15 @@ ngx_int_t ngx_http_strata_scope_add(ngx_pool_t *pool, ngx_array_t **scope,
 
 void ngx_http_strata_api_purge(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_purge_aims(ngx_http_strata_api_t *a);
+void ngx_http_strata_api_submit(ngx_http_strata_api_t *a,
+    strata_bulk_wait_e wait, void (*handler)(ngx_http_strata_bulk_t *bulk));
+void ngx_http_strata_api_put_outcome(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_keys(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_key(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_key_delete(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_tag(ngx_http_strata_api_t *a);
+void ngx_http_strata_api_events(ngx_http_strata_api_t *a);
+void ngx_http_strata_api_cdc(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_sync(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_stats(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_metrics(ngx_http_strata_api_t *a);

@@ -270,8 +270,30 @@ ngx_http_strata_api_mode(ngx_http_strata_api_t *a)
 void
 ngx_http_strata_api_purge_aims(ngx_http_strata_api_t *a)
 {
+    ngx_uint_t              i;
+    ngx_http_strata_aim_t  *aim;
+
+    a->bulk->mode = ngx_http_strata_api_mode(a);
+
+    aim = a->aims->elts;
+
+    for (i = 0; i < a->aims->nelts; i++) {
+        aim[i].soft = (a->bulk->mode != STRATA_BULK_DELETE);
+    }
+
+    a->purge.delay = a->bulk->delay_ms;
+
+    ngx_http_strata_api_submit(a, a->bulk->wait, ngx_http_strata_api_purged);
+}
+
+
+/* a->aims; handler answers, now or later. */
+
+void
+ngx_http_strata_api_submit(ngx_http_strata_api_t *a, strata_bulk_wait_e wait,
+    void (*handler)(ngx_http_strata_bulk_t *bulk))
+{
     ngx_int_t                rc;
-    ngx_http_request_t      *r;
     ngx_http_strata_bulk_t  *bulk;
 
     static const ngx_http_strata_wait_e  waits[] = {
@@ -280,19 +302,14 @@ ngx_http_strata_api_purge_aims(ngx_http_strata_api_t *a)
         [STRATA_BULK_LOG] = NGX_HTTP_STRATA_WAIT_LOG
     };
 
-    r = a->request;
     bulk = &a->purge;
 
-    a->bulk->mode = ngx_http_strata_api_mode(a);
-
-    bulk->handler = ngx_http_strata_api_purged;
+    bulk->handler = handler;
     bulk->data = a;
     bulk->zone = a->zone;
-    bulk->log = r->connection->log;
-    bulk->pool = r->pool;
-    bulk->wait = waits[a->bulk->wait];
-    bulk->delay = a->bulk->delay_ms;
-    bulk->soft = (a->bulk->mode != STRATA_BULK_DELETE);
+    bulk->log = a->request->connection->log;
+    bulk->pool = a->request->pool;
+    bulk->wait = waits[wait];
 
     rc = ngx_http_strata_bulk_submit(bulk, a->aims->elts, a->aims->nelts);
 
@@ -303,7 +320,7 @@ ngx_http_strata_api_purge_aims(ngx_http_strata_api_t *a)
     }
 
     if (rc == NGX_OK) {
-        ngx_http_strata_api_purged(bulk);
+        handler(bulk);
         return;
     }
 
@@ -314,19 +331,13 @@ ngx_http_strata_api_purge_aims(ngx_http_strata_api_t *a)
 static void
 ngx_http_strata_api_purged(ngx_http_strata_bulk_t *bulk)
 {
-    u_char                 *p;
-    u_char                  buf[NGX_HTTP_STRATA_OUTCOME_MAX];
     ngx_connection_t       *c;
-    strata_str_t            name;
     ngx_http_strata_api_t  *a;
 
     a = bulk->data;
     c = a->request->connection;
 
     ngx_http_strata_count(a->zone, purges);
-
-    name.data = a->zone->name.data;
-    name.len = a->zone->name.len;
 
     ngx_http_strata_api_put(a, "{\"mode\":\"%s\",\"subjects\":%ui,"
                             "\"events\":%ui,",
@@ -341,6 +352,30 @@ ngx_http_strata_api_purged(ngx_http_strata_bulk_t *bulk)
         ngx_http_strata_api_put(a, "\"delay_ms\":%M,", bulk->delay);
     }
 
+    ngx_http_strata_api_put_outcome(a);
+
+    ngx_http_strata_api_finish(a, (bulk->status == NGX_HTTP_OK
+                                   && a->count_known && a->walk.n == 0)
+                                  ? NGX_HTTP_NOT_FOUND : bulk->status, NULL);
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* What became of a->purge, and the end of the object. */
+
+void
+ngx_http_strata_api_put_outcome(ngx_http_strata_api_t *a)
+{
+    u_char                  *p;
+    u_char                   buf[NGX_HTTP_STRATA_OUTCOME_MAX];
+    strata_str_t             name;
+    ngx_http_strata_bulk_t  *bulk;
+
+    bulk = &a->purge;
+
+    name.data = a->zone->name.data;
+    name.len = a->zone->name.len;
+
     p = ngx_http_strata_bulk_outcome(buf, bulk);
     ngx_http_strata_api_put_bytes(a, buf, p - buf);
 
@@ -354,11 +389,6 @@ ngx_http_strata_api_purged(ngx_http_strata_bulk_t *bulk)
     }
 
     ngx_http_strata_api_put(a, "}\n");
-
-    ngx_http_strata_api_finish(a, (bulk->status == NGX_HTTP_OK
-                                   && a->count_known && a->walk.n == 0)
-                                  ? NGX_HTTP_NOT_FOUND : bulk->status, NULL);
-    ngx_http_run_posted_requests(c);
 }
 
 

@@ -4,7 +4,7 @@
  */
 
 /*
- * From many aims to few events.  What is of one kind and one namespace goes
+ * From many aims to few events.  What is of one kind, mode and namespace goes
  * into one event, as far as an event takes it; each event is an order of its
  * own, and the outcome is the worst of them.
  */
@@ -55,8 +55,6 @@ ngx_http_strata_bulk_submit(ngx_http_strata_bulk_t *bulk,
     for (i = 0; i < n; i += used) {
         used = ngx_http_strata_bulk_event(&aims[i], n - i, &ev);
 
-        ev.mode = bulk->soft ? STRATA_EVENT_SOFT : STRATA_EVENT_HARD;
-
         order = &bulk->orders[bulk->events++];
 
         order->handler = ngx_http_strata_bulk_ordered;
@@ -92,8 +90,7 @@ ngx_http_strata_bulk_submit(ngx_http_strata_bulk_t *bulk,
 
 void
 ngx_http_strata_bulk_post(ngx_http_strata_zone_t *zone,
-    ngx_http_strata_aim_t *aims, ngx_uint_t n, ngx_uint_t soft,
-    ngx_msec_t again)
+    ngx_http_strata_aim_t *aims, ngx_uint_t n, ngx_msec_t again)
 {
     ngx_uint_t  i;
 
@@ -102,14 +99,12 @@ ngx_http_strata_bulk_post(ngx_http_strata_zone_t *zone,
     for (i = 0; i < n; /* void */) {
         i += ngx_http_strata_bulk_event(&aims[i], n - i, &ev);
 
-        ev.mode = soft ? STRATA_EVENT_SOFT : STRATA_EVENT_HARD;
-
         ngx_http_strata_log_post(zone, &ev, again);
     }
 }
 
 
-/* An event of the first aims, but for its mode; how many of them. */
+/* An event of the first aims; how many of them. */
 
 static ngx_uint_t
 ngx_http_strata_bulk_event(ngx_http_strata_aim_t *aims, ngx_uint_t n,
@@ -119,6 +114,7 @@ ngx_http_strata_bulk_event(ngx_http_strata_aim_t *aims, ngx_uint_t n,
     ngx_uint_t  i, max;
 
     ev->type = ngx_http_strata_bulk_type(aims->kind);
+    ev->mode = aims->soft ? STRATA_EVENT_SOFT : STRATA_EVENT_HARD;
     ev->namespace = aims->space;
     ev->subjects_n = 0;
 
@@ -139,7 +135,7 @@ ngx_http_strata_bulk_event(ngx_http_strata_aim_t *aims, ngx_uint_t n,
 
     for (i = 0, size = 0; i < n && i < max; i++) {
 
-        if (aims[i].kind != aims->kind
+        if (aims[i].kind != aims->kind || aims[i].soft != aims->soft
             || !strata_str_eq(aims[i].space, aims->space))
         {
             break;
@@ -223,6 +219,7 @@ ngx_http_strata_bulk_outcome(u_char *p, ngx_http_strata_bulk_t *bulk)
     ngx_memzero(&order, sizeof(ngx_http_strata_order_t));
 
     order.zone = bulk->zone;
+    order.wait = bulk->wait;
     order.status = bulk->status;
     order.reason = bulk->reason;
     order.sequence = bulk->sequence;

@@ -24,6 +24,7 @@ typedef struct {
     strata_str_t               text;
     strata_str_t              *all_of;     /* TAGS_ALL */
     ngx_uint_t                 all_of_n;
+    ngx_uint_t                 soft;
 
     /* for ngx_http_strata_aim_hits() */
     uint64_t                   in;         /* hash of space; 0: anywhere */
@@ -43,7 +44,6 @@ struct ngx_http_strata_bulk_s {
     ngx_http_strata_wait_e     wait;
     ngx_msec_t                 delay;
     ngx_msec_t                 again;
-    unsigned                   soft:1;
 
     /* the outcome of all */
     ngx_uint_t                 events;
@@ -72,8 +72,7 @@ void ngx_http_strata_bulk_cancel(ngx_http_strata_bulk_t *bulk);
 
 /* Nobody waits for it. */
 void ngx_http_strata_bulk_post(ngx_http_strata_zone_t *zone,
-    ngx_http_strata_aim_t *aims, ngx_uint_t n, ngx_uint_t soft,
-    ngx_msec_t again);
+    ngx_http_strata_aim_t *aims, ngx_uint_t n, ngx_msec_t again);
 
 /* Which entries an aim hits, told from what the log judges them by. */
 void ngx_http_strata_aim_prepare(strata_store_t *st,

@@ -18,13 +18,10 @@
 #define NGX_HTTP_STRATA_TOKEN_MIN    16
 
 
-static ngx_int_t ngx_http_strata_tokens_read(ngx_conf_t *cf, ngx_str_t *name,
-    ngx_str_t *text);
 static char *ngx_http_strata_tokens_parse(ngx_conf_t *cf, ngx_array_t *tokens,
     ngx_str_t *name, ngx_str_t *text);
 static const char *ngx_http_strata_token_line(ngx_conf_t *cf,
     ngx_array_t *tokens, ngx_str_t *line, ngx_str_t *word);
-static ngx_uint_t ngx_http_strata_token_word(ngx_str_t *line, ngx_str_t *word);
 static const char *ngx_http_strata_token_digest(ngx_str_t *word,
     u_char *digest);
 
@@ -35,6 +32,8 @@ ngx_http_strata_api_create(ngx_http_strata_api_conf_t *api)
     api->tokens = NGX_CONF_UNSET_PTR;
     api->scope = NGX_CONF_UNSET_PTR;
     api->rate = NGX_CONF_UNSET_PTR;
+    api->on_event = NGX_CONF_UNSET_PTR;
+    api->cdc = NGX_CONF_UNSET_PTR;
 }
 
 
@@ -45,6 +44,8 @@ ngx_http_strata_api_merge(ngx_http_strata_api_conf_t *prev,
     ngx_conf_merge_ptr_value(conf->tokens, prev->tokens, NULL);
     ngx_conf_merge_ptr_value(conf->scope, prev->scope, NULL);
     ngx_conf_merge_ptr_value(conf->rate, prev->rate, NULL);
+    ngx_conf_merge_ptr_value(conf->on_event, prev->on_event, NULL);
+    ngx_conf_merge_ptr_value(conf->cdc, prev->cdc, NULL);
 }
 
 
@@ -197,7 +198,9 @@ ngx_http_strata_set_api_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                         sizeof(ngx_http_strata_token_t));
 
     if (slcf->api.tokens == NULL
-        || ngx_http_strata_tokens_read(cf, &name, &text) != NGX_OK)
+        || ngx_http_strata_conf_file(cf, cf->temp_pool, &name,
+                                     NGX_HTTP_STRATA_TOKENS_SIZE, &text)
+           != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -207,52 +210,6 @@ ngx_http_strata_set_api_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_explicit_memzero(text.data, text.len);
 
     return rv;
-}
-
-
-static ngx_int_t
-ngx_http_strata_tokens_read(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *text)
-{
-    ssize_t      n;
-    ngx_file_t   file;
-
-    ngx_memzero(&file, sizeof(ngx_file_t));
-
-    file.name = *name;
-    file.log = cf->log;
-    file.fd = ngx_open_file(name->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
-
-    if (file.fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_file_n " \"%V\" failed", name);
-        return NGX_ERROR;
-    }
-
-    n = NGX_ERROR;
-    text->data = ngx_palloc(cf->temp_pool, NGX_HTTP_STRATA_TOKENS_SIZE + 1);
-
-    if (text->data != NULL) {
-        n = ngx_read_file(&file, text->data, NGX_HTTP_STRATA_TOKENS_SIZE + 1,
-                          0);
-    }
-
-    if (ngx_close_file(file.fd) == NGX_FILE_ERROR) {
-        ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
-                           ngx_close_file_n " \"%V\" failed", name);
-    }
-
-    if (n == NGX_ERROR) {
-        return NGX_ERROR;
-    }
-
-    if (n > NGX_HTTP_STRATA_TOKENS_SIZE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" is too large", name);
-        return NGX_ERROR;
-    }
-
-    text->len = n;
-
-    return NGX_OK;
 }
 
 
@@ -308,17 +265,10 @@ static const char *
 ngx_http_strata_token_line(ngx_conf_t *cf, ngx_array_t *tokens,
     ngx_str_t *line, ngx_str_t *word)
 {
-    u_char                   *hash;
     const char               *wrong;
     ngx_http_strata_token_t  *token;
 
-    hash = ngx_strlchr(line->data, line->data + line->len, '#');
-
-    if (hash && (hash == line->data || hash[-1] == ' ' || hash[-1] == '\t')) {
-        line->len = hash - line->data;
-    }
-
-    if (!ngx_http_strata_token_word(line, word)) {
+    if (!ngx_http_strata_conf_word(line, word)) {
         return NULL;
     }
 
@@ -338,7 +288,7 @@ ngx_http_strata_token_line(ngx_conf_t *cf, ngx_array_t *tokens,
         return wrong;
     }
 
-    while (ngx_http_strata_token_word(line, word)) {
+    while (ngx_http_strata_conf_word(line, word)) {
 
         if (word->len == 4 && ngx_strncmp(word->data, "read", 4) == 0) {
             token->may |= NGX_HTTP_STRATA_API_READ;
@@ -359,31 +309,6 @@ ngx_http_strata_token_line(ngx_conf_t *cf, ngx_array_t *tokens,
     }
 
     return NULL;
-}
-
-
-static ngx_uint_t
-ngx_http_strata_token_word(ngx_str_t *line, ngx_str_t *word)
-{
-    while (line->len && (line->data[0] == ' ' || line->data[0] == '\t'
-                         || line->data[0] == '\r'))
-    {
-        line->data++;
-        line->len--;
-    }
-
-    word->data = line->data;
-
-    while (line->len && line->data[0] != ' ' && line->data[0] != '\t'
-           && line->data[0] != '\r')
-    {
-        line->data++;
-        line->len--;
-    }
-
-    word->len = line->data - word->data;
-
-    return word->len != 0;
 }
 
 

@@ -31,6 +31,11 @@ char *ngx_http_strata_set_number(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_strata_set_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_strata_set_mask(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
+/* files of lines of words */
+ngx_int_t ngx_http_strata_conf_file(ngx_conf_t *cf, ngx_pool_t *pool,
+    ngx_str_t *name, size_t max, ngx_str_t *text);
+ngx_uint_t ngx_http_strata_conf_word(ngx_str_t *line, ngx_str_t *word);
+
 /* lists */
 char *ngx_http_strata_set_predicates(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -73,6 +78,8 @@ char *ngx_http_strata_set_jitter(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_strata_set_cache_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_strata_profile(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_strata_set_use(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_strata_set_kv(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_strata_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_strata_set_api_rate(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -80,6 +87,9 @@ char *ngx_http_strata_set_api_rate(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_strata_set_api_scope(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_strata_set_api_token(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_strata_set_cdc(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_strata_set_on_event(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_strata_set_invalidate_on(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

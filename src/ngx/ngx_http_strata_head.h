@@ -110,6 +110,17 @@ ngx_int_t ngx_http_strata_head_merge(ngx_http_request_t *r,
 ngx_int_t ngx_http_strata_head_fields(ngx_pool_t *pool, strata_str_t head,
     ngx_http_strata_origin_t *o);
 
+/*
+ * ngx_http_strata_freshen.c: what the answer to a HEAD says of an entry.
+ * capture_head() (ngx_http_strata_entry.c) makes the new one.
+ */
+ngx_http_strata_fetch_t *ngx_http_strata_freshen_open(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+void ngx_http_strata_freshen(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
+ngx_int_t ngx_http_strata_capture_head(ngx_http_request_t *r,
+    ngx_http_strata_fetch_t *f, ngx_http_strata_origin_t *o);
+
 /* Fills headers_out; the strings stay in the region or in the pool. */
 ngx_int_t ngx_http_strata_head_replay(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, const u_char *p);

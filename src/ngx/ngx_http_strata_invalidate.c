@@ -359,9 +359,10 @@ void
 ngx_http_strata_invalidate_on(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx)
 {
-    ngx_uint_t             i;
-    ngx_array_t            aims;
-    ngx_http_strata_on_t  *on;
+    ngx_uint_t              i, n;
+    ngx_array_t             aims;
+    ngx_http_strata_on_t   *on;
+    ngx_http_strata_aim_t  *aim;
 
     on = ctx->conf->invalidate_on->elts;
 
@@ -380,8 +381,14 @@ ngx_http_strata_invalidate_on(ngx_http_request_t *r,
             return;
         }
 
-        ngx_http_strata_bulk_post(ctx->zone, aims.elts, aims.nelts,
-                                  on[i].soft, ctx->conf->double_delete);
+        aim = aims.elts;
+
+        for (n = 0; n < aims.nelts; n++) {
+            aim[n].soft = on[i].soft;
+        }
+
+        ngx_http_strata_bulk_post(ctx->zone, aim, aims.nelts,
+                                  ctx->conf->double_delete);
     }
 }
 
@@ -619,6 +626,6 @@ ngx_http_strata_invalidate_groups(ngx_http_request_t *r,
         }
     }
 
-    ngx_http_strata_bulk_post(ctx->zone, aims.elts, aims.nelts, 0,
+    ngx_http_strata_bulk_post(ctx->zone, aims.elts, aims.nelts,
                               ctx->conf->double_delete);
 }

@@ -11,6 +11,7 @@
  * a request that waits is told so, one that was let go passes through.
  */
 
+#include "ngx_http_strata_head.h"
 #include "ngx_http_strata_key.h"
 #include "ngx_http_strata_lua.h"
 #include "ngx_http_strata_list.h"

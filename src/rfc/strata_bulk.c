@@ -167,22 +167,14 @@ strata_bulk_member(strata_bulk_t *b, strata_str_t name, strata_str_t value,
 static int
 strata_bulk_word(strata_bulk_t *b, strata_str_t name, strata_str_t value)
 {
-    size_t  i;
-
     if (strata_str_eq(name, strata_bulk_mode_name)) {
         return strata_bulk_mode(value, &b->mode) == STRATA_OK
                ? STRATA_OK : strata_bulk_refuse(b, "unknown");
     }
 
     if (strata_str_eq(name, strata_bulk_wait_name)) {
-        for (i = 0; i < strata_bulk_n(strata_bulk_waits); i++) {
-            if (strata_str_eq(value, strata_bulk_waits[i])) {
-                b->wait = (strata_bulk_wait_e) i;
-                return STRATA_OK;
-            }
-        }
-
-        return strata_bulk_refuse(b, "unknown");
+        return strata_bulk_wait(value, &b->wait) == STRATA_OK
+               ? STRATA_OK : strata_bulk_refuse(b, "unknown");
     }
 
     if (strata_str_eq(name, strata_bulk_delay)) {
@@ -375,6 +367,22 @@ strata_bulk_mode(strata_str_t word, strata_bulk_mode_e *mode)
     for (i = 1; i < strata_bulk_n(strata_bulk_modes); i++) {
         if (strata_str_eq(word, strata_bulk_modes[i])) {
             *mode = (strata_bulk_mode_e) i;
+            return STRATA_OK;
+        }
+    }
+
+    return STRATA_DECLINED;
+}
+
+
+int
+strata_bulk_wait(strata_str_t word, strata_bulk_wait_e *wait)
+{
+    size_t  i;
+
+    for (i = 0; i < strata_bulk_n(strata_bulk_waits); i++) {
+        if (strata_str_eq(word, strata_bulk_waits[i])) {
+            *wait = (strata_bulk_wait_e) i;
             return STRATA_OK;
         }
     }

@@ -88,6 +88,7 @@ strata_bulk_e strata_bulk_kind(strata_str_t name);
 
 /* STRATA_OK or STRATA_DECLINED. */
 int strata_bulk_mode(strata_str_t word, strata_bulk_mode_e *mode);
+int strata_bulk_wait(strata_str_t word, strata_bulk_wait_e *wait);
 const char *strata_bulk_mode_word(strata_bulk_mode_e mode);
 
 /* "500ms", "2s", "1m", "1h"; a bare number is seconds, "0.5" too. */

@@ -409,8 +409,8 @@ strata_cdc_wrong(strata_str_t template)
             }
 
             if (template.data[from] == '.'
-                && (i - from != 6
-                    || memcmp(template.data + from, ".table", 6) != 0))
+                && (i - from != 5
+                    || memcmp(template.data + from, ".name", 5) != 0))
             {
                 return "unknown name that begins with a dot";
             }

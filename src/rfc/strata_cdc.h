@@ -16,7 +16,8 @@
  * What changed a table as a whole (TRUNCATE, DDL) is a row without columns.
  * What changed nothing (a heartbeat, the end of a transaction) is no row.
  *
- * A template is text with {column} in it; {.table} is the name of the table.
+ * A template is text with {column} in it; {.name} is the name of the table.
+ * Other JSON objects may stand in for a row.
  */
 
 #ifndef STRATA_CDC_H

@@ -23,7 +23,7 @@ typedef struct {
     strata_cdc_format_e  format;
     const char          *what;
     const char          *text;
-    const char          *got;      /* with template t:{.table}:{id}:{c} */
+    const char          *got;      /* with template t:{.name}:{id}:{c} */
 } message_t;
 
 
@@ -188,7 +188,7 @@ test_messages(void)
         n = 0;
 
         while (strata_cdc_next(&c, &row)) {
-            if (strata_cdc_expand(str("t:{.table}:{id}:{c}"), &row, buf,
+            if (strata_cdc_expand(str("t:{.name}:{id}:{c}"), &row, buf,
                                   sizeof(buf), &text)
                 != STRATA_OK)
             {
@@ -252,7 +252,7 @@ test_templates(void)
         const char  *text;         /* NULL: declined */
     } templates[] = {
         { "", "" }, { "a", "a" }, { "{id}", "7" }, { "a{id}b{id}", "a7b7" },
-        { "{.table}:{id}", "t:7" }, { "{e}", "a\n\"\xc3\xa9" },
+        { "{.name}:{id}", "t:7" }, { "{e}", "a\n\"\xc3\xa9" },
         { "{old}", "2" }, { "{both}", "1" }, { "{n}", NULL },
         { "{none}", NULL }, { "{list}", NULL }, { "{object}", NULL },
         { "{yes}", "true" }, { "{empty}", "" }, { "{id", NULL },
@@ -262,11 +262,11 @@ test_templates(void)
         const char  *template;
         const char  *wrong;
     } bad[] = {
-        { "a", NULL }, { "{id}", NULL }, { "a{b}{.table}", NULL },
+        { "a", NULL }, { "{id}", NULL }, { "a{b}{.name}", NULL },
         { "{", "'{' without '}'" }, { "a}", "'}' without '{'" },
         { "{}", "no column between '{' and '}'" },
         { "{a{b}}", "'{' in a column" },
-        { "{.tables}", "unknown name that begins with a dot" },
+        { "{.names}", "unknown name that begins with a dot" },
         { "{.}", "unknown name that begins with a dot" },
     };
 
