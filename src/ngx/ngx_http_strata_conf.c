@@ -177,9 +177,18 @@ ngx_http_strata_merge_purge(ngx_http_strata_loc_conf_t *prev,
 char *
 ngx_http_strata_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
-    ngx_http_strata_loc_conf_t *prev = parent;
-    ngx_http_strata_loc_conf_t *conf = child;
+    ngx_http_strata_loc_conf_t  *prev;
 
+    prev = ngx_http_strata_profile_parent(cf, parent, child);
+
+    return prev ? ngx_http_strata_merge_from(cf, prev, child) : NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_strata_merge_from(ngx_conf_t *cf, ngx_http_strata_loc_conf_t *prev,
+    ngx_http_strata_loc_conf_t *conf)
+{
     char                         *rv;
     ngx_http_strata_main_conf_t  *smcf;
 

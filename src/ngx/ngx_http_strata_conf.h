@@ -133,6 +133,7 @@ typedef struct {
                                                $upstream_http_... in use */
     ngx_array_t                target;      /* ... of $request_uri and
                                                $request, if in use */
+    ngx_array_t               *profiles;    /* ngx_http_strata_profile_t */
     ngx_http_strata_lua_conf_t  *lua;
 } ngx_http_strata_main_conf_t;
 
@@ -226,6 +227,7 @@ typedef struct {
     ngx_http_strata_script_t  *purge_by_lua;
     ngx_http_strata_script_t  *content_by_lua;  /* not inherited */
     size_t                     kv_max;      /* of strata_kv */
+    ngx_str_t                  use;         /* a profile; len 0: none */
 
     ngx_array_t               *valid;       /* of strata_valid_t */
     ngx_msec_t                 valid_min;
@@ -284,6 +286,24 @@ typedef struct {
     ngx_uint_t                 status_page; /* strata_status or strata_api
                                                is here: no cache */
 } ngx_http_strata_loc_conf_t;
+
+
+/* ngx_http_strata_profile.c */
+
+typedef struct {
+    ngx_str_t                    name;
+    ngx_http_strata_loc_conf_t  *conf;      /* not merged */
+} ngx_http_strata_profile_t;
+
+/* where the directives of a location are allowed beside nginx's own places */
+#define NGX_HTTP_STRATA_PROFILE_CONF  0x00200000
+
+ngx_http_strata_loc_conf_t *ngx_http_strata_profile_parent(ngx_conf_t *cf,
+    ngx_http_strata_loc_conf_t *prev, ngx_http_strata_loc_conf_t *conf);
+
+/* ngx_http_strata_conf.c: without a look at profiles */
+char *ngx_http_strata_merge_from(ngx_conf_t *cf,
+    ngx_http_strata_loc_conf_t *prev, ngx_http_strata_loc_conf_t *conf);
 
 
 #endif /* NGX_HTTP_STRATA_CONF_H */

@@ -259,8 +259,10 @@ ngx_http_strata_sub_request(lua_State *L, ngx_http_strata_sub_t *sub,
     cl->buf = b;
     cl->next = NULL;
 
-    host->request_body->bufs = cl;
-    host->request_body->buf = b;
+    if (body.len) {
+        host->request_body->bufs = cl;
+    }
+
     host->headers_in.content_length_n = body.len;
 
     return NGX_OK;

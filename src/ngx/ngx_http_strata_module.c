@@ -128,12 +128,15 @@ static ngx_uint_t  ngx_http_strata_at_least_1 = 1;
     NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
 
 #define ngx_http_strata_loc(name, args, set, field, post)                     \
-    { ngx_string(name), NGX_HTTP_STRATA_ANY|args, set,                        \
+    { ngx_string(name),                                                       \
+      NGX_HTTP_STRATA_ANY|NGX_HTTP_STRATA_PROFILE_CONF|args, set,             \
       NGX_HTTP_LOC_CONF_OFFSET,                                               \
       offsetof(ngx_http_strata_loc_conf_t, field), post }
 
 #define ngx_http_strata_block(name, field)                                    \
-    { ngx_string(name), NGX_HTTP_STRATA_ANY|NGX_CONF_BLOCK|NGX_CONF_NOARGS,   \
+    { ngx_string(name),                                                       \
+      NGX_HTTP_STRATA_ANY|NGX_HTTP_STRATA_PROFILE_CONF                        \
+      |NGX_CONF_BLOCK|NGX_CONF_NOARGS,                                        \
       ngx_http_strata_lua_block, NGX_HTTP_LOC_CONF_OFFSET,                    \
       offsetof(ngx_http_strata_loc_conf_t, field), NULL }
 
@@ -366,6 +369,13 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_pass_ttl", NGX_CONF_TAKE1,
                         ngx_http_strata_set_msec, pass_ttl, NULL),
 
+    { ngx_string("strata_profile"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_strata_profile,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     ngx_http_strata_loc("strata_purge", NGX_CONF_1MORE,
                         ngx_http_strata_set_predicates, purge, NULL),
 
@@ -433,6 +443,13 @@ ngx_command_t  ngx_http_strata_commands[] = {
 
     ngx_http_strata_loc("strata_types", NGX_CONF_1MORE,
                         ngx_http_strata_set_types, types, NULL),
+
+    { ngx_string("strata_use"),
+      NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_strata_set_use,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     ngx_http_strata_loc("strata_use_stale", NGX_CONF_1MORE,
                         ngx_http_strata_set_mask, use_stale,
@@ -517,7 +534,11 @@ ngx_http_strata_postconfiguration(ngx_conf_t *cf)
     smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_strata_module);
 
     if (!smcf->used) {
-        return NGX_OK;
+
+        /* strata.fetch goes through the filters */
+
+        return smcf->lua->scripts.nelts ? ngx_http_strata_filter_init(cf)
+                                        : NGX_OK;
     }
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);

@@ -4,15 +4,15 @@
  */
 
 /*
- * A fence is seconds << STRATA_FENCE_BITS plus a count, below 2^53 for a long
- * time, so that a double holds it.
+ * A fence is seconds << STRATA_FENCE_BITS plus a count: below 10^14 up to 2066,
+ * so that a double holds it, and Lua writes all of its digits.
  */
 
 #include "strata_mutex.h"
 #include "strata_region.h"
 
 
-#define STRATA_FENCE_BITS   20
+#define STRATA_FENCE_BITS  15
 
 
 static uint64_t

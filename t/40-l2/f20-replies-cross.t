@@ -16,7 +16,7 @@ with scenario(120, alone=True) as t:
         for name, count, rules in (
                 ("twice", "dups", dict(dup=40)),
                 ("in another order", "swaps", dict(swap=20)),
-                ("bits flipped", "flips", dict(flip=30_011)),
+                ("bits flipped", "flips", dict(flip=7001)),
                 ("many bits flipped", "flips", dict(flip=701)),
                 ("cut after some bytes", "cuts", dict(fin=9001)),
                 ("reset after some bytes", "cuts", dict(rst=7001)),

@@ -62,6 +62,7 @@ with scenario() as t:
     is_(run("/up/a?b=1", h="x-two,x-none,content-type"), "200 GET /up/a?b=1 None  a, b|nil|text/plain", "an upstream")
     is_(run("/up/a%20b"), "200 GET /up/a%20b None  ", "a path that needs escaping")
     is_(run("/up/p", method="POST", body="hello", a="v"), "200 POST /up/p v hello ", "method, body and field")
+    is_(run("/up/p", method="POST", body=""), "200 POST /up/p None  ", "an empty body")
     is_(seen[-1].get("Host"), f"127.0.0.1:{origin.port}", "as the location says")
     is_(run("/up/h", method="HEAD"), "200  ", "HEAD has no body")
     is_(run("/up/busy"), "503 GET /up/busy None  ", "an error of the origin is an answer")
