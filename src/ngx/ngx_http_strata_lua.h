@@ -115,6 +115,7 @@ typedef struct {
     unsigned          broken:1;      /* out of memory: to be made anew */
     unsigned          piece:1;       /* the last refusal was of its size */
     unsigned          dense:1;       /* the hook runs more often */
+    unsigned          littered:1;    /* a script has failed */
 } ngx_http_strata_vm_t;
 
 

@@ -372,6 +372,20 @@ ngx_http_strata_vm_begin(void)
 }
 
 
+/*
+ * What a script that failed has left could fill the memory: Lua does not collect
+ * before it refuses.
+ */
+
+static int
+ngx_http_strata_vm_collect(lua_State *L)
+{
+    (void) lua_gc(L, LUA_GCCOLLECT, 0);
+
+    return 0;
+}
+
+
 /* A VM that works, and in it the script, compiled and with an environment. */
 
 ngx_int_t
@@ -387,6 +401,14 @@ ngx_http_strata_vm_ready(ngx_http_strata_script_t *script)
                       "strata lua: %V at %s called while a script runs",
                       &script->directive, script->chunk.data + 1);
         return NGX_ERROR;
+    }
+
+    if (vm->littered) {
+        vm->littered = 0;
+
+        if (vm->used > vm->conf->memory / 2) {
+            (void) ngx_http_strata_vm_protect(ngx_http_strata_vm_collect, NULL);
+        }
     }
 
     if (vm->state == NULL || vm->broken) {
@@ -577,6 +599,8 @@ ngx_http_strata_vm_failed(ngx_http_strata_script_t *script, lua_State *L,
     ngx_http_strata_vm_t  *vm;
 
     vm = &ngx_http_strata_vm;
+
+    vm->littered = 1;
 
     if ((rc == LUA_ERRMEM && !vm->piece) || rc == LUA_ERRERR) {
 
