@@ -373,8 +373,8 @@ ngx_http_strata_vm_begin(void)
 
 
 /*
- * What a script that failed has left could fill the memory: Lua does not collect
- * before it refuses.
+ * What a script that failed has left could fill the memory: Lua does not
+ * collect before it refuses.
  */
 
 static int
