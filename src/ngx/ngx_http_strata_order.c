@@ -47,8 +47,6 @@ static void ngx_http_strata_order_done(ngx_http_strata_order_t *order,
 static void ngx_http_strata_orders_arm(ngx_http_strata_log_t *log);
 static void ngx_http_strata_orders_poll(ngx_event_t *ev);
 static void ngx_http_strata_orders_asked(ngx_http_strata_call_t *call);
-static ngx_uint_t ngx_http_strata_order_acked(ngx_http_strata_log_t *log,
-    ngx_http_strata_order_t *order, strata_reply_t *reply);
 
 
 ngx_int_t
@@ -79,6 +77,7 @@ ngx_http_strata_log_submit(ngx_http_strata_order_t *order, strata_event_t *ev)
     order->position = 0;
     order->acked = 0;
     order->expired = 0;
+    order->due = ngx_current_msec + order->delay;
     order->pending = 0;
     order->link = NULL;
 
@@ -97,6 +96,9 @@ ngx_http_strata_log_submit(ngx_http_strata_order_t *order, strata_event_t *ev)
     if (rc != STRATA_OK) {
         order->status = NGX_HTTP_SERVICE_UNAVAILABLE;
         order->reason = (rc == STRATA_DECLINED) ? "delay-full" : "lock-busy";
+
+    } else if (order->delay) {
+        order->status = NGX_HTTP_ACCEPTED;
     }
 
     return NGX_OK;
@@ -110,6 +112,7 @@ ngx_http_strata_order_send(ngx_http_strata_log_t *log,
     u_char                     nums[5][NGX_INT64_LEN + 1];
     u_char                     name[NGX_HTTP_STRATA_LOG_NAME + 1];
     u_char                     again[NGX_HTTP_STRATA_LOG_NAME + 1];
+    u_char                     job[NGX_HTTP_STRATA_LOG_NAME + 1];
     size_t                     rows_len;
     ngx_int_t                  rc;
     ngx_uint_t                 pattern;
@@ -153,6 +156,13 @@ ngx_http_strata_order_send(ngx_http_strata_log_t *log,
     again[0] = 'z';                        /* not a digit of the other one */
     (void) strata_cmd_add(&cmd, again, NGX_HTTP_STRATA_LOG_NAME);
 
+    if (order->job) {
+        ngx_sprintf(job, "%016xL", order->job);
+    }
+
+    (void) strata_cmd_add(&cmd, order->job ? job : name,
+                          NGX_HTTP_STRATA_LOG_NAME);
+
     rc = ngx_http_strata_redis_call(log->redis, &a->call, &cmd, 1,
                                     &log->stream, NGX_HTTP_STRATA_LOG_REPLY);
     if (rc != NGX_OK) {
@@ -190,10 +200,11 @@ ngx_http_strata_order_appended(ngx_http_strata_call_t *call)
         order->link = NULL;
     }
 
-    if (call->rc != NGX_OK || r->type != STRATA_REPLY_ARRAY || r->n != 2
+    if (call->rc != NGX_OK || r->type != STRATA_REPLY_ARRAY || r->n != 3
         || r->elements[0].type != STRATA_REPLY_STRING
         || r->elements[0].text.len != STRATA_LOG_ID
-        || r->elements[1].type != STRATA_REPLY_INTEGER)
+        || r->elements[1].type != STRATA_REPLY_INTEGER
+        || r->elements[2].type != STRATA_REPLY_INTEGER)
     {
         bytes.data = a->bytes;
         bytes.len = a->len;
@@ -219,6 +230,7 @@ ngx_http_strata_order_appended(ngx_http_strata_call_t *call)
 
     ngx_memcpy(order->incarnation, r->elements[0].text.data, STRATA_LOG_ID);
     order->sequence = r->elements[1].integer;
+    order->due = r->elements[2].integer;
     order->since = ngx_current_msec;
 
     ngx_free(a);
@@ -411,11 +423,7 @@ ngx_http_strata_orders_asked(ngx_http_strata_call_t *call)
 
     log->asking = 0;
 
-    if (call->rc != NGX_OK || r->type != STRATA_REPLY_ARRAY || r->n < 2
-        || r->n % 2 != 0 || r->elements[0].type != STRATA_REPLY_STRING
-        || r->elements[0].text.len != STRATA_LOG_ID
-        || r->elements[1].type != STRATA_REPLY_INTEGER)
-    {
+    if (!ngx_http_strata_order_is_reply(call)) {
         ngx_http_strata_orders_arm(log);
         return;
     }
@@ -430,7 +438,7 @@ ngx_http_strata_orders_asked(ngx_http_strata_call_t *call)
         order = ngx_queue_data(q, ngx_http_strata_order_t, queue);
 
         if (order->wait == NGX_HTTP_STRATA_WAIT_CLUSTER
-            && ngx_http_strata_order_acked(log, order, r))
+            && ngx_http_strata_order_acked(order, r))
         {
             ngx_queue_remove(q);
             ngx_queue_insert_tail(&done, q);
@@ -451,11 +459,25 @@ ngx_http_strata_orders_asked(ngx_http_strata_call_t *call)
 }
 
 
+ngx_uint_t
+ngx_http_strata_order_is_reply(ngx_http_strata_call_t *call)
+{
+    strata_reply_t  *r;
+
+    r = call->replies;
+
+    return call->rc == NGX_OK && r->type == STRATA_REPLY_ARRAY && r->n >= 2
+           && r->n % 2 == 0 && r->elements[0].type == STRATA_REPLY_STRING
+           && r->elements[0].text.len == STRATA_LOG_ID
+           && r->elements[1].type == STRATA_REPLY_INTEGER;
+}
+
+
 /* Is nobody behind it who may still serve from what he has? */
 
-static ngx_uint_t
-ngx_http_strata_order_acked(ngx_http_strata_log_t *log,
-    ngx_http_strata_order_t *order, strata_reply_t *reply)
+ngx_uint_t
+ngx_http_strata_order_acked(ngx_http_strata_order_t *order,
+    strata_reply_t *reply)
 {
     size_t           i;
     ngx_uint_t       same, behind;
