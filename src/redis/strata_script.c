@@ -127,7 +127,7 @@ const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     },
     [STRATA_SCRIPT_APPEND] = {
         strata_string(STRATA_SCRIPT_APPEND_TEXT),
-        strata_string("e2617096987a24edb38c23818256007f2010787f")
+        strata_string("046d85f78da35e4f5db9e834aa0c5041aab3378e")
     },
     [STRATA_SCRIPT_LEASE] = {
         strata_string(STRATA_SCRIPT_LEASE_TEXT),
