@@ -365,8 +365,9 @@ struct strata_store_s {
     int64_t                idle_unit;   /* ms per tick; 0: no inactive time */
     uint8_t                tick;        /* now, as in used */
 
-    void                 (*wake)(void *data, uint32_t seat);
-    void                  *wake_data;
+    strata_wake_pt         wake;
+    strata_alive_pt        alive;
+    void                  *data;        /* of these two */
 
     uint32_t               deferred_n;  /* DEAD entries to release */
     uint32_t               deferred[STRATA_DEFER_MAX];

@@ -31,7 +31,7 @@ static strata_store_t  *st;
 static void
 setup(void)
 {
-    st = strata_store_attach(test_region(MB, NULL), 0, 1, NULL, NULL);
+    st = strata_store_attach(test_region(MB, NULL), 0, 1, NULL, NULL, NULL);
 }
 
 
@@ -564,7 +564,7 @@ test_lease(void)
     strata_invlog_confirm(st, 1, 500, 2000);
     ok(strata_invlog_leased(st, 2999), "an earlier one takes nothing away");
 
-    b = strata_store_attach(st->zone, 1, 2, NULL, NULL);
+    b = strata_store_attach(st->zone, 1, 2, NULL, NULL, NULL);
     ok(strata_invlog_tail(st), "one applies");
     ok(strata_invlog_tail(st), "and goes on");
     ok(!strata_invlog_tail(b), "the other does not");
