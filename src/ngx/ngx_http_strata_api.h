@@ -85,6 +85,7 @@ struct ngx_http_strata_api_s {
     u_char                      *spare;    /* as long as that */
     strata_bulk_t               *bulk;
     ngx_http_strata_bulk_t       purge;
+    ngx_http_strata_job_t        job;
     ngx_http_strata_walk_t       walk;
     ngx_array_t                 *aims;     /* of ngx_http_strata_aim_t */
     ngx_event_t                  timer;
@@ -168,6 +169,10 @@ void ngx_http_strata_api_key_delete(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_tag(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_events(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_cdc(ngx_http_strata_api_t *a);
+void ngx_http_strata_api_job(ngx_http_strata_api_t *a);
+void ngx_http_strata_api_job_delete(ngx_http_strata_api_t *a);
+uint64_t ngx_http_strata_api_job_new(void);
+void ngx_http_strata_api_put_job(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_sync(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_stats(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_metrics(ngx_http_strata_api_t *a);

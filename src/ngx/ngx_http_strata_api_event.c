@@ -304,6 +304,7 @@ ngx_http_strata_api_reacted(ngx_http_strata_bulk_t *bulk)
                             "\"events\":%ui,", a->messages, a->rules,
                             a->skipped, a->aims->nelts, bulk->events);
 
+    ngx_http_strata_api_put_job(a);
     ngx_http_strata_api_put_outcome(a);
     ngx_http_strata_api_finish(a, bulk->status, NULL);
     ngx_http_run_posted_requests(c);

@@ -75,7 +75,7 @@ with scenario() as t:
     def _(req):
         return Reply(b"x", cc="max-age=60")
 
-    ng = t.nginx(origin, http="strata_lua_budget 10ms; strata_lua_memory 8m;", workers=1,
+    ng = t.nginx(origin, http="strata_lua_budget 10ms; strata_lua_memory 8m;", workers=1, environ=FORGETFUL,
                  locations="".join(f"location /{n} {{ strata_cache z; proxy_pass http://%ORIGIN%;\n"
                                    f"strata_key_by_lua_block {{ {code} }} }}\n" for n, code in SCRIPTS.items()))
     ok(len(SCRIPTS) >= 40, f"{len(SCRIPTS)} scripts")
@@ -87,8 +87,8 @@ with scenario() as t:
         ms = cpu_ms(worker) - start
         is_(r.status, 200, f"{name}: the request is served")
         is_(ng.count("lua_errors"), n + 1, f"{name}: stopped")
-        # the budget, 10 ms, and what the request itself takes
-        ok(ms < 10 + 10 + 2 * tap.SLOW, f"{name}: in time ({ms:.0f} ms)")
+        # the budget, 10 ms, what may pass until it is noticed, and the request itself
+        ok(ms < 12 + 10 * tap.SLOW, f"{name}: in time ({ms:.0f} ms)")
     is_(len(ng.workers()), 1, "one worker all the time")
     before = ng.rss()
     for n in range(20):
