@@ -92,6 +92,10 @@ stress: module $(STRESS)
 storm: module probe
 	@STRATA_CALLS=1000000 t/build/suite t/40-l2/redis-storm.t
 
+#: make check-consistency   readers, purges, faults: 10 min [S=600] [SEED=] [MODE=]
+check-consistency: module
+	@t/check/consistency $(if $(filter command,$(origin S)),$(S),600)
+
 #: make no-memory      each allocation of a worker fails once
 no-memory: module
 	@STRATA_ALLOCATIONS=3000 t/build/suite t/40-l2/f47-no-memory.t
@@ -229,4 +233,4 @@ build/bench/%: t/bench/%.c
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
         headers-1.26 static faults valkey conformance bench bench-quick \
         bench-l2 battery clean help unit-build asan-build collisions odd \
-        probe storm no-memory
+        probe storm no-memory check-consistency

@@ -127,7 +127,7 @@ const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     },
     [STRATA_SCRIPT_APPEND] = {
         strata_string(STRATA_SCRIPT_APPEND_TEXT),
-        strata_string("fca6881ab174d04e89c584caf717148d6f879b62")
+        strata_string("046d85f78da35e4f5db9e834aa0c5041aab3378e")
     },
     [STRATA_SCRIPT_LEASE] = {
         strata_string(STRATA_SCRIPT_LEASE_TEXT),
@@ -136,6 +136,10 @@ const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     [STRATA_SCRIPT_ACKED] = {
         strata_string(STRATA_SCRIPT_ACKED_TEXT),
         strata_string("a69a0e6d8ac5d7c77b7aaea54fe9333ba2b22a50")
+    },
+    [STRATA_SCRIPT_JOB] = {
+        strata_string(STRATA_SCRIPT_JOB_TEXT),
+        strata_string("6c2d989df2a50e7d2f6dc6161af6f5ba789e28e1")
     }
 };
 

@@ -24,8 +24,19 @@ with scenario() as t:
         location /readonly { strata_api write=off; strata_api_token %DIR%/tokens; }
         location /scoped { strata_api write=on; strata_api_token %DIR%/tokens; strata_api_scope tag=shop:*; }
         location /slow { strata_api write=on; strata_api_token %DIR%/tokens; strata_api_rate 1r/m burst=2; }
+        location /any { strata_api; satisfy any; deny all; auth_basic x; auth_basic_user_file %DIR%/passwords; }
+        location /all { strata_api; satisfy all; allow 127.0.0.1; deny all; auth_basic x;
+                        auth_basic_user_file %DIR%/passwords; }
+        location /basic { strata_api; auth_basic x; auth_basic_user_file %DIR%/passwords; }
+        location /around/ { allow 127.0.0.1; deny all;
+            location /around/in { strata_api; }
+            location /around/far { strata_api; deny all; } }
+        location /page { ssi on; ssi_types *; strata_cache off; proxy_pass http://%ORIGIN%; }
+        location /sub { strata_cache off; auth_request /read/keys; proxy_pass http://%ORIGIN%; }
+        location /purges { strata_cache z; strata_purge 1; proxy_pass http://%ORIGIN%; }
         location /proxied { strata_api write=on; strata_api_token %DIR%/tokens;
                             allow 127.0.0.1; deny all; }""", start=False)
+    ng.file("passwords", "u:{PLAIN}p\n")
     ng.file("tokens", f"""# name by name
 {ALL}
 {READ} read
@@ -65,6 +76,20 @@ sha256:{hashlib.sha256(HASHED.encode()).hexdigest()} write   # nobody can read i
     case(403, "/open/purge", "POST", ALL)
     case(403, "/far/health", token=ALL)
     case(403, "/far/purge", "POST", ALL, headers=[("X-Forwarded-For", "10.0.0.1")], what="from 10.0.0.1, it says")
+    basic = [("Authorization", "Basic dTpw")]
+    case(401, "/any/health")
+    case(200, "/any/health", headers=basic, what="satisfy any, with a password")
+    case(403, "/any/purge", "POST", headers=basic, what="a password is no token")
+    case(401, "/all/health")
+    case(200, "/all/health", headers=basic, what="satisfy all, with a password")
+    case(403, "/basic/health", headers=basic, what="a password, but neither token nor addresses")
+    case(200, "/around/in/health", what="addresses that are inherited")
+    case(403, "/around/far/health")
+    origin.reply("/page", Reply(b'<!--# include virtual="/read/keys" -->|<!--# include virtual="/token/keys" -->'))
+    r = case(200, "/page", what="a page that includes the API")
+    unlike(r.body, b"localhost", "shows no key")
+    like(r.body, b"neither strata_api_token nor allow.*no token", "but why")
+    case(403, "/sub", what="auth_request")
     case(200, "/both/purge", "POST", ALL)
     case(401, "/both/purge", "POST")
 
@@ -130,6 +155,9 @@ sha256:{hashlib.sha256(HASHED.encode()).hexdigest()} write   # nobody can read i
         h = ([("Origin", origin_)] if origin_ is not None else []) + ([("Sec-Fetch-Site", site)] if site else [])
         case(status, "/token/purge", "POST", ALL, headers=h, what=f"{h}")
         case(status, "/read/stats", headers=h, what=f"{h}")
+        ng.fill("/purges/a")
+        r = ng.request("/purges/a", "PURGE", headers=h)
+        is_((r.status, ng.get("/purges/a").cache), (200, "MISS") if status == 200 else (403, "HIT"), f"PURGE with {h}")
     for type in "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x":
         case(401, "/token/purge", "POST", headers=[("Content-Type", type)], what="a form of another page")
         case(415, "/token/purge", "POST", ALL, headers=[("Content-Type", type)], what="a form")
