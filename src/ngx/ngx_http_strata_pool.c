@@ -374,14 +374,16 @@ ngx_http_strata_node_up(ngx_http_strata_link_t *link)
         node->said_why = NGX_HTTP_STRATA_WHY_NONE;
     }
 
-    if (node->ready_n == 1) {
+    /* others may be ready and owe replies that never come: this one is not */
 
-        if (link->hello_ms <= node->patience) {
+    if (link->hello_ms <= node->patience) {
+
+        if (node->breaker != NGX_HTTP_STRATA_CLOSED || node->ready_n == 1) {
             ngx_http_strata_breaker_close(node);
-
-        } else if (node->breaker != NGX_HTTP_STRATA_CLOSED) {
-            ngx_http_strata_breaker_slow(node);
         }
+
+    } else if (node->breaker == NGX_HTTP_STRATA_OPEN) {
+        ngx_http_strata_breaker_slow(node);
     }
 
     while (!ngx_queue_empty(&node->waiting)) {
