@@ -94,6 +94,7 @@ struct ngx_http_strata_api_s {
     ngx_uint_t                   messages; /* of events or rows */
     ngx_uint_t                   rules;    /* that applied */
     ngx_uint_t                   skipped;  /* without the columns for it */
+    ngx_uint_t                   unmatched; /* messages of no rule */
     ngx_uint_t                   limit;    /* of a list */
 
     ngx_chain_t                 *out;
@@ -144,6 +145,9 @@ void ngx_http_strata_api_put_path(ngx_http_strata_api_t *a, strata_str_t s);
 
 ngx_int_t ngx_http_strata_api_admit(ngx_http_strata_api_t *a,
     ngx_uint_t write);
+
+/* Did a page of another origin send it?  Browsers say so, pages can't lie. */
+ngx_uint_t ngx_http_strata_foreign(ngx_http_request_t *r);
 
 /* May who asks purge this, or see an entry? */
 ngx_uint_t ngx_http_strata_api_may_aim(ngx_http_strata_api_t *a,
