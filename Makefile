@@ -9,7 +9,7 @@ PROBE     = ngx_http_strata_probe_module.so
 
 # own calls bind at link time, so that they are direct
 HARDEN    = -fstack-protector-strong -D_FORTIFY_SOURCE=2
-CFLAGS    = -O2 -fPIC -fno-semantic-interposition $(HARDEN)
+CFLAGS    = -O2 -fPIC -fno-plt -fno-semantic-interposition $(HARDEN)
 LDFLAGS   = -Wl,-z,relro -Wl,-z,now -Wl,-Bsymbolic-functions
 
 STRICT    = -std=gnu11 -g -Wall -Wextra -Wshadow -Werror -Isrc
@@ -91,6 +91,10 @@ stress: module $(STRESS)
 #: make storm          10^6 Redis calls while connections are cut
 storm: module probe
 	@STRATA_CALLS=1000000 t/build/suite t/40-l2/redis-storm.t
+
+#: make check-consistency   readers, purges, faults: 10 min [S=600] [SEED=] [MODE=]
+check-consistency: module
+	@t/check/consistency $(if $(filter command,$(origin S)),$(S),600)
 
 #: make no-memory      each allocation of a worker fails once
 no-memory: module
@@ -230,4 +234,4 @@ build/bench/%: t/bench/%.c
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
         headers-1.26 static faults valkey conformance bench bench-quick \
         bench-l2 battery clean help unit-build asan-build collisions odd \
-        probe storm no-memory
+        probe storm no-memory check-consistency

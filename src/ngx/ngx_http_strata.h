@@ -407,6 +407,7 @@ typedef struct {
     int64_t                      clock;     /* of Redis, minus ours, ms */
     unsigned                     valid:1;   /* may be written at all */
     unsigned                     purged:1;  /* id counts */
+    unsigned                     ruled:1;   /* the fetch's rule is its own */
 } ngx_http_strata_ticket_t;
 
 /*
@@ -447,9 +448,6 @@ void ngx_http_strata_l2_put_leave(ngx_http_strata_fetch_t *f);
 
 /* ngx_http_strata_l2_purge.c */
 
-ngx_int_t ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
-    const strata_key_t *primary, uint64_t scope, const strata_digest_t *guard,
-    ngx_http_strata_ctx_t *ctx);
 void ngx_http_strata_l2_purge_leave(ngx_http_strata_ctx_t *ctx);
 
 /* ngx_http_strata_l2_key.c */

@@ -121,7 +121,7 @@ ngx_http_strata_memo_read(ngx_http_strata_read_e what, const char *name,
 
     p = ngx_cpymem(p, &len, sizeof(len));
 
-    if (value) {
+    if (value && value->len) {
         p = ngx_cpymem(p, value->data, value->len);
     }
 
@@ -284,7 +284,10 @@ ngx_http_strata_memo_input(ngx_http_request_t *r, ngx_http_strata_path_t *path,
         }
 
         p = ngx_cpymem(p, &len, sizeof(len));
-        p = ngx_cpymem(p, value.data, value.len);
+
+        if (value.len) {
+            p = ngx_cpymem(p, value.data, value.len);
+        }
 
         left -= value.len + sizeof(len);
         name += path->reads[i].name_len;

@@ -25,6 +25,13 @@
 #define NGX_HTTP_STRATA_ASK_EXTRA  2000    /* more than a lease, then 503 */
 #define NGX_HTTP_STRATA_ROWS_MAX   (STRATA_EVENT_MAX + 64 * 1024)
 
+/*
+ * Events to come in Redis.  Those of writes, which are clients' doing, leave
+ * room for those that somebody waits for.
+ */
+#define NGX_HTTP_STRATA_LATER_MAX  "65536"
+#define NGX_HTTP_STRATA_LATER_OWN  "32768"
+
 
 /* An append; outlives an order that was cancelled. */
 typedef struct {
@@ -32,23 +39,25 @@ typedef struct {
     ngx_http_strata_log_t    *log;
     ngx_http_strata_order_t  *order;
     size_t                    len;
-    u_char                    bytes[];     /* of the event */
+    u_char                    bytes[];     /* of the event; of its repeat */
 } ngx_http_strata_append_t;
 
 
 static ngx_int_t ngx_http_strata_order_send(ngx_http_strata_log_t *log,
     ngx_http_strata_order_t *order, strata_event_t *ev, size_t len);
 static void ngx_http_strata_order_appended(ngx_http_strata_call_t *call);
+static ngx_int_t ngx_http_strata_order_once(ngx_http_strata_log_t *log,
+    ngx_http_strata_order_t *order, strata_event_t *ev, size_t len,
+    ngx_http_strata_call_t *call);
 static void ngx_http_strata_order_refused(ngx_http_strata_log_t *log,
     ngx_http_strata_order_t *order, const strata_event_t *ev,
     const char *reason);
 static void ngx_http_strata_order_done(ngx_http_strata_order_t *order,
     ngx_uint_t status, const char *reason);
+static void ngx_http_strata_log_posted(ngx_http_strata_order_t *order);
 static void ngx_http_strata_orders_arm(ngx_http_strata_log_t *log);
 static void ngx_http_strata_orders_poll(ngx_event_t *ev);
 static void ngx_http_strata_orders_asked(ngx_http_strata_call_t *call);
-static ngx_uint_t ngx_http_strata_order_acked(ngx_http_strata_log_t *log,
-    ngx_http_strata_order_t *order, strata_reply_t *reply);
 
 
 ngx_int_t
@@ -79,6 +88,7 @@ ngx_http_strata_log_submit(ngx_http_strata_order_t *order, strata_event_t *ev)
     order->position = 0;
     order->acked = 0;
     order->expired = 0;
+    order->due = ngx_current_msec + order->delay;
     order->pending = 0;
     order->link = NULL;
 
@@ -97,6 +107,9 @@ ngx_http_strata_log_submit(ngx_http_strata_order_t *order, strata_event_t *ev)
     if (rc != STRATA_OK) {
         order->status = NGX_HTTP_SERVICE_UNAVAILABLE;
         order->reason = (rc == STRATA_DECLINED) ? "delay-full" : "lock-busy";
+
+    } else if (order->delay) {
+        order->status = NGX_HTTP_ACCEPTED;
     }
 
     return NGX_OK;
@@ -109,8 +122,8 @@ ngx_http_strata_order_send(ngx_http_strata_log_t *log,
 {
     u_char                     nums[5][NGX_INT64_LEN + 1];
     u_char                     name[NGX_HTTP_STRATA_LOG_NAME + 1];
-    u_char                     again[NGX_HTTP_STRATA_LOG_NAME + 1];
-    size_t                     rows_len;
+    u_char                     job[NGX_HTTP_STRATA_LOG_NAME + 1];
+    size_t                     rows_len, repeat_len;
     ngx_int_t                  rc;
     ngx_uint_t                 pattern;
     strata_cmd_t               cmd;
@@ -119,7 +132,7 @@ ngx_http_strata_order_send(ngx_http_strata_log_t *log,
 
     static u_char              rows[NGX_HTTP_STRATA_ROWS_MAX];
 
-    a = ngx_alloc(sizeof(ngx_http_strata_append_t) + len, order->log);
+    a = ngx_alloc(sizeof(ngx_http_strata_append_t) + 2 * len, order->log);
     if (a == NULL) {
         ngx_http_strata_order_refused(log, order, ev, "memory");
         return NGX_OK;
@@ -149,9 +162,29 @@ ngx_http_strata_order_send(ngx_http_strata_log_t *log,
     (void) strata_cmd_add(&cmd, pattern ? "1" : "0", 1);
     ngx_http_strata_log_number(&cmd, nums[4], order->again);
 
-    ngx_memcpy(again, name, NGX_HTTP_STRATA_LOG_NAME);
-    again[0] = 'z';                        /* not a digit of the other one */
-    (void) strata_cmd_add(&cmd, again, NGX_HTTP_STRATA_LOG_NAME);
+    if (order->job) {
+        ngx_sprintf(job, "%016xL", order->job);
+    }
+
+    (void) strata_cmd_add(&cmd, order->job ? job : name,
+                          NGX_HTTP_STRATA_LOG_NAME);
+
+    /* L2 will have it once more by then, and nobody tells it */
+
+    repeat_len = 0;
+
+    if (order->again && ev->type == STRATA_EVENT_KEY) {
+        ev->type = STRATA_EVENT_KEY_KEPT;
+        strata_event_write(ev, a->bytes + len);
+        repeat_len = ngx_http_strata_log_rows(ev, rows + rows_len,
+                                              sizeof(rows) - rows_len);
+        ev->type = STRATA_EVENT_KEY;
+    }
+
+    (void) strata_cmd_add(&cmd, a->bytes + len, repeat_len ? len : 0);
+    (void) strata_cmd_add(&cmd, rows + rows_len, repeat_len);
+    (void) strata_cmd_add(&cmd, order->posted ? NGX_HTTP_STRATA_LATER_OWN
+                                              : NGX_HTTP_STRATA_LATER_MAX, 5);
 
     rc = ngx_http_strata_redis_call(log->redis, &a->call, &cmd, 1,
                                     &log->stream, NGX_HTTP_STRATA_LOG_REPLY);
@@ -190,20 +223,28 @@ ngx_http_strata_order_appended(ngx_http_strata_call_t *call)
         order->link = NULL;
     }
 
-    if (call->rc != NGX_OK || r->type != STRATA_REPLY_ARRAY || r->n != 2
+    if (call->rc != NGX_OK || r->type != STRATA_REPLY_ARRAY || r->n != 3
         || r->elements[0].type != STRATA_REPLY_STRING
         || r->elements[0].text.len != STRATA_LOG_ID
-        || r->elements[1].type != STRATA_REPLY_INTEGER)
+        || r->elements[1].type != STRATA_REPLY_INTEGER
+        || r->elements[2].type != STRATA_REPLY_INTEGER)
     {
         bytes.data = a->bytes;
         bytes.len = a->len;
 
-        if (strata_event_decode(&ev, bytes) == STRATA_OK) {
+        if (strata_event_decode(&ev, bytes) == STRATA_OK
+            && ngx_http_strata_order_once(log, order, &ev, a->len, call)
+               == NGX_DECLINED)
+        {
             ngx_http_strata_order_refused(log, order, &ev,
                                           ngx_http_strata_log_reason(call));
         }
 
         ngx_free(a);
+
+        if (order && order->link) {
+            return;
+        }
 
         if (order) {
             ngx_http_strata_order_done(order, order->status, order->reason);
@@ -219,6 +260,7 @@ ngx_http_strata_order_appended(ngx_http_strata_call_t *call)
 
     ngx_memcpy(order->incarnation, r->elements[0].text.data, STRATA_LOG_ID);
     order->sequence = r->elements[1].integer;
+    order->due = r->elements[2].integer;
     order->since = ngx_current_msec;
 
     ngx_free(a);
@@ -233,6 +275,30 @@ ngx_http_strata_order_appended(ngx_http_strata_call_t *call)
 
     log->pause = 0;
     ngx_http_strata_orders_arm(log);
+}
+
+
+/*
+ * There is no room for another event to come: that of a write goes on without
+ * its repeat.  NGX_DECLINED: that is not what is wrong.
+ */
+
+static ngx_int_t
+ngx_http_strata_order_once(ngx_http_strata_log_t *log,
+    ngx_http_strata_order_t *order, strata_event_t *ev, size_t len,
+    ngx_http_strata_call_t *call)
+{
+    if (order == NULL || !order->posted || order->again == 0
+        || call->rc != NGX_OK
+        || ngx_http_strata_log_word(&call->replies[0], "FULL") == 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    order->again = 0;
+    ngx_http_strata_count(log->zone, log_full);
+
+    return ngx_http_strata_order_send(log, order, ev, len);
 }
 
 
@@ -411,11 +477,7 @@ ngx_http_strata_orders_asked(ngx_http_strata_call_t *call)
 
     log->asking = 0;
 
-    if (call->rc != NGX_OK || r->type != STRATA_REPLY_ARRAY || r->n < 2
-        || r->n % 2 != 0 || r->elements[0].type != STRATA_REPLY_STRING
-        || r->elements[0].text.len != STRATA_LOG_ID
-        || r->elements[1].type != STRATA_REPLY_INTEGER)
-    {
+    if (!ngx_http_strata_order_is_reply(call)) {
         ngx_http_strata_orders_arm(log);
         return;
     }
@@ -430,7 +492,7 @@ ngx_http_strata_orders_asked(ngx_http_strata_call_t *call)
         order = ngx_queue_data(q, ngx_http_strata_order_t, queue);
 
         if (order->wait == NGX_HTTP_STRATA_WAIT_CLUSTER
-            && ngx_http_strata_order_acked(log, order, r))
+            && ngx_http_strata_order_acked(order, r))
         {
             ngx_queue_remove(q);
             ngx_queue_insert_tail(&done, q);
@@ -451,11 +513,25 @@ ngx_http_strata_orders_asked(ngx_http_strata_call_t *call)
 }
 
 
+ngx_uint_t
+ngx_http_strata_order_is_reply(ngx_http_strata_call_t *call)
+{
+    strata_reply_t  *r;
+
+    r = call->replies;
+
+    return call->rc == NGX_OK && r->type == STRATA_REPLY_ARRAY && r->n >= 2
+           && r->n % 2 == 0 && r->elements[0].type == STRATA_REPLY_STRING
+           && r->elements[0].text.len == STRATA_LOG_ID
+           && r->elements[1].type == STRATA_REPLY_INTEGER;
+}
+
+
 /* Is nobody behind it who may still serve from what he has? */
 
-static ngx_uint_t
-ngx_http_strata_order_acked(ngx_http_strata_log_t *log,
-    ngx_http_strata_order_t *order, strata_reply_t *reply)
+ngx_uint_t
+ngx_http_strata_order_acked(ngx_http_strata_order_t *order,
+    strata_reply_t *reply)
 {
     size_t           i;
     ngx_uint_t       same, behind;
@@ -557,6 +633,7 @@ ngx_http_strata_log_post(ngx_http_strata_zone_t *zone, strata_event_t *ev,
     order->log = ngx_cycle->log;
     order->wait = NGX_HTTP_STRATA_WAIT_LOG;
     order->again = again;
+    order->posted = 1;
 
     if (ngx_http_strata_log_submit(order, ev) != NGX_AGAIN) {
         ngx_free(order);

@@ -51,7 +51,8 @@ with scenario() as t:
                 local ok, err = pcall(strata.fetch, unpack(args))
                 out[i] = ok and "accepted" or err
             end
-            return table.concat(out, "; ") } }""", start=False)
+            return table.concat(out, "; ") } }""", start=False,
+                 environ=FORGETFUL)
     ng.file("html/f.txt", "z" * 70000)
     ng.start()
 

@@ -102,6 +102,10 @@ PROXY = """proxy_pass http://%ORIGIN%;
             proxy_http_version 1.1;
             proxy_set_header Connection "";"""
 
+
+# For tests that look at memory: ASan keeps 256 MB of what was freed, else.
+FORGETFUL = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"}
+
 GAUGES = ("pins", "flights", "waiters", "fetching", "readers")
 
 
@@ -427,7 +431,8 @@ class Nginx:
     def reports(self):
         """What a sanitizer said."""
         return [f"sanitizer: {pathlib.Path(path).read_text(errors='replace')[:4000]}"
-                for path in sorted(glob.glob(f"{self.dir}/sanitizer*"))]
+                for path in sorted(glob.glob(f"{self.dir}/sanitizer*"))] + [
+            f"sanitizer: {line}" for line in self.log(": runtime error: ")]
 
     def remove(self):
         if os.environ.get("STRATA_KEEP") != "1":
@@ -439,13 +444,12 @@ class Nginx:
         return [BINARY, "-p", self.dir, "-c", f"{self.dir}/nginx.conf", *args]
 
     def _env(self):
-        env = dict(os.environ)
+        env = {**os.environ, **self.environ}
         for name, extra in (("ASAN_OPTIONS", "detect_leaks=0:detect_odr_violation=0"),
                             ("UBSAN_OPTIONS", "print_stacktrace=1")):
             env[name] = ":".join(x for x in (
                 env.get(name), extra, f"log_path={self.dir}/sanitizer") if x)
         env.setdefault("LSAN_OPTIONS", "")
-        env.update(self.environ)
         return env
 
     def _certificate(self):

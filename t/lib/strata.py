@@ -54,7 +54,7 @@ from h2 import H2                  # noqa: E402,F401
 from hostile import EVIL, head, many, mirror, raw, rnd, special          # noqa: E402,F401
 from origin import Gate, Origin, Reply, Request, blob, free_port, text    # noqa: E402,F401
 import nginx as nginx_             # noqa: E402
-from nginx import CACHE, PROXY, ROOT, BINARY, HAVE_MODULE, Nginx, load_module  # noqa: E402,F401
+from nginx import CACHE, FORGETFUL, PROXY, ROOT, BINARY, HAVE_MODULE, Nginx, load_module  # noqa: E402,F401
 
 LIB = pathlib.Path(__file__).resolve().parent
 
@@ -107,6 +107,7 @@ class Scenario:
                 note(_tail(ng))
         for ng in self._nginxes:
             ng.remove()
+        self.__init__()
 
     def abandon(self):
         self._close()
