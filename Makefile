@@ -142,9 +142,10 @@ faults:
 collisions: odd
 	@STRATA_MODULE=build/odd/$(MODULE) t/build/suite $(COLLIDE)
 
-#: make battery        Redis fails in twenty ways under load; clusters (15 min)
+#: make battery        Redis fails in twenty ways under load; clusters (8 min)
 battery: module faults probe
-	@t/build/suite $(LONG)
+	@t/build/suite --battery $(LONG) t/60-purge/lost.t \
+	    t/60-purge/cursor-ahead.t t/40-l2/cluster-lock.t t/40-l2/lock-late.t
 
 #: make valkey         t/40-l2 with Valkey (Debian's) as the server
 valkey: module probe
