@@ -203,6 +203,11 @@ bench-l2: module
 	@t/build/deps bench
 	@t/bench/l2
 
+#: make bench-lua      a key function beside directives and lua-nginx-module
+bench-lua: module
+	@t/build/deps bench
+	@t/bench/lua $(if $(COUNT),--count)
+
 # A test names the sources it does not include itself:  /* with: src/... */
 with = $$(sed -n '/with:/,/\*\//p' $< | grep -o 'src/[a-z0-9_/]*\.c')
 build-test = @mkdir -p $(@D) \
@@ -228,5 +233,5 @@ build/bench/%: t/bench/%.c
 
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
         headers-1.26 static faults valkey conformance bench bench-quick \
-        bench-l2 battery clean help unit-build asan-build collisions odd \
+        bench-l2 bench-lua battery clean help unit-build asan-build collisions odd \
         probe storm no-memory

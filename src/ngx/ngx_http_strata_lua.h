@@ -156,6 +156,11 @@ void ngx_http_strata_vm_charge(size_t bytes);
  */
 ngx_int_t ngx_http_strata_vm_protect(lua_CFunction fn, void *data);
 
+/* ngx_http_strata_lua_alloc.c */
+void *ngx_http_strata_lua_resize(void *p, size_t old, size_t size);
+void ngx_http_strata_lua_give(void *p, size_t size);
+void ngx_http_strata_lua_alloc_done(void);
+
 /* ngx_http_strata_lua_load.c */
 
 /*
