@@ -9,7 +9,7 @@ PROBE     = ngx_http_strata_probe_module.so
 
 # own calls bind at link time, so that they are direct
 HARDEN    = -fstack-protector-strong -D_FORTIFY_SOURCE=2
-CFLAGS    = -O2 -fPIC -fno-semantic-interposition $(HARDEN)
+CFLAGS    = -O2 -fPIC -fno-plt -fno-semantic-interposition $(HARDEN)
 LDFLAGS   = -Wl,-z,relro -Wl,-z,now -Wl,-Bsymbolic-functions
 
 STRICT    = -std=gnu11 -g -Wall -Wextra -Wshadow -Werror -Isrc

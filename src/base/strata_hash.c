@@ -41,17 +41,23 @@ strata_hash_word(const uint8_t *p)
 }
 
 
-/* The last 0 to 7 bytes, and the length in the top byte. */
+/* The last 0 to 7 bytes before end, and the length in the top byte. */
 static inline uint64_t
-strata_hash_tail(const uint8_t *p, size_t len)
+strata_hash_tail(const uint8_t *end, size_t len)
 {
-    size_t    i;
+    size_t    n;
     uint64_t  m;
 
     m = (uint64_t) len << 56;
+    n = len & 7;
 
-    for (i = 0; i < (len & 7); i++) {
-        m |= (uint64_t) p[i] << (8 * i);
+    if (len >= 8) {
+        /* the bytes of the word before are shifted out, in two steps */
+        return m | strata_hash_word(end - 8) >> 8 >> (56 - 8 * n);
+    }
+
+    for ( /* void */ ; n; n--) {
+        m |= (uint64_t) *--end << (8 * (n - 1));
     }
 
     return m;
@@ -77,13 +83,11 @@ strata_hash(const strata_seed_t *seed, const uint8_t *data, size_t len)
         m = strata_hash_word(p);
         v3 ^= m;
         strata_sip_round();
-        strata_sip_round();
         v0 ^= m;
     }
 
-    m = strata_hash_tail(p, len);
+    m = strata_hash_tail(data + len, len);
     v3 ^= m;
-    strata_sip_round();
     strata_sip_round();
     v0 ^= m;
 
@@ -91,11 +95,9 @@ strata_hash(const strata_seed_t *seed, const uint8_t *data, size_t len)
     strata_sip_round();
     strata_sip_round();
     strata_sip_round();
-    strata_sip_round();
     d.lo = v0 ^ v1 ^ v2 ^ v3;
 
     v1 ^= 0xdd;
-    strata_sip_round();
     strata_sip_round();
     strata_sip_round();
     strata_sip_round();

@@ -4,9 +4,10 @@
  */
 
 /*
- * SipHash-2-4 with 128-bit output (Aumasson, Bernstein; the reference
- * vectors are in t/unit/test_strata_hash.c).  The seed is random per zone, so
- * that nobody outside can choose keys that collide.
+ * SipHash-1-3 with 128-bit output (Aumasson, Bernstein), the variant that hash
+ * tables use: a match is one of full keys, the digest only has to be spread.
+ * The seed is random per zone, so that nobody outside can choose keys that
+ * collide.
  */
 
 #ifndef STRATA_HASH_H

@@ -447,9 +447,6 @@ void ngx_http_strata_l2_put_leave(ngx_http_strata_fetch_t *f);
 
 /* ngx_http_strata_l2_purge.c */
 
-ngx_int_t ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
-    const strata_key_t *primary, uint64_t scope, const strata_digest_t *guard,
-    ngx_http_strata_ctx_t *ctx);
 void ngx_http_strata_l2_purge_leave(ngx_http_strata_ctx_t *ctx);
 
 /* ngx_http_strata_l2_key.c */

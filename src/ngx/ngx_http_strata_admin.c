@@ -32,6 +32,8 @@ static ngx_int_t ngx_http_strata_purge_wait(ngx_table_elt_t *h,
 static ngx_int_t ngx_http_strata_purge_order(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_event_t *ev,
     ngx_http_strata_wait_e wait);
+static ngx_int_t ngx_http_strata_purge_sent(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx);
 static void ngx_http_strata_purge_ordered(ngx_http_strata_order_t *order);
 static strata_event_t *ngx_http_strata_purge_event(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf, ngx_http_strata_url_t *url,
@@ -228,11 +230,13 @@ ngx_http_strata_purge_tags(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
     rc = ngx_http_strata_purge_order(r, ctx, &ev, wait);
 
-    if (rc == NGX_AGAIN) {
-        return ngx_http_strata_park(r, ngx_http_strata_purge_resume);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
-    return (rc == NGX_OK) ? ngx_http_strata_purge_answer(r, ctx) : rc;
+    (void) ngx_http_strata_log_submit(ctx->order, &ev);
+
+    return ngx_http_strata_purge_sent(r, ctx);
 }
 
 
@@ -240,10 +244,10 @@ static ngx_int_t
 ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ngx_uint_t mode, ngx_http_strata_wait_e wait)
 {
-    int                    rc;
-    ngx_int_t              sent;
-    ngx_uint_t             waits;
-    ngx_http_strata_url_t  url;
+    int                     rc;
+    ngx_int_t               sent;
+    strata_event_t         *ev;
+    ngx_http_strata_url_t   url;
 
     if (ngx_http_strata_key_keep(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -255,30 +259,46 @@ ngx_http_strata_purge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
     ctx->purged = (rc == STRATA_OK);
 
-    waits = (ctx->conf->l2.redis
-             && ngx_http_strata_l2_purge(ctx->conf, &ctx->primary, ctx->scope,
-                                         ngx_http_strata_search_guard(r, ctx),
-                                         ctx)
-                == NGX_OK);
+    ev = NULL;
 
     if (ctx->zone->log || ctx->conf->double_delete) {
-        sent = ngx_http_strata_purge_order(r, ctx,
-                                           ngx_http_strata_purge_event(r,
-                                               ctx->conf, &url, mode),
-                                           wait);
+        ev = ngx_http_strata_purge_event(r, ctx->conf, &url, mode);
 
-        if (sent != NGX_OK && sent != NGX_AGAIN) {
+        sent = ngx_http_strata_purge_order(r, ctx, ev, wait);
+
+        if (sent != NGX_OK) {
             return sent;
         }
+    }
 
-        waits |= (sent == NGX_AGAIN);
+    if (ctx->conf->l2.redis) {
+
+        /* the log hears of it when L2 has */
+
+        if (ngx_http_strata_l2_purge(ctx->conf, &ctx->primary, ctx->scope,
+                                     ngx_http_strata_search_guard(r, ctx), ev,
+                                     ctx)
+            == NGX_ERROR)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+    } else if (ev) {
+        (void) ngx_http_strata_log_submit(ctx->order, ev);
     }
 
     if (rc == STRATA_BUSY) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
-    if (waits) {
+    return ngx_http_strata_purge_sent(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_strata_purge_sent(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
+{
+    if (ctx->l2_purge || (ctx->order && ctx->order->pending)) {
         return ngx_http_strata_park(r, ngx_http_strata_purge_resume);
     }
 
@@ -320,14 +340,20 @@ ngx_http_strata_purge_event(ngx_http_request_t *r,
 }
 
 
-/* NGX_OK: the outcome is there.  NGX_AGAIN: r is resumed when it is. */
+/* ctx->order is there, for ev to be submitted; r is resumed by its outcome. */
 
 static ngx_int_t
 ngx_http_strata_purge_order(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     strata_event_t *ev, ngx_http_strata_wait_e wait)
 {
-    ngx_int_t                 rc;
     ngx_http_strata_order_t  *order;
+
+    if (strata_event_size(ev) == 0) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "strata purge: not an event: %s",
+                      strata_event_reason(ev->reason));
+        return NGX_HTTP_BAD_REQUEST;
+    }
 
     order = ngx_pcalloc(r->pool, sizeof(ngx_http_strata_order_t));
     if (order == NULL) {
@@ -343,16 +369,7 @@ ngx_http_strata_purge_order(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
     ctx->order = order;
 
-    rc = ngx_http_strata_log_submit(order, ev);
-
-    if (rc == NGX_DECLINED) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "strata purge: not an event: %s",
-                      strata_event_reason(ev->reason));
-        return NGX_HTTP_BAD_REQUEST;
-    }
-
-    return rc;
+    return NGX_OK;
 }
 
 
@@ -386,9 +403,9 @@ ngx_http_strata_purge_resume(ngx_http_request_t *r)
 
 
 /*
- * 503 with the reason if the log did not take it, or if L2 may still have it:
- * other nodes would fill L1 from there.  L1 of this node is purged all the
- * same.
+ * 503 with the reason if the log did not take it; without a log, also if L2 may
+ * still have it: other nodes would fill L1 from there.  L1 of this node is
+ * purged all the same.
  */
 
 static ngx_int_t
@@ -422,8 +439,8 @@ ngx_http_strata_purge_answer(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
                               ctx->purge_tags->nelts);
 
     } else {
-        status = (ctx->purged || ctx->l2_purged) ? NGX_HTTP_OK
-                                                 : NGX_HTTP_NOT_FOUND;
+        status = (ctx->purged || ctx->l2_purged || ctx->l2_failed)
+                 ? NGX_HTTP_OK : NGX_HTTP_NOT_FOUND;
         b->last = ngx_sprintf(b->last, "{\"purged\":%d",
                               ctx->purged || ctx->l2_purged);
     }
@@ -441,14 +458,23 @@ ngx_http_strata_purge_answer(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
     if (ctx->l2_failed != STRATA_REASON_NONE) {
         why = strata_reasons[ctx->l2_failed];
-        status = NGX_HTTP_SERVICE_UNAVAILABLE;
-
         ctx->reason = ctx->l2_failed;
 
-        if (order == NULL || order->reason == NULL) {
+        if (ctx->zone->log) {
+
+            /* each node that reads the log refuses what L2 still has */
+
             b->last = ngx_snprintf(b->last, b->end - b->last,
-                                   ",\"failed\":\"%*s\"", why.len,
-                                   why.data);
+                                   ",\"l2\":\"%*s\"", why.len, why.data);
+
+        } else {
+            status = NGX_HTTP_SERVICE_UNAVAILABLE;
+
+            if (order == NULL || order->reason == NULL) {
+                b->last = ngx_snprintf(b->last, b->end - b->last,
+                                       ",\"failed\":\"%*s\"", why.len,
+                                       why.data);
+            }
         }
     }
 
@@ -553,6 +579,8 @@ static void
 ngx_http_strata_invalidate_url(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, ngx_http_strata_url_t *url)
 {
+    strata_event_t  *ev;
+
     if (ngx_http_strata_purge_url(r, ctx->conf, url,
                                   NGX_HTTP_STRATA_PURGE_DELETE)
         == STRATA_BUSY)
@@ -562,18 +590,25 @@ ngx_http_strata_invalidate_url(ngx_http_request_t *r,
                       "invalidated", &ctx->zone->name);
     }
 
-    if (ctx->conf->l2.redis) {
-        (void) ngx_http_strata_l2_purge(ctx->conf, &url->key, url->scope,
-                                        url->path.text.len
-                                        ? &url->path.digest : &url->key.digest,
-                                        NULL);
-    }
+    ev = NULL;
 
     if (ctx->zone->log || ctx->conf->double_delete) {
-        ngx_http_strata_log_post(ctx->zone,
-                                 ngx_http_strata_purge_event(r, ctx->conf, url,
-                                 NGX_HTTP_STRATA_PURGE_DELETE),
-                                 ctx->conf->double_delete);
+        ev = ngx_http_strata_purge_event(r, ctx->conf, url,
+                                         NGX_HTTP_STRATA_PURGE_DELETE);
+    }
+
+    if (ctx->conf->l2.redis
+        && ngx_http_strata_l2_purge(ctx->conf, &url->key, url->scope,
+                                    url->path.text.len ? &url->path.digest
+                                                       : &url->key.digest,
+                                    ev, NULL)
+           != NGX_ERROR)
+    {
+        return;
+    }
+
+    if (ev) {
+        ngx_http_strata_log_post(ctx->zone, ev, ctx->conf->double_delete);
     }
 }
 

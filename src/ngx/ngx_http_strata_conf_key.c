@@ -373,7 +373,11 @@ ngx_http_strata_set_key_cookies(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    if (slcf->cookies == NULL || slcf->cookies == NGX_CONF_UNSET_PTR) {
+    if (slcf->cookies == NULL) {
+        return "is duplicate";
+    }
+
+    if (slcf->cookies == NGX_CONF_UNSET_PTR) {
         slcf->cookies = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
         if (slcf->cookies == NULL) {
             return NGX_CONF_ERROR;
@@ -387,6 +391,7 @@ ngx_http_strata_set_key_cookies(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         name.len = value[i].len;
 
         if (!strata_field_name_ok(name)
+            || ngx_strcmp(name.data, "off") == 0
             || slcf->cookies->nelts == NGX_HTTP_STRATA_COOKIES_MAX)
         {
             return ngx_http_strata_invalid(cf, cmd, &value[i]);

@@ -280,7 +280,11 @@ ngx_http_strata_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    if (*ap == NULL || *ap == NGX_CONF_UNSET_PTR) {
+    if (*ap == NULL) {
+        return "is duplicate";
+    }
+
+    if (*ap == NGX_CONF_UNSET_PTR) {
         *ap = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
         if (*ap == NULL) {
             return NGX_CONF_ERROR;
@@ -291,7 +295,9 @@ ngx_http_strata_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         name.data = value[i].data;
         name.len = value[i].len;
 
-        if (!strata_field_name_ok(name)) {
+        if (!strata_field_name_ok(name)
+            || ngx_strcmp(name.data, "off") == 0)
+        {
             return ngx_http_strata_invalid(cf, cmd, &value[i]);
         }
 

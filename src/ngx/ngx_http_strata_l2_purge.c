@@ -14,6 +14,11 @@
  *
  * L1 was purged before, and is once more when Redis has done it: whoever looked
  * into L2 in between has brought the old entry back.
+ *
+ * The log of the cluster hears of it after that, as a node that is past an
+ * event must not find in L2 what it has just dropped.  If L2 can't be told, the
+ * event is one that the tables keep (STRATA_EVENT_KEY_KEPT), by which each node
+ * refuses what L2 has from before.
  */
 
 #include "ngx_http_strata_l2.h"
@@ -25,75 +30,113 @@ struct ngx_http_strata_l2_purge_s {
     ngx_http_strata_zone_t   *zone;
     ngx_http_strata_redis_t  *redis;
     ngx_http_strata_ctx_t    *ctx;         /* NULL: nobody waits */
-    strata_key_t              primary;     /* text follows */
+    strata_key_t              primary;     /* text follows, and the event */
     strata_digest_t           guard;       /* what its fills are guarded by */
     ngx_uint_t                mode;
+    strata_str_t              event;       /* len 0: no log */
+    ngx_msec_t                again;       /* ... once more */
 };
 
 
+/* Of writes, a second and worker; their URLs need not be cached anywhere. */
+#define NGX_HTTP_STRATA_L2_KEPT  64
+
+
+static ngx_int_t ngx_http_strata_l2_purge_send(ngx_http_strata_loc_conf_t *conf,
+    ngx_http_strata_l2_purge_t *purge, uint64_t scope);
 static void ngx_http_strata_l2_purged(ngx_http_strata_call_t *call);
 static void ngx_http_strata_l2_purge_failed(ngx_http_strata_l2_purge_t *purge,
     strata_reason_e reason, strata_str_t text);
+static void ngx_http_strata_l2_purge_tell(ngx_http_strata_l2_purge_t *purge,
+    ngx_uint_t failed);
+static ngx_uint_t ngx_http_strata_l2_purge_kept(void);
 
-
-/*
- * guard: what fills of this URL look at, to be marked once more.
- *
- * NGX_OK: sent.  If ctx is not NULL it is woken when ctx->l2_purge is NULL
- * again; then ctx->l2_failed says what went wrong, if something did, and
- * ctx->l2_purged whether there was something to purge.  NGX_DECLINED: it can't
- * be sent, ctx->l2_failed says why.
- */
 
 ngx_int_t
 ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
     const strata_key_t *primary, uint64_t scope, const strata_digest_t *guard,
-    ngx_http_strata_ctx_t *ctx)
+    strata_event_t *ev, ngx_http_strata_ctx_t *ctx)
 {
+    size_t                       len;
+    u_char                      *p;
     ngx_int_t                    rc;
-    ngx_str_t                    tag;
-    strata_cmd_t                 cmd;
     strata_str_t                 none;
-    strata_digest_t              d;
-    u_char                       id[NGX_HTTP_STRATA_L2_TOKEN];
-    u_char                       ms[NGX_INT64_LEN];
-    ngx_http_strata_l2_key_t     k, key, lock;
-    ngx_http_strata_redis_t     *redis;
     ngx_http_strata_l2_purge_t  *purge;
 
-    redis = conf->l2.redis;
+    len = ev ? strata_event_size(ev) : 0;
 
-    purge = ngx_calloc(sizeof(ngx_http_strata_l2_purge_t) + primary->text.len,
-                       ngx_cycle->log);
+    purge = ngx_calloc(sizeof(ngx_http_strata_l2_purge_t) + primary->text.len
+                       + len, ngx_cycle->log);
 
-    if (purge == NULL || ngx_http_strata_l2_random(id) != NGX_OK) {
+    if (purge == NULL) {
+        return NGX_ERROR;
+    }
 
-        if (purge) {
-            ngx_free(purge);
-        }
+    p = (u_char *) (purge + 1);
 
-        if (ctx) {
-            ctx->l2_failed = STRATA_REASON_L2_BUSY;
-        }
+    purge->zone = conf->zone;
+    purge->redis = conf->l2.redis;
+    purge->ctx = ctx;
+    purge->mode = ctx ? ctx->purge_mode : NGX_HTTP_STRATA_PURGE_DELETE;
+    purge->guard = *guard;
+    purge->again = conf->double_delete;
+    purge->primary = *primary;
+    purge->primary.text.data = p;
+
+    p = ngx_cpymem(p, primary->text.data, primary->text.len);
+
+    if (len) {
+        purge->event.data = p;
+        purge->event.len = len;
+        strata_event_write(ev, p);
+    }
+
+    rc = ngx_http_strata_l2_purge_send(conf, purge, scope);
+
+    if (rc != NGX_OK) {
+        none.len = 0;
+        none.data = NULL;
+
+        ngx_http_strata_l2_purge_failed(purge, ngx_http_strata_l2_reason(rc),
+                                        none);
+        ngx_http_strata_l2_purge_tell(purge, 1);
+        ngx_free(purge);
 
         return NGX_DECLINED;
     }
 
-    purge->zone = conf->zone;
-    purge->redis = redis;
-    purge->ctx = ctx;
-    purge->mode = ctx ? ctx->purge_mode : NGX_HTTP_STRATA_PURGE_DELETE;
-    purge->guard = *guard;
-    purge->primary = *primary;
-    purge->primary.text.data = (u_char *) (purge + 1);
-    ngx_memcpy(purge + 1, primary->text.data, primary->text.len);
+    if (ctx) {
+        ctx->l2_purge = purge;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_strata_l2_purge_send(ngx_http_strata_loc_conf_t *conf,
+    ngx_http_strata_l2_purge_t *purge, uint64_t scope)
+{
+    ngx_str_t                  tag;
+    strata_cmd_t               cmd;
+    strata_digest_t            d;
+    u_char                     id[NGX_HTTP_STRATA_L2_TOKEN];
+    u_char                     ms[NGX_INT64_LEN];
+    ngx_http_strata_l2_key_t   k, key, lock;
+    ngx_http_strata_redis_t   *redis;
+
+    redis = purge->redis;
+
+    if (ngx_http_strata_l2_random(id) != NGX_OK) {
+        return NGX_BUSY;
+    }
 
     purge->call.handler = ngx_http_strata_l2_purged;
     purge->call.data = purge;
     purge->call.timeout = 0;               /* that of strata_redis */
     purge->call.urgent = 1;
 
-    d = ngx_http_strata_l2_digest(conf, primary->text, scope);
+    d = ngx_http_strata_l2_digest(conf, purge->primary.text, scope);
 
     ngx_http_strata_l2_key_primary(&k, redis, &d);
     ngx_http_strata_l2_key_purge(&key, redis, &d);
@@ -109,40 +152,31 @@ ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
 
     tag = ngx_http_strata_l2_key_tag(&k, redis);
 
-    rc = ngx_http_strata_redis_call(redis, &purge->call, &cmd, 1, &tag,
-                                    NGX_HTTP_STRATA_L2_SMALL);
-    if (rc != NGX_OK) {
-        none.len = 0;
-        none.data = NULL;
-
-        ngx_http_strata_l2_purge_failed(purge, ngx_http_strata_l2_reason(rc),
-                                        none);
-        ngx_free(purge);
-
-        return NGX_DECLINED;
-    }
-
-    if (ctx) {
-        ctx->l2_purge = purge;
-    }
-
-    return NGX_OK;
+    return ngx_http_strata_redis_call(redis, &purge->call, &cmd, 1, &tag,
+                                      NGX_HTTP_STRATA_L2_SMALL);
 }
 
 
 static void
 ngx_http_strata_l2_purged(ngx_http_strata_call_t *call)
 {
+    ngx_int_t                    rc;
     strata_str_t                 text;
     strata_reply_t              *r;
+    strata_reason_e              failed;
     ngx_http_strata_ctx_t       *ctx;
     ngx_http_strata_l2_purge_t  *purge;
 
     purge = call->data;
     ctx = purge->ctx;
     r = call->replies;
+    rc = call->rc;
 
-    if (call->rc == NGX_OK && r[0].type == STRATA_REPLY_INTEGER) {
+    text.len = 0;
+    text.data = NULL;
+    failed = STRATA_REASON_NONE;
+
+    if (rc == NGX_OK && r[0].type == STRATA_REPLY_INTEGER) {
         ngx_http_strata_count(purge->zone, l2_purges);
 
         if (ctx) {
@@ -155,27 +189,23 @@ ngx_http_strata_l2_purged(ngx_http_strata_call_t *call)
                                       purge->mode)
             == STRATA_BUSY)
         {
-            text.len = 0;
-            text.data = NULL;
-
-            ngx_http_strata_l2_purge_failed(purge, STRATA_REASON_LOCK_BUSY,
-                                            text);
+            failed = STRATA_REASON_LOCK_BUSY;
         }
 
     } else {
-        text.len = 0;
-        text.data = NULL;
 
-        if (call->rc == NGX_OK && r[0].type == STRATA_REPLY_ERROR) {
+        if (rc == NGX_OK && r[0].type == STRATA_REPLY_ERROR) {
             text = r[0].text;
         }
 
-        ngx_http_strata_l2_purge_failed(purge,
-                                        ngx_http_strata_l2_reason(
-                                            call->rc == NGX_OK ? NGX_ABORT
-                                                               : call->rc),
-                                        text);
+        failed = ngx_http_strata_l2_reason(rc == NGX_OK ? NGX_ABORT : rc);
     }
+
+    if (failed != STRATA_REASON_NONE) {
+        ngx_http_strata_l2_purge_failed(purge, failed, text);
+    }
+
+    ngx_http_strata_l2_purge_tell(purge, failed != STRATA_REASON_NONE);
 
     if (ctx) {
         ctx->l2_purge = NULL;
@@ -183,6 +213,51 @@ ngx_http_strata_l2_purged(ngx_http_strata_call_t *call)
     }
 
     ngx_free(purge);
+}
+
+
+static void
+ngx_http_strata_l2_purge_tell(ngx_http_strata_l2_purge_t *purge,
+    ngx_uint_t failed)
+{
+    static strata_event_t  ev;
+
+    if (purge->event.len == 0
+        || strata_event_decode(&ev, purge->event) != STRATA_OK)
+    {
+        return;
+    }
+
+    if (failed && (purge->ctx || ngx_http_strata_l2_purge_kept())) {
+        ev.type = STRATA_EVENT_KEY_KEPT;
+    }
+
+    if (purge->ctx) {
+        (void) ngx_http_strata_log_submit(purge->ctx->order, &ev);
+
+    } else {
+        ngx_http_strata_log_post(purge->zone, &ev, purge->again);
+    }
+}
+
+
+/*
+ * The tables have room for so much.  Who floods us with writes while L2 is away
+ * must not make them forget what others have purged.
+ */
+
+static ngx_uint_t
+ngx_http_strata_l2_purge_kept(void)
+{
+    static time_t      second;
+    static ngx_uint_t  n;
+
+    if (second != ngx_time()) {
+        second = ngx_time();
+        n = 0;
+    }
+
+    return n++ < NGX_HTTP_STRATA_L2_KEPT;
 }
 
 

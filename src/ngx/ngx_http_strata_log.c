@@ -11,12 +11,42 @@
  */
 
 #include "ngx_http_strata_log.h"
+#include "ngx_http_strata_key.h"
 #include "ngx_http_strata_tail.h"
 #include "../store/strata_later.h"
 #include "../wire/strata_le.h"
 
 
+static const strata_event_t *ngx_http_strata_log_listed(
+    const strata_event_t *ev);
 static ngx_uint_t ngx_http_strata_log_kind(const strata_event_t *ev);
+
+
+/*
+ * ev as the tables know it: a key that is kept is there by its readable form,
+ * in its namespace.  It holds until the next call.
+ */
+
+static const strata_event_t *
+ngx_http_strata_log_listed(const strata_event_t *ev)
+{
+    static u_char          buf[STRATA_KEY_MAX];
+    static strata_event_t  listed;
+
+    if (ev->type != STRATA_EVENT_KEY_KEPT) {
+        return ev;
+    }
+
+    listed.type = STRATA_EVENT_READABLE;
+    listed.mode = ev->mode;
+    listed.namespace = strata_key_namespace(ev->subjects[0]);
+    listed.subjects[0].data = buf;
+    listed.subjects[0].len = strata_key_readable(ev->subjects[0], buf,
+                                                 sizeof(buf));
+    listed.subjects_n = 1;
+
+    return &listed;
+}
 
 
 /* What a hash of a subject is of; 0: it is no tag. */
@@ -47,6 +77,8 @@ ngx_http_strata_log_events(strata_store_t *st, const strata_event_t *ev,
 {
     uint64_t    space;
     ngx_uint_t  i, kind;
+
+    ev = ngx_http_strata_log_listed(ev);
 
     space = ev->namespace.len ? strata_tag_hash(st, STRATA_TAG_NAMESPACE,
                                                 ev->namespace)
@@ -122,6 +154,10 @@ ngx_http_strata_log_key(ngx_http_strata_zone_t *zone, const strata_event_t *ev)
     ngx_uint_t    i;
     strata_key_t  key;
 
+    if (ev->type != STRATA_EVENT_KEY && ev->type != STRATA_EVENT_KEY_KEPT) {
+        return STRATA_OK;
+    }
+
     rc = STRATA_OK;
     scope = (ev->subjects_n > 1 && ev->subjects[1].len == sizeof(uint64_t))
             ? strata_le_u64(ev->subjects[1].data) : 0;
@@ -193,9 +229,7 @@ ngx_http_strata_log_local(ngx_http_strata_zone_t *zone,
         return STRATA_ERROR;
     }
 
-    if (ev->type == STRATA_EVENT_KEY
-        && ngx_http_strata_log_key(zone, ev) == STRATA_BUSY)
-    {
+    if (ngx_http_strata_log_key(zone, ev) == STRATA_BUSY) {
         return STRATA_BUSY;
     }
 
@@ -203,38 +237,35 @@ ngx_http_strata_log_local(ngx_http_strata_zone_t *zone,
 }
 
 
-/*
- * What of an order is for later, of a zone that is alone.  A key, whose text
- * may be long, is known by the hash of its readable form then.
- */
+/* What of an order is for later, of a zone that is alone. */
 
 int
 ngx_http_strata_log_keep(ngx_http_strata_order_t *order,
     const strata_event_t *ev)
 {
-    int                  rc;
-    int64_t              due;
-    uint64_t             hashes[STRATA_LOG_HASHES];
-    ngx_uint_t           n;
-    strata_store_t      *st;
-    strata_subject_t     subject;
-    strata_log_event_t   events[STRATA_LOG_EVENTS];
+    int                    rc;
+    int64_t                due;
+    uint64_t               hashes[STRATA_LOG_HASHES];
+    ngx_uint_t             n;
+    strata_store_t        *st;
+    strata_log_event_t     events[STRATA_LOG_EVENTS];
+
+    static strata_event_t  kept;
 
     if (order->delay == 0 && order->again == 0) {
         return STRATA_OK;
     }
 
-    st = order->zone->store;
-    n = ngx_http_strata_log_events(st, ev, events, hashes);
+    /* by then nobody knows in how many places it will be */
 
     if (ev->type == STRATA_EVENT_KEY) {
-        ngx_http_strata_judge_subject(st, ev->subjects[0], &subject);
-
-        events[0].kind = STRATA_LOG_TAG;
-        events[0].hash = subject.space
-                         ? strata_tag_within(subject.key, subject.space)
-                         : subject.key;
+        kept = *ev;
+        kept.type = STRATA_EVENT_KEY_KEPT;
+        ev = &kept;
     }
+
+    st = order->zone->store;
+    n = ngx_http_strata_log_events(st, ev, events, hashes);
 
     rc = STRATA_OK;
     due = (int64_t) ngx_current_msec + order->delay;
@@ -263,6 +294,7 @@ ngx_http_strata_log_rows(const strata_event_t *ev, u_char *buf, size_t size)
     u_char     *p;
     ngx_uint_t  i, kind;
 
+    ev = ngx_http_strata_log_listed(ev);
     kind = ngx_http_strata_log_kind(ev);
     p = buf;
 
@@ -372,8 +404,6 @@ ngx_http_strata_log_cmd(ngx_http_strata_log_t *log, strata_cmd_t *cmd,
 const char *
 ngx_http_strata_log_reason(ngx_http_strata_call_t *call)
 {
-    strata_str_t  text;
-
     switch (call->rc) {
 
     case NGX_OK:
@@ -416,15 +446,29 @@ ngx_http_strata_log_reason(ngx_http_strata_call_t *call)
         break;
     }
 
-    text = call->replies[0].text;
-
-    if (call->replies[0].type == STRATA_REPLY_ERROR && text.len >= 6
-        && ngx_strncmp(text.data, "EVICTS", 6) == 0)
-    {
+    if (ngx_http_strata_log_word(&call->replies[0], "EVICTS")) {
         return "evicts";
     }
 
+    if (ngx_http_strata_log_word(&call->replies[0], "FULL")) {
+        return "delay-full";
+    }
+
     return "error";
+}
+
+
+/* Is it the error that a script of the log answers with? */
+
+ngx_uint_t
+ngx_http_strata_log_word(strata_reply_t *reply, const char *word)
+{
+    size_t  len;
+
+    len = ngx_strlen(word);
+
+    return reply->type == STRATA_REPLY_ERROR && reply->text.len >= len
+           && ngx_memcmp(reply->text.data, word, len) == 0;
 }
 
 

@@ -62,6 +62,7 @@ struct ngx_http_strata_order_s {
     u_char                       incarnation[STRATA_LOG_ID];
     ngx_msec_t                   since;
     unsigned                     pending:1;
+    unsigned                     posted:1;  /* nobody waits for it */
 };
 
 
@@ -117,6 +118,24 @@ char *ngx_http_strata_set_events(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_strata_log_merge(ngx_conf_t *cf,
     ngx_http_strata_loc_conf_t *prev, ngx_http_strata_loc_conf_t *conf);
+
+
+/* ngx_http_strata_l2_purge.c */
+
+/*
+ * guard: what fills of this URL look at, to be marked once more.  ev: an event
+ * for the log, that strata_event_size() has passed, or NULL; submitted when L2
+ * has answered, or can't: with ctx as ctx->order, else as a post.
+ *
+ * NGX_OK: sent.  If ctx is not NULL it is woken when ctx->l2_purge is NULL
+ * again; then ctx->l2_failed says what went wrong, if something did, and
+ * ctx->l2_purged whether there was something to purge.  NGX_DECLINED: it can't
+ * be sent, ctx->l2_failed says why, and ev is submitted.  NGX_ERROR: no memory,
+ * nothing happened.
+ */
+ngx_int_t ngx_http_strata_l2_purge(ngx_http_strata_loc_conf_t *conf,
+    const strata_key_t *primary, uint64_t scope, const strata_digest_t *guard,
+    strata_event_t *ev, ngx_http_strata_ctx_t *ctx);
 
 
 /* ngx_http_strata_judge.c */

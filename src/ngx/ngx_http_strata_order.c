@@ -25,6 +25,13 @@
 #define NGX_HTTP_STRATA_ASK_EXTRA  2000    /* more than a lease, then 503 */
 #define NGX_HTTP_STRATA_ROWS_MAX   (STRATA_EVENT_MAX + 64 * 1024)
 
+/*
+ * Events to come in Redis.  Those of writes, which are clients' doing, leave
+ * room for those that somebody waits for.
+ */
+#define NGX_HTTP_STRATA_LATER_MAX  "65536"
+#define NGX_HTTP_STRATA_LATER_OWN  "32768"
+
 
 /* An append; outlives an order that was cancelled. */
 typedef struct {
@@ -32,18 +39,22 @@ typedef struct {
     ngx_http_strata_log_t    *log;
     ngx_http_strata_order_t  *order;
     size_t                    len;
-    u_char                    bytes[];     /* of the event */
+    u_char                    bytes[];     /* of the event; of its repeat */
 } ngx_http_strata_append_t;
 
 
 static ngx_int_t ngx_http_strata_order_send(ngx_http_strata_log_t *log,
     ngx_http_strata_order_t *order, strata_event_t *ev, size_t len);
 static void ngx_http_strata_order_appended(ngx_http_strata_call_t *call);
+static ngx_int_t ngx_http_strata_order_once(ngx_http_strata_log_t *log,
+    ngx_http_strata_order_t *order, strata_event_t *ev, size_t len,
+    ngx_http_strata_call_t *call);
 static void ngx_http_strata_order_refused(ngx_http_strata_log_t *log,
     ngx_http_strata_order_t *order, const strata_event_t *ev,
     const char *reason);
 static void ngx_http_strata_order_done(ngx_http_strata_order_t *order,
     ngx_uint_t status, const char *reason);
+static void ngx_http_strata_log_posted(ngx_http_strata_order_t *order);
 static void ngx_http_strata_orders_arm(ngx_http_strata_log_t *log);
 static void ngx_http_strata_orders_poll(ngx_event_t *ev);
 static void ngx_http_strata_orders_asked(ngx_http_strata_call_t *call);
@@ -110,7 +121,7 @@ ngx_http_strata_order_send(ngx_http_strata_log_t *log,
     u_char                     nums[5][NGX_INT64_LEN + 1];
     u_char                     name[NGX_HTTP_STRATA_LOG_NAME + 1];
     u_char                     again[NGX_HTTP_STRATA_LOG_NAME + 1];
-    size_t                     rows_len;
+    size_t                     rows_len, repeat_len;
     ngx_int_t                  rc;
     ngx_uint_t                 pattern;
     strata_cmd_t               cmd;
@@ -119,7 +130,7 @@ ngx_http_strata_order_send(ngx_http_strata_log_t *log,
 
     static u_char              rows[NGX_HTTP_STRATA_ROWS_MAX];
 
-    a = ngx_alloc(sizeof(ngx_http_strata_append_t) + len, order->log);
+    a = ngx_alloc(sizeof(ngx_http_strata_append_t) + 2 * len, order->log);
     if (a == NULL) {
         ngx_http_strata_order_refused(log, order, ev, "memory");
         return NGX_OK;
@@ -152,6 +163,23 @@ ngx_http_strata_order_send(ngx_http_strata_log_t *log,
     ngx_memcpy(again, name, NGX_HTTP_STRATA_LOG_NAME);
     again[0] = 'z';                        /* not a digit of the other one */
     (void) strata_cmd_add(&cmd, again, NGX_HTTP_STRATA_LOG_NAME);
+
+    /* L2 will have it once more by then, and nobody tells it */
+
+    repeat_len = 0;
+
+    if (order->again && ev->type == STRATA_EVENT_KEY) {
+        ev->type = STRATA_EVENT_KEY_KEPT;
+        strata_event_write(ev, a->bytes + len);
+        repeat_len = ngx_http_strata_log_rows(ev, rows + rows_len,
+                                              sizeof(rows) - rows_len);
+        ev->type = STRATA_EVENT_KEY;
+    }
+
+    (void) strata_cmd_add(&cmd, a->bytes + len, repeat_len ? len : 0);
+    (void) strata_cmd_add(&cmd, rows + rows_len, repeat_len);
+    (void) strata_cmd_add(&cmd, order->posted ? NGX_HTTP_STRATA_LATER_OWN
+                                              : NGX_HTTP_STRATA_LATER_MAX, 5);
 
     rc = ngx_http_strata_redis_call(log->redis, &a->call, &cmd, 1,
                                     &log->stream, NGX_HTTP_STRATA_LOG_REPLY);
@@ -198,12 +226,19 @@ ngx_http_strata_order_appended(ngx_http_strata_call_t *call)
         bytes.data = a->bytes;
         bytes.len = a->len;
 
-        if (strata_event_decode(&ev, bytes) == STRATA_OK) {
+        if (strata_event_decode(&ev, bytes) == STRATA_OK
+            && ngx_http_strata_order_once(log, order, &ev, a->len, call)
+               == NGX_DECLINED)
+        {
             ngx_http_strata_order_refused(log, order, &ev,
                                           ngx_http_strata_log_reason(call));
         }
 
         ngx_free(a);
+
+        if (order && order->link) {
+            return;
+        }
 
         if (order) {
             ngx_http_strata_order_done(order, order->status, order->reason);
@@ -233,6 +268,30 @@ ngx_http_strata_order_appended(ngx_http_strata_call_t *call)
 
     log->pause = 0;
     ngx_http_strata_orders_arm(log);
+}
+
+
+/*
+ * There is no room for another event to come: that of a write goes on without
+ * its repeat.  NGX_DECLINED: that is not what is wrong.
+ */
+
+static ngx_int_t
+ngx_http_strata_order_once(ngx_http_strata_log_t *log,
+    ngx_http_strata_order_t *order, strata_event_t *ev, size_t len,
+    ngx_http_strata_call_t *call)
+{
+    if (order == NULL || !order->posted || order->again == 0
+        || call->rc != NGX_OK
+        || ngx_http_strata_log_word(&call->replies[0], "FULL") == 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    order->again = 0;
+    ngx_http_strata_count(log->zone, log_full);
+
+    return ngx_http_strata_order_send(log, order, ev, len);
 }
 
 
@@ -557,6 +616,7 @@ ngx_http_strata_log_post(ngx_http_strata_zone_t *zone, strata_event_t *ev,
     order->log = ngx_cycle->log;
     order->wait = NGX_HTTP_STRATA_WAIT_LOG;
     order->again = again;
+    order->posted = 1;
 
     if (ngx_http_strata_log_submit(order, ev) != NGX_AGAIN) {
         ngx_free(order);

@@ -75,15 +75,15 @@ ngx_http_strata_ctx_create(ngx_http_request_t *r,
     ngx_pool_cleanup_t     *cln;
     ngx_http_strata_ctx_t  *ctx;
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_strata_ctx_t));
-    if (cln == NULL) {
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_strata_ctx_t));
+
+    if (cln == NULL || ctx == NULL) {
         return NULL;
     }
 
-    ctx = cln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_strata_ctx_t));
-
     cln->handler = ngx_http_strata_cleanup;
+    cln->data = ctx;
 
     /* ctx->owner is NGX_HTTP_STRATA_OF_CLIENT, ctx->state START */
 

@@ -536,9 +536,7 @@ ngx_http_strata_tail_apply(ngx_http_strata_log_t *log, strata_reply_t *entry)
 
     /* out of the index first: at its position it has happened */
 
-    if (ev->type == STRATA_EVENT_KEY
-        && ngx_http_strata_log_key(log->zone, ev) == STRATA_BUSY)
-    {
+    if (ngx_http_strata_log_key(log->zone, ev) == STRATA_BUSY) {
         return NGX_BUSY;
     }
 

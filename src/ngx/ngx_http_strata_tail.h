@@ -91,7 +91,10 @@ ngx_uint_t ngx_http_strata_log_events(strata_store_t *st,
 int ngx_http_strata_log_keep(ngx_http_strata_order_t *order,
     const strata_event_t *ev);
 
-/* Takes the keys of an event KEY out of the index, and what is on its way. */
+/*
+ * If ev names keys: takes them out of the index, and what is on its way.
+ * STRATA_BUSY: it may still be there.
+ */
 int ngx_http_strata_log_key(ngx_http_strata_zone_t *zone,
     const strata_event_t *ev);
 
@@ -110,6 +113,7 @@ void ngx_http_strata_log_number(strata_cmd_t *cmd, u_char *buf, uint64_t n);
 
 /* A word for why a call did not do. */
 const char *ngx_http_strata_log_reason(ngx_http_strata_call_t *call);
+ngx_uint_t ngx_http_strata_log_word(strata_reply_t *reply, const char *word);
 
 /* ngx_http_strata_tail.c: asks for a lease; for events, if there are more */
 void ngx_http_strata_tail_renew(ngx_http_strata_log_t *log);

@@ -127,7 +127,7 @@ const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     },
     [STRATA_SCRIPT_APPEND] = {
         strata_string(STRATA_SCRIPT_APPEND_TEXT),
-        strata_string("fca6881ab174d04e89c584caf717148d6f879b62")
+        strata_string("98294ddef7092dd30005695f809a8e7a8c72a37d")
     },
     [STRATA_SCRIPT_LEASE] = {
         strata_string(STRATA_SCRIPT_LEASE_TEXT),

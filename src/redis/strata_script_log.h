@@ -92,16 +92,23 @@
 /*
  * ARGV[5]: ms until it takes effect, or 0.  ARGV[7..9]: event, rows, "1" if it
  * is a pattern; ARGV[10]: ms until it is repeated, or 0, under the name
- * ARGV[11].
+ * ARGV[11], as ARGV[12..13], event and rows, if these are not empty.  ARGV[14]:
+ * so many events to come are too many for another one.
  */
 
 #define STRATA_SCRIPT_APPEND_TEXT                                             \
     STRATA_SCRIPT_LOG_TEXT                                                    \
     STRATA_SCRIPT_ADD_TEXT                                                    \
     "local later = tonumber(ARGV[10])\n"                                      \
+    "if later + ARGV[5] > 0 and redis.call('ZCARD', KEYS[7]) >= "             \
+    "tonumber(ARGV[14]) then\n"                                               \
+    "return redis.error_reply('FULL too many events to come')\n"             \
+    "end\n"                                                                   \
     "if later > 0 then\n"                                                     \
+    "local own = ARGV[12] ~= ''\n"                                            \
     "redis.call('ZADD', KEYS[7], now + later, "                               \
-    "cmsgpack.pack({ARGV[11], ARGV[7], ARGV[8], ARGV[9]}))\n"                 \
+    "cmsgpack.pack({ARGV[11], own and ARGV[12] or ARGV[7], "                  \
+    "own and ARGV[13] or ARGV[8], ARGV[9]}))\n"                               \
     "end\n"                                                                   \
     "if tonumber(ARGV[5]) > 0 then\n"                                         \
     "redis.call('ZADD', KEYS[7], now + ARGV[5], "                             \

@@ -181,6 +181,7 @@ strata_graphql_next(strata_graphql_t *g)
         && (((before == STRATA_GRAPHQL_NAME || before == STRATA_GRAPHQL_NUMBER)
              && (g->type == STRATA_GRAPHQL_NAME
                  || g->type == STRATA_GRAPHQL_NUMBER))
+            || (before == STRATA_GRAPHQL_NUMBER && c == '.')
             || (before == STRATA_GRAPHQL_TEXT
                 && g->type == STRATA_GRAPHQL_TEXT)))
     {

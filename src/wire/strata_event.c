@@ -50,7 +50,8 @@ static const strata_event_form_t  strata_event_forms[] = {
     [STRATA_EVENT_PREFIX] = { 1, 1, true, false },
     [STRATA_EVENT_GLOB] = { 1, 1, true, false },
     [STRATA_EVENT_ALL] = { 0, 0, false, false },
-    [STRATA_EVENT_HEARTBEAT] = { 0, 0, false, false }
+    [STRATA_EVENT_HEARTBEAT] = { 0, 0, false, false },
+    [STRATA_EVENT_KEY_KEPT] = { 1, STRATA_EVENT_KEYS_MAX, false, false }
 };
 
 
@@ -87,7 +88,7 @@ strata_event_check(const strata_event_t *ev)
     size_t                      i;
     const strata_event_form_t  *form;
 
-    if (ev->type < STRATA_EVENT_KEY || ev->type > STRATA_EVENT_HEARTBEAT
+    if (ev->type < STRATA_EVENT_KEY || ev->type > STRATA_EVENT_KEY_KEPT
         || (ev->mode != STRATA_EVENT_HARD && ev->mode != STRATA_EVENT_SOFT))
     {
         return STRATA_EVENT_BAD_VERSION;

@@ -41,7 +41,9 @@ typedef enum {
     STRATA_EVENT_PREFIX = 6,       /* of the readable key */
     STRATA_EVENT_GLOB = 7,
     STRATA_EVENT_ALL = 8,
-    STRATA_EVENT_HEARTBEAT = 9     /* purges nothing: the log is alive */
+    STRATA_EVENT_HEARTBEAT = 9,    /* purges nothing: the log is alive */
+    STRATA_EVENT_KEY_KEPT = 10     /* as KEY; L2 may still have it, so that
+                                      the tables know it as well */
 } strata_event_type_e;
 
 typedef enum {

@@ -83,7 +83,7 @@ with scenario() as t:
     is_(ng.quiet(), {}, "done")
     is_((ask("/a", "lang=en").cache, ask("/a", "lang=DE").cache), ("MISS", "HIT"), "others stay")
 
-    for name in "bad name", "a=b", "a;b", "":
+    for name in "bad name", "off", "a=b", "a;b", "":
         message = t.config_error(only=f'location / {{ strata_key_cookies a "{name}"; }}')
         like(message or "accepted", f'invalid value "{name}" in "strata_key_cookies"', f"refused: {name!r}")
     names = " ".join(f"c{i}" for i in range(33))

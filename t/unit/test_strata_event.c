@@ -61,12 +61,14 @@ static const golden_t  golden[] = {
     { "v1-glob", STRATA_EVENT_GLOB, STRATA_EVENT_HARD, "",
       { "https|*.example.com|/articles/*\?x=[0-9]" } },
     { "v1-all", STRATA_EVENT_ALL, STRATA_EVENT_HARD, "", { NULL } },
-    { "v1-heartbeat", STRATA_EVENT_HEARTBEAT, STRATA_EVENT_HARD, "", { NULL } }
+    { "v1-heartbeat", STRATA_EVENT_HEARTBEAT, STRATA_EVENT_HARD, "", { NULL } },
+    { "v1-key-kept", STRATA_EVENT_KEY_KEPT, STRATA_EVENT_HARD, "",
+      { "r\5https\13example.com\14/articles/42", "127.0.0.1:8080" } }
 };
 
 static const form_row_t  forms[] = {
     { "type 0", 0, 1, "", 0, 0, 0, false },
-    { "type 10", 10, 1, "", 0, 0, 0, false },
+    { "type 11", 11, 1, "", 0, 0, 0, false },
     { "mode 0", STRATA_EVENT_ALL, 0, "", 0, 0, 0, false },
     { "mode 3", STRATA_EVENT_ALL, 3, "", 0, 0, 0, false },
 
@@ -399,7 +401,7 @@ test_reasons(void)
 
     reason(0, 0, MAGIC);
     reason(2, 2, VERSION);
-    reason(3, 10, VERSION);
+    reason(3, 11, VERSION);
     reason(4, 3, VERSION);
     reason(5, 1, VERSION);
     reason(6, 129, LENGTH);

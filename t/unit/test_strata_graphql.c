@@ -45,6 +45,7 @@ static const doc_row_t  docs[] = {
     { "{a, b,\n\tc # x }{\n d}", NULL, "{a b c d}" },
     { "{a ... on T {b} ...F}fragment F on T{c}", NULL,
       "{a...on T{b}...F}fragment F on T{c}" },
+    { "{a(b: [1 ...])}", NULL, "{a(b:[1 ...])}" },
     { "fragment F on T @d{c}query{a}", NULL, "fragment F on T@d{c}query{a}" },
     { "\xef\xbb\xbf{a}", NULL, "{a}" },
     { "{a(b:\"# , x\",c:\"\\\"}\")}", NULL, "{a(b:\"# , x\"c:\"\\\"}\")}" },
