@@ -240,15 +240,73 @@ local function made(id, key, opts, position, ok, value, err)
 end
 
 
-local function led(id, key, opts, handle, fn)
+-- Who leads in the node asks for the claim of the cluster: true and a handle;
+-- false and what another node made; nil: there is none, or Redis is away.
+
+local function claimed(id, key, deadline)
+    local pause, word = 0.05, nil
+
+    while native.tier() do
+        local won, handle = told(native.claim(id, key))
+
+        if won == nil then
+            return nil
+        end
+
+        local value, is_json, ttl, old, tier = look(id, key, false)
+
+        if value ~= nil or word == "failed" then
+            if won then
+                native.claimed(handle, value ~= nil)
+            end
+
+            return false, value, is_json, ttl, old, tier
+        end
+
+        if won then
+            return true, handle
+        end
+
+        local rest = deadline - native.now()
+
+        if rest <= 0 then
+            return nil
+        end
+
+        word = told(native.hear(id, key, "value",
+                                pause < rest and pause or rest))
+        pause = pause < 0.2 and 2 * pause or 0.4
+    end
+end
+
+
+local function led(id, key, opts, handle, deadline, fn)
+    local won, claim = claimed(id, key, deadline)
+
+    native.deaf()
+
+    if won == false then
+        native.landed(handle, claim ~= nil)
+
+        if claim == nil then
+            return nil, "made by another, and failed"
+        end
+
+        return get(id, key, false)
+    end
+
     local position = native.position(id)
 
     return (function(ok, value, err)
         local results = { pcall(made, id, key, opts, position, ok, value,
                                 err) }
+        local stored = results[1] and results[2] ~= nil and results[4].stored
 
-        native.landed(handle, results[1] and results[2] ~= nil
-                              and results[4].stored)
+        if claim then
+            native.claimed(claim, stored)
+        end
+
+        native.landed(handle, stored)
 
         if not results[1] then
             error(results[2], 0)
@@ -286,7 +344,7 @@ local function single(id, key, opts, timeout, fn)
         end
 
         if word == "lead" then
-            return led(id, key, opts, handle, fn)
+            return led(id, key, opts, handle, deadline, fn)
         end
 
         if word == "failed" then

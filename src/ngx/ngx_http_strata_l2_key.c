@@ -175,6 +175,15 @@ ngx_http_strata_l2_key_value(ngx_http_strata_l2_key_t *k,
 
 
 void
+ngx_http_strata_l2_key_fence(ngx_http_strata_l2_key_t *k,
+    ngx_http_strata_redis_t *redis, const strata_digest_t *d)
+{
+    ngx_http_strata_l2_key_primary(k, redis, d);
+    ngx_http_strata_l2_key_add(k, ":f", NULL);
+}
+
+
+void
 ngx_http_strata_l2_key_lock(ngx_http_strata_l2_key_t *k,
     ngx_http_strata_redis_t *redis, const strata_digest_t *d,
     const strata_digest_t *variant)

@@ -19,7 +19,8 @@
 #include <lauxlib.h>
 
 
-typedef struct ngx_http_strata_tier_s  ngx_http_strata_tier_t;
+typedef struct ngx_http_strata_tier_s    ngx_http_strata_tier_t;
+typedef struct ngx_http_strata_claims_s  ngx_http_strata_claims_t;
 
 
 /* of http */
@@ -297,6 +298,7 @@ struct ngx_http_strata_run_s {
     void            (*cancel)(ngx_http_strata_run_t *run);
 
     ngx_http_strata_tier_t  *tier;   /* what it wants of L2; or NULL */
+    ngx_http_strata_claims_t  *claims;  /* its locks there; or NULL */
 
     ngx_queue_t       queue;         /* of those who wait for locks */
     ngx_queue_t       led;           /* flights, ngx_http_strata_led_t */
@@ -345,6 +347,10 @@ int ngx_http_strata_kv_native(lua_State *L);
 /* ngx_http_strata_lua_flight.c */
 void ngx_http_strata_lua_flight_close(ngx_http_strata_run_t *run);
 void ngx_http_strata_lua_flight_natives(lua_State *L);
+
+/* ngx_http_strata_lua_claim.c: locks in the second tier */
+void ngx_http_strata_claim_natives(lua_State *L);
+void ngx_http_strata_claims_close(ngx_http_strata_run_t *run);
 
 /* ngx_http_strata_lua_purge.c */
 void ngx_http_strata_lua_purge_natives(lua_State *L);

@@ -442,6 +442,7 @@ ngx_http_strata_run_cleanup(void *data)
 
     ngx_http_strata_lua_flight_close(run);
     ngx_http_strata_tier_close(run);
+    ngx_http_strata_claims_close(run);
 
     /* of an older VM nothing is left */
 

@@ -45,7 +45,33 @@ def gateways(t, n, url=None, log=False):
             location / { strata_cache z; return 200 "x"; }
             location = /run { strata_content_by_lua_file run.lua; }
             location = /incr { strata_content_by_lua_block { return tostring(strata.zone("z"):incr("hits", 1, 0)) } }
-            location = /kv/x { return 404; }
+            location = /once { strata_content_by_lua_block {
+                local z = strata.zone("z")
+                local v, err, meta = z:get_or_set(req.args.k, { ttl = 60, timeout = 20 }, function(k)
+                    z:incr("made:" .. k, 1, 0)
+                    strata.sleep(tonumber(req.args.s))
+                    if req.args.fail then return nil, "no luck" end
+                    return "value of " .. k
+                end)
+                if v == nil then res.status = 503 return err end
+                return v } }
+            # what is read and written apart is only right under the lock
+            location = /locked { strata_content_by_lua_block {
+                local z = strata.zone("z")
+                local l, err = strata.lock("sum", { ttl = 20, wait = 30 })
+                if not l then res.status = 503 return err end
+                local n = z:get("sum") or 0
+                strata.sleep(0.002)
+                z:set("sum", n + 1)
+                local last = z:get("fence") or 0
+                z:set("fence", l.fence)
+                return tostring(l:release()) .. " " .. tostring(l.fence > last) } }
+            location = /hold { strata_content_by_lua_block {
+                local l, err = strata.lock(req.args.k, { ttl = tonumber(req.args.ttl), wait = tonumber(req.args.w or 0) })
+                if not l then res.status = 409 return err end
+                if req.args.s then strata.sleep(tonumber(req.args.s)) end
+                if req.args.free then return tostring(l:release()) end
+                return "held" } }
             location /hook { strata_cache z; strata_key_by_lua_block {
                 local z = strata.zone("z")
                 local v, e = z:get("a")
@@ -57,6 +83,10 @@ def gateways(t, n, url=None, log=False):
         ng.start()
         out.append(ng)
     return out
+
+
+def asking(ng, path):
+    return in_thread(lambda: ng.get(path, timeout=60))
 
 
 def everything(ng, far):
@@ -132,8 +162,39 @@ def shared(a, b, log):
     ok(wait_until(lambda: lua(a, "return (z:get('s'))") == [], 5), "and its end")
 
     threads = [in_thread(lambda ng=ng: [ng.get("/incr").status for _ in range(5)]) for ng in (a, b) for _ in range(5)]
-    is_({s for th in threads for s in th.join()}, {200}, "50 increments on two gateways")
+    is_({s for th in threads for s in th.join(60)}, {200}, "50 increments on two gateways")
     is_(lua(b, "return (z:get('hits'))"), [50], "none is lost")
+
+    ths = [asking(ng, "/once?k=one&s=0.3") for ng in (a, b) for _ in range(20)]
+    is_({(r.status, r.body) for r in (th.join(60) for th in ths)}, {(200, b"value of one")}, "40 on two gateways want a value")
+    is_(lua(b, "return (z:get('made:one'))"), [1], "it is made once")
+    ths = [asking(ng, "/once?k=bad&s=0.3&fail=1") for ng in (a, b) for _ in range(5)]
+    rs = [th.join(60) for th in ths]
+    is_({r.status for r in rs}, {503}, f"one that can't be made: {({r.body for r in rs})}")
+    ok(lua(b, "return (z:get('made:bad'))")[0] <= 2, "is not tried by each")
+    conn = a.conn()
+    conn.send(b"GET /once?k=left&s=30 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    ok(wait_until(lambda: lua(b, "return (z:get('made:left'))") == [1], 5), "one node makes it")
+    th = asking(b, "/once?k=left&s=0")
+    time.sleep(0.1)
+    conn.close()
+    is_(th.join(60).body, b"value of left", "and if its client leaves, the other")
+
+    ths = [asking(ng, "/locked") for ng in (a, b) for _ in range(15)]
+    is_({r.body for r in (th.join(90) for th in ths)}, {b"true true"}, "30 under a lock of the cluster, fences rise")
+    is_(lua(b, "return (z:get('sum'))"), [30], "one after the other")
+    is_(a.get("/hold?k=h&ttl=30").body, b"held", "held on a")
+    is_((b.get("/hold?k=h&ttl=1").status, b.get("/hold?k=h&ttl=1&w=0.1").body), (409, b"timeout"), "not to be had on b")
+    is_(lua(b, "local l = strata.lock('h2', { ttl = 5 }) return l:release(), (l:release()), (l:extend(5))"), [True, False, False],
+        "released once, by its owner")
+    a.get("/hold?k=e&ttl=0.3")
+    is_(b.get("/hold?k=e&ttl=1&w=20").body, b"held", "one that ends is free")
+    holder = asking(a, "/hold?k=r&ttl=60&s=0.3&free=1")
+    time.sleep(0.1)
+    start = time.monotonic()
+    is_(b.get("/hold?k=r&ttl=1&w=30", timeout=40).body, b"held", "one that is released")
+    ok(time.monotonic() - start < 20, "at once")
+    is_(holder.join().body, b"true", "by its owner")
 
     if log:
         lua(a, "return z:set_bulk({ t1 = 'x', t2 = 'x' }, { tags = { 'tt' } }), z:set('key', 'x')")
@@ -166,6 +227,9 @@ with scenario(seconds=110) as t:
     redis.stop()
     out = lua(a, "return z:incr('down', 1, 0)")
     ok(out[0] == "nil" and out[1].startswith("l2-"), f"Redis hangs: {out}")
+    out = lua(a, "local v, err = strata.lock('down') return v, err")
+    ok(out[0] == "nil" and out[1].startswith("l2-"), f"no lock that nobody vouches for: {out}")
+    is_(lua(a, "return (z:get_or_set('down', nil, function() return 'mine' end))"), ["mine"], "a value is made without")
     out = lua(a, "return z:set('down', 1)")
     ok(out[0] == "nil" and out[1].startswith("l2-"), f"nothing is said to be set: {out}")
     redis.go_on()
