@@ -357,8 +357,9 @@ ngx_http_strata_tier_looked(ngx_http_strata_tier_t *t, strata_reply_t *replies)
 
 
 /*
- * By the place in the log it was made at, like a record of a response.
- * NGX_AGAIN: stale; NGX_DECLINED: it does not count any more.
+ * By the place in the log it was made at, like a record of a response; without
+ * a log of the cluster, only what this node has made.  NGX_AGAIN: stale;
+ * NGX_DECLINED: it does not count any more.
  */
 
 static ngx_int_t
@@ -366,7 +367,8 @@ ngx_http_strata_tier_judge(ngx_http_strata_tier_t *t,
     const strata_value_record_t *rec, uint64_t *hashes, strata_label_t *label)
 {
     int                rc;
-    uint64_t           upto, position;
+    uint8_t            own[STRATA_LOG_ID];
+    uint64_t           upto, position, sequence;
     strata_store_t    *st;
     strata_subject_t   subject;
 
@@ -379,11 +381,21 @@ ngx_http_strata_tier_judge(ngx_http_strata_tier_t *t,
     if (strata_invlog_place(st, rec->incarnation, rec->sequence, &position)
         != STRATA_OK)
     {
-        if (t->zone->log) {
+        if (t->zone->log
+            || strata_invlog_sequence(st, t->position, own, &sequence)
+               != STRATA_OK
+            || ngx_memcmp(own, rec->incarnation, sizeof(own)) == 0)
+        {
             return NGX_DECLINED;
         }
 
-        position = 0;
+        /*
+         * Of another node.  Purges are each node's own, and nothing says
+         * whether it was set before or after them: a counter must not start
+         * again for that.
+         */
+
+        position = t->position;
     }
 
     ngx_http_strata_tags_label(st, position, rec->tags, rec->tags_n, hashes,

@@ -86,8 +86,8 @@
 
 
 /*
- * ARGV ms, 0 for no end, -1 for what it was given first; void.  2: done, 0: there
- * is none.
+ * ARGV ms, 0 for no end, -1 for what it was given first; void.  2: done, 0:
+ * there is none.
  */
 
 #define STRATA_SCRIPT_VALUE_TOUCH_TEXT                                        \
@@ -111,9 +111,9 @@
 
 
 /*
- * KEYS lock, last fence; ARGV token, ms.  The fence; or how many ms somebody else
- * has it.  Fences rise also where the last one was lost: they are no less than
- * the time in us.
+ * KEYS lock, last fence; ARGV token, ms.  The fence; or how many ms somebody
+ * else has it.  Fences rise also where the last one was lost: they are no less
+ * than the time in us.
  */
 
 #define STRATA_SCRIPT_MUTEX_TEXT                                              \
