@@ -11,6 +11,7 @@
 
 #include "ngx_http_strata_head.h"
 #include "ngx_http_strata_key.h"
+#include "ngx_http_strata_log.h"
 #include "ngx_http_strata_tags.h"
 
 static void ngx_http_strata_capture_withhold(ngx_http_strata_fetch_t *f);
@@ -25,6 +26,9 @@ static ngx_int_t ngx_http_strata_capture_merge(ngx_http_request_t *r,
     strata_str_t *head, strata_reason_e *reason);
 static ngx_int_t ngx_http_strata_capture_copy(ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o, strata_str_t head);
+static void ngx_http_strata_capture_in_place(ngx_http_strata_fetch_t *f,
+    const strata_meta_t *meta);
+static ngx_uint_t ngx_http_strata_rule_lost(ngx_http_strata_fetch_t *f);
 static ngx_int_t ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f,
     strata_str_t rule);
 
@@ -49,6 +53,10 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 
     if (ngx_http_strata_capture_merge(r, f, o, &head, &reason) != NGX_OK) {
         goto failed;
+    }
+
+    if (reason == STRATA_REASON_NONE && f->rule.len) {
+        reason = ngx_http_strata_capture_variant(r, f, o);
     }
 
     if (reason != STRATA_REASON_NONE) {
@@ -154,9 +162,7 @@ ngx_http_strata_capture_copy(ngx_http_strata_fetch_t *f,
                                 size, ngx_current_msec, &f->fill)
         != STRATA_OK)
     {
-        f->storing = 0;
-        f->in_place = 1;
-        strata_store_freshen(&f->stale, &near);
+        ngx_http_strata_capture_in_place(f, &near);
         return NGX_OK;
     }
 
@@ -174,6 +180,37 @@ ngx_http_strata_capture_copy(ngx_http_strata_fetch_t *f,
         if (strata_fill_append(&f->fill, run, ngx_current_msec) != STRATA_OK) {
             return NGX_ERROR;
         }
+    }
+}
+
+
+/* A purge since the fetch began leaves it as stale, or gone, as it is. */
+
+static void
+ngx_http_strata_capture_in_place(ngx_http_strata_fetch_t *f,
+    const strata_meta_t *meta)
+{
+    int               rc;
+    ngx_uint_t        tries;
+    strata_fetched_t  since;
+
+    f->storing = 0;
+    f->in_place = 1;
+
+    ngx_http_strata_judge_subject(f->zone->store, f->primary.text,
+                                  &since.subject);
+    since.guard = f->guard;
+    since.purges = f->purges;
+    since.position = f->position;
+
+    tries = 3;
+
+    do {
+        rc = strata_store_freshen(&f->stale, meta, &since);
+    } while (rc == STRATA_BUSY && --tries);
+
+    if (rc == STRATA_DECLINED) {
+        f->reason = STRATA_REASON_PURGED;
     }
 }
 
@@ -355,7 +392,7 @@ ngx_http_strata_capture_variant(ngx_http_request_t *r,
         return STRATA_REASON_VARY_LIMIT;
     }
 
-    if (rc == STRATA_DONE && f->rule.len) {
+    if (rc == STRATA_DONE && f->rule.len && !ngx_http_strata_rule_lost(f)) {
         return STRATA_REASON_NONE;
     }
 
@@ -410,12 +447,26 @@ ngx_http_strata_capture_variant(ngx_http_request_t *r,
 }
 
 
+/*
+ * L2 was purged, and our rule may be of before: what is still there under it
+ * must not be found again.
+ */
+
+static ngx_uint_t
+ngx_http_strata_rule_lost(ngx_http_strata_fetch_t *f)
+{
+    return f->ticket.valid && f->ticket.purged
+           && f->ticket.rule_id != f->rule_id;
+}
+
+
 /* A rule that nobody had: its id is random, and no other node may have it. */
 
 static ngx_int_t
 ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f, strata_str_t rule)
 {
     f->rule = rule;
+    f->ticket.ruled = 1;
 
     if (ngx_http_strata_rule_id(&f->rule_id) != NGX_OK) {
         return NGX_ERROR;

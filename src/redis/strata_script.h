@@ -27,6 +27,7 @@ typedef enum {
     STRATA_SCRIPT_VALUE_INCR,
     STRATA_SCRIPT_VALUE_TOUCH,
     STRATA_SCRIPT_MUTEX,
+    STRATA_SCRIPT_JOB,
     STRATA_SCRIPT_N
 } strata_script_e;
 

@@ -18,6 +18,7 @@
  *       src/store/strata_walk.c */
 
 #include "store/strata_store.c"
+#include "store/strata_invlog.h"
 #include "strata_test_store.h"
 
 
@@ -41,7 +42,7 @@ test_round_trip(void)
     const uint8_t  *p;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 3, 42, NULL, NULL);
+    st = strata_store_attach(base, 3, 42, NULL, NULL, NULL);
     ok(st != NULL, "attach");
 
     for (j = 0; j < 2; j++) {
@@ -99,7 +100,7 @@ test_replace(void)
     strata_store_stat_t   stat;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
 
     (void) test_store(st, 1, 1, 50, 5000, true, 0, 1000);
     (void) strata_store_lookup(st, test_key(&k, 1, 0), &old);
@@ -152,7 +153,7 @@ test_crowd(void)
     strata_store_stat_t   stat;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     at = 0;
 
     for (i = 0, n = 0; i < 200; i++) {
@@ -206,7 +207,7 @@ test_hold_limit(void)
     strata_store_t  *st;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     (void) test_store(st, 1, 1, 50, 50, true, 0, 1000);
     rc = strata_store_lookup(st, test_key(&k, 1, 0), &h);
 
@@ -250,7 +251,7 @@ test_limits(void)
     ok(test_region(STRATA_ZONE_MIN - 4096, &cf) == NULL, "too small a zone");
 
     base = test_region(MB, &cf);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     most = (size_t) st->max_object;
 
     is(most, st->shards[0].chunk_n / 8 * 1024, "an eighth");
@@ -305,7 +306,7 @@ test_limits(void)
 
     cf.max_object = 2000;
     base = test_region(MB, &cf);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     is(test_store(st, 1, 0, 0, 2000, true, 0, 9), STRATA_DECLINED,
        "over max_object");
     is(test_store(st, 1, 0, 0, 1990, true, 0, 9), STRATA_OK, "within");
@@ -324,9 +325,10 @@ test_time(void)
     strata_hold_t         h;
     strata_store_t       *st;
     strata_store_stat_t   stat;
+    strata_fetched_t      since;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
 
     (void) test_store(st, 1, 0, 10, 10, true, 1000, 500);
     (void) strata_store_lookup(st, test_key(&k, 1, 0), &h);
@@ -344,11 +346,17 @@ test_time(void)
     m.born_at = 8000;
     m.flags = STRATA_META_VALIDATOR;
     m.stale_ms = 7;
-    strata_store_freshen(&h, &m);
+    memset(&since, 0, sizeof(since));
+    is(strata_store_freshen(&h, &m, &since), STRATA_OK, "freshened");
     memset(&m, 0, sizeof(m));
     strata_store_meta(&h, &m);
     ok(m.fresh_until == 9000 && m.born_at == 8000 && m.stale_ms == 7
-       && m.flags == STRATA_META_VALIDATOR && m.status == 200, "freshened");
+       && m.flags == STRATA_META_VALIDATOR && m.status == 200, "all of it");
+    is(strata_store_stale(&h, 8500), STRATA_OK, "this very entry");
+    is(strata_store_fresh_until(&h), 8500, "is stale");
+    ok(strata_store_flags(&h) & STRATA_META_SOFT_PURGED, "as by a purge");
+    is(strata_store_stale(&h, 8600), STRATA_OK, "again");
+    is(strata_store_fresh_until(&h), 8500, "not longer");
     strata_store_unpin(&h);
 
     /* 100 that may be used until 2000, then 300 insertions after it */
@@ -397,7 +405,7 @@ test_churn(bool lru)
     cf.seed = test_seed;
     cf.evict_lru = lru;
     base = test_region(MB, &cf);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     failed = 0;
     wrong = 0;
     seen = 0;
@@ -470,7 +478,7 @@ test_check(void)
     ok(!strata_store_check(base, MB), "of another size");
     z->plan.layout++;
     ok(!strata_store_check(base, 2 * MB), "of another layout");
-    ok(strata_store_attach(base, 0, 1, NULL, NULL) == NULL, "no attach");
+    ok(strata_store_attach(base, 0, 1, NULL, NULL, NULL) == NULL, "no attach");
     z->plan.layout--;
     z->plan.entries_off += 64;
     ok(!strata_store_check(base, 2 * MB), "a plan that lies");
@@ -493,7 +501,7 @@ test_tables(void)
     strata_store_t  *st;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     test_key(&k, 1, 0);
 
     ok(!strata_pass_known(st, &k.key.digest, 1000), "not known");
@@ -548,8 +556,8 @@ test_metrics(void)
     strata_store_stat_t   stat;
 
     base = test_region(MB, NULL);
-    a = strata_store_attach(base, 0, 42, NULL, NULL);
-    b = strata_store_attach(base, 1, 43, NULL, NULL);
+    a = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
+    b = strata_store_attach(base, 1, 43, NULL, NULL, NULL);
 
     strata_store_metrics(a)[STRATA_METRIC_hits] += 5;
     strata_store_metrics(b)[STRATA_METRIC_hits] += 7;
@@ -591,7 +599,7 @@ test_verify(void)
     strata_store_t  *st;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     sh = &st->shards[0];
 
     for (i = 0; i < 50; i++) {
@@ -654,7 +662,7 @@ test_collisions(void)
     strata_store_t  *st;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     m = test_meta(0, 1000);
     s.data = buf;
 
@@ -702,7 +710,7 @@ test_purges(void)
     strata_store_t  *st;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     test_key(&k, 1, 0);
 
     before = strata_purge_seen(st, &k.key.digest);
@@ -731,7 +739,7 @@ test_busy(void)
     strata_store_stat_t   stat;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     lock = &st->shards[0].head->lock;
     m = test_meta(0, 1000);
     s.data = (const uint8_t *) "x";
