@@ -180,23 +180,40 @@ class Steady:
             f.seen = [s for s in seen if f.began <= s.at / 1e6 < f.ended]
             for s in f.seen:
                 s.ms = max(0.1, s.took - self.others_ms(s.at, s.at + s.took * 1000))
-        quiet = [s for f in self.phases if f.kind == QUIET for s in f.of("hit")]
-        base = percentile([s.ms for s in quiet], 0.99)
-        tap.note(f"quiet: p99 of {len(quiet)} hits of L1 {base:.2f} ms, with what others took "
-                 f"{percentile([s.took for s in quiet], 0.99):.2f} ms")
+        quiet = self._together(QUIET)
+        base = percentile([s.ms for s in quiet.of("hit")], 0.99)
+        tap.note(f"quiet: p99 of {len(quiet.of('hit'))} hits of L1 {base:.2f} ms, with what "
+                 f"others took {percentile([s.took for s in quiet.of('hit')], 0.99):.2f} ms")
+        self._answers(quiet)
+        if self._warm:
+            tap.at_least(quiet.share("l2"), 0.95, "quiet: from L2")
+        noise = self._together(NOISE)
+        if noise.seen:
+            tap.note(f"{noise.ended:.1f} s were to be quiet, and were not")
+            self._answers(noise)
         for f in self.phases:
-            self._answers(f)
-            if f.back is not None:
-                over = f.over * 1e6
-                took = self.others_ms(over, over + f.back * 1000, self._waited_all)
-                tap.within(f.back - min(took, f.back / 2), f.back_ms, f"{f.name}: recovery")
             if f.kind == FAULT:
+                self._answers(f)
+                self._recovery(f)
                 tap.within(percentile([s.ms for s in f.of("hit")], 0.99),
                            max(2 * base, base + HIT_MS), f"{f.name}: p99 of L1 hits",
                            slack_ms=HIT_MS)
                 self._misses(f)
-            elif f.kind == QUIET and self._warm:
-                tap.at_least(f.share("l2"), 0.95, "quiet: from L2")
+
+    def _together(self, kind):
+        """All phases of a kind as one."""
+        parts = [f for f in self.phases if f.kind == kind]
+        whole = Phase.__new__(Phase)
+        whole.name, whole.began = kind, 0
+        whole.ended = sum(f.ended - f.began for f in parts)
+        whole.seen = [s for f in parts for s in f.seen]
+        return whole
+
+    def _recovery(self, f):
+        if f.back is not None:
+            over = f.over * 1e6
+            took = self.others_ms(over, over + f.back * 1000, self._waited_all)
+            tap.within(f.back - min(took, f.back / 2), f.back_ms, f"{f.name}: recovery")
 
     @staticmethod
     def _answers(f):
