@@ -84,6 +84,14 @@ asan: asan-build faults odd
 	 STRATA_MODULE=$(CURDIR)/build/asan/$(MODULE) STRATA_SLOW=4 \
 	 t/build/suite $(T)
 
+#: make valgrind       part of t/70-lua under memcheck (3 min)  [T=]
+valgrind: T = $(addprefix t/70-lua/, api.t escape.t inject.t kv.t lifetime.t \
+              subfetch.t)
+valgrind: valgrind-build
+	@STRATA_NGINX=$(CURDIR)/t/build/valgrind \
+	 STRATA_MODULE=$(CURDIR)/build/valgrind/$(MODULE) STRATA_SLOW=20 JOBS=2 \
+	 t/build/suite $(T)
+
 #: make stress         processes and workers killed at any moment
 stress: module $(STRESS)
 	@t/build/suite $(STRESS) $(wildcard t/stress/*.py)
@@ -207,6 +215,15 @@ asan-build:
 bench-l2: module
 	@t/build/deps bench
 	@t/bench/l2
+
+# pools whose pieces are malloc's, or memcheck would see only the pools
+valgrind-build:
+	@t/build/deps valgrind
+	@t/build/nginx-source build/valgrind/src
+	$(call build-nginx,valgrind,-O1 -g $(PALLOC),)
+	$(call build-module,valgrind/module,-O1 -g -fPIC $(PALLOC),,\
+	    NGX_SRC=$(CURDIR)/build/valgrind/src)
+	@ln -f build/valgrind/module/$(MODULE) build/valgrind/$(MODULE)
 
 # A test names the sources it does not include itself:  /* with: src/... */
 with = $$(sed -n '/with:/,/\*\//p' $< | grep -o 'src/[a-z0-9_/]*\.c')
