@@ -26,7 +26,7 @@ ASAN      = detect_odr_violation=0:detect_leaks=0
 # what waits for clusters, take-overs and time-outs, half a minute each
 LONG      = $(sort $(wildcard t/40-l2/f[0-9][0-9]-*.t) \
             $(addprefix t/40-l2/, cluster-hostile.t cluster-load.t \
-              sentinel.t sentinel-load.t))
+              sentinel.t))
 T         = $(filter-out $(LONG),$(sort $(wildcard t/[0-9][0-9]-*/*.t)))
 LINT      = $(sort $(wildcard t/lint/*))
 UNIT      = $(patsubst t/unit/%.c,build/unit/%,$(wildcard t/unit/test_*.c))
