@@ -8,6 +8,8 @@
  *
  *   position             lock; last of an event   the event undone: nobody
  *                                                 was answered
+ *   event_last           lock; before position    each hit judges, up to the
+ *                                                 next event
  *   floor, soft_floor    lock; they only rise     too much invalidated
  *   tags, patterns       lock; see strata_tag.c,  tables to repair
  *                        strata_pattern.c
@@ -18,7 +20,7 @@
  *   lease_until          anybody, one word        a lease that runs out
  *   tailer               by compare-and-set       a role that healing clears
  *
- * An event: lock, seq odd, tables, seq even, position, unlock.  So whoever sees
+ * An event: lock, seq odd, tables, seq even, event_last, position, unlock.  So whoever sees
  * a position finds all events up to it in the tables, perhaps later ones; they
  * then apply a little early.
  *
@@ -343,6 +345,25 @@ strata_invlog_events_locked(strata_store_t *st, const strata_log_event_t *ev,
 }
 
 
+/* Release: who sees the position, or that there is an event, sees the tables. */
+static void
+strata_invlog_move_locked(strata_log_t *log, const strata_log_event_t *ev,
+    uint32_t n, uint64_t position)
+{
+    uint32_t  i;
+
+    for (i = 0; i < n; i++) {
+        if (ev[i].kind != STRATA_LOG_NOTHING) {
+            strata_log_set(&log->event_last, position);
+            STRATA_FAULT("log_event_last");
+            break;
+        }
+    }
+
+    strata_log_set(&log->position, position);
+}
+
+
 uint64_t
 strata_invlog_append_locked(strata_store_t *st, const strata_log_event_t *ev,
     uint32_t n)
@@ -364,10 +385,7 @@ strata_invlog_append_locked(strata_store_t *st, const strata_log_event_t *ev,
     }
 
     strata_invlog_events_locked(st, ev, n, position);
-
-    /* release: who sees the position sees the tables */
-
-    strata_log_set(&log->position, position);
+    strata_invlog_move_locked(log, ev, n, position);
 
     return position;
 }
@@ -422,7 +440,7 @@ strata_invlog_apply(strata_store_t *st, const strata_log_event_t *ev,
     } else {
         last = strata_log_load(&log->position) + 1;
         strata_invlog_events_locked(st, ev, n, last);
-        strata_log_set(&log->position, last);
+        strata_invlog_move_locked(log, ev, n, last);
     }
 
     strata_invlog_unlock(st);
@@ -460,6 +478,7 @@ strata_invlog_restart(strata_store_t *st,
 
     strata_invlog_end(log);
 
+    strata_log_set(&log->event_last, position);
     strata_log_set(&log->position, position);
     strata_invlog_unlock(st);
 
@@ -490,6 +509,7 @@ strata_invlog_load(strata_store_t *st, const strata_log_event_t *ev,
 int
 strata_invlog_loaded(strata_store_t *st, uint64_t sequence)
 {
+    uint64_t       position;
     strata_log_t  *log;
 
     log = &st->zone->log;
@@ -498,7 +518,10 @@ strata_invlog_loaded(strata_store_t *st, uint64_t sequence)
         return STRATA_BUSY;
     }
 
-    strata_log_raise(&log->position, sequence + strata_log_load(&log->base));
+    position = sequence + strata_log_load(&log->base);
+
+    strata_log_raise(&log->event_last, position);
+    strata_log_raise(&log->position, position);
     strata_invlog_unlock(st);
 
     return STRATA_OK;

@@ -36,7 +36,7 @@
 #define STRATA_NONE           UINT32_MAX
 
 #define STRATA_MAGIC          UINT64_C(0x3161746172747300)  /* "\0strata1" */
-#define STRATA_LAYOUT         3
+#define STRATA_LAYOUT         4
 
 #define STRATA_SHARDS_MAX     16
 #define STRATA_SHARD_BYTES    (32 * 1024 * 1024)
@@ -226,6 +226,7 @@ typedef struct {
 typedef struct {
     _Alignas(STRATA_CACHE_LINE)
     _Atomic uint64_t  position;         /* of the last event, applied */
+    _Atomic uint64_t  event_last;       /* ... that entries are judged by */
     _Atomic uint64_t  floor;            /* who was judged before it is gone */
     _Atomic uint64_t  soft_floor;       /* ... is stale */
     _Atomic int64_t   lease_until;      /* ms, monotonic */
