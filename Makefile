@@ -154,6 +154,12 @@ bench bench-quick: module $(patsubst t/%.c,build/%,$(wildcard t/bench/*.c))
 	@t/build/deps bench
 	@t/bench/bench $(if $(filter bench-quick,$@),--quick)
 
+#: make bench-purge    a million entries under one tag; hits while purges go on
+bench-purge: module
+	@STRATA_ENTRIES=1000000 t/build/suite t/60-purge/one-tag.t
+	@t/build/deps bench
+	@t/bench/purge
+
 #: make clean          removes build/
 clean:
 	rm -rf build
@@ -228,5 +234,5 @@ build/bench/%: t/bench/%.c
 
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
         headers-1.26 static faults valkey conformance bench bench-quick \
-        bench-l2 battery clean help unit-build asan-build collisions odd \
+        bench-l2 bench-purge battery clean help unit-build asan-build collisions odd \
         probe storm no-memory

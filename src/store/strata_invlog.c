@@ -194,6 +194,12 @@ strata_invlog_look(const strata_store_t *st, strata_judge_t *j)
     j->soft = strata_log_load(&log->soft_floor) > j->since;
     rc = STRATA_OK;
 
+    if (!j->named && (strata_log_load(&log->name_last) > j->since
+                      || strata_log_load(&log->pattern_last) > j->since))
+    {
+        return STRATA_DONE;
+    }
+
     STRATA_FAULT("log_judge");
 
     if (strata_log_load(&log->tag_last) > j->since) {
@@ -223,7 +229,14 @@ strata_invlog_judge(const strata_store_t *st, uint64_t since,
     j.since = since;
     j.tags = tags;
     j.tag_n = tag_n;
-    j.subject = *subject;
+    j.named = (subject != NULL);
+
+    if (subject) {
+        j.subject = *subject;
+
+    } else {
+        memset(&j.subject, 0, sizeof(strata_subject_t));
+    }
 
     for (tries = 0; tries < STRATA_LOG_TRIES; tries++) {
         seq = atomic_load_explicit(&log->seq, memory_order_acquire);
@@ -309,6 +322,13 @@ strata_invlog_event_locked(strata_store_t *st, const strata_log_event_t *ev,
         break;
 
     case STRATA_LOG_TAG:
+
+        /* first: a death in between lets too much be judged */
+
+        if (!ev->plain) {
+            strata_log_raise(&log->name_last, position);
+        }
+
         strata_tag_put_locked(st, ev->hash, position, ev->soft);
         break;
 

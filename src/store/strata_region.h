@@ -242,6 +242,7 @@ typedef struct {
     uint32_t          tag_oldest;
     uint32_t          tag_youngest;
     _Atomic uint32_t  pattern_at;       /* the next one to be written */
+    _Atomic uint64_t  name_last;        /* of tag_last: of keys, namespaces */
     _Atomic uint64_t  incarnation[2];   /* of the log, and its sequence ... */
     _Atomic uint64_t  base;             /* ... is position - base */
     _Atomic uint64_t  first_base;       /* as the last restart set it */
