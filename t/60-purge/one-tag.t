@@ -51,7 +51,7 @@ with scenario(60 + ENTRIES / 2000) as t:
                           return 200 "$uri\\n$uri\\n"; }""", zone=(), show=False, status=False, workers=1)
     origin.address = f"127.0.0.1:{origin.port}"
     redis = l2.server(t)
-    ng = invlog.node(t, origin, redis.url, zone=f"z {64 + ENTRIES // 800}m")
+    ng = invlog.node(t, origin, redis.url, zone=f"z {64 + ENTRIES // 400}m")
     invlog.leased(ng)
     pids = ng.workers()
 
