@@ -84,6 +84,14 @@ asan: asan-build faults odd
 	 STRATA_MODULE=$(CURDIR)/build/asan/$(MODULE) STRATA_SLOW=4 \
 	 t/build/suite $(T)
 
+#: make valgrind       part of t/70-lua under memcheck (5 min)  [T=]
+valgrind: T = $(addprefix t/70-lua/, api.t cookbook.t escape.t inject.t kv.t \
+              lifetime.t subfetch.t)
+valgrind: valgrind-build
+	@STRATA_NGINX=$(CURDIR)/t/build/valgrind \
+	 STRATA_MODULE=$(CURDIR)/build/valgrind/$(MODULE) STRATA_SLOW=20 JOBS=2 \
+	 t/build/suite $(T)
+
 #: make stress         processes and workers killed at any moment
 stress: module $(STRESS)
 	@t/build/suite $(STRESS) $(wildcard t/stress/*.py)
@@ -91,6 +99,10 @@ stress: module $(STRESS)
 #: make storm          10^6 Redis calls while connections are cut
 storm: module probe
 	@STRATA_CALLS=1000000 t/build/suite t/40-l2/redis-storm.t
+
+#: make check-consistency   readers, purges, faults: 10 min [S=600] [SEED=] [MODE=]
+check-consistency: module
+	@t/check/consistency $(if $(filter command,$(origin S)),$(S),600)
 
 #: make no-memory      each allocation of a worker fails once
 no-memory: module
@@ -130,9 +142,10 @@ faults:
 collisions: odd
 	@STRATA_MODULE=build/odd/$(MODULE) t/build/suite $(COLLIDE)
 
-#: make battery        Redis fails in twenty ways under load; clusters (15 min)
+#: make battery        Redis fails in twenty ways under load; clusters (8 min)
 battery: module faults probe
-	@t/build/suite $(LONG)
+	@t/build/suite --battery $(LONG) t/60-purge/lost.t \
+	    t/60-purge/cursor-ahead.t t/40-l2/cluster-lock.t t/40-l2/lock-late.t
 
 #: make valkey         t/40-l2 with Valkey (Debian's) as the server
 valkey: module probe
@@ -209,6 +222,15 @@ bench-l2: module
 	@t/build/deps bench
 	@t/bench/l2
 
+# pools whose pieces are malloc's, or memcheck would see only the pools
+valgrind-build:
+	@t/build/deps valgrind
+	@t/build/nginx-source build/valgrind/src
+	$(call build-nginx,valgrind,-O1 -g $(PALLOC),)
+	$(call build-module,valgrind/module,-O1 -g -fPIC $(PALLOC),,\
+	    NGX_SRC=$(CURDIR)/build/valgrind/src)
+	@ln -f build/valgrind/module/$(MODULE) build/valgrind/$(MODULE)
+
 # A test names the sources it does not include itself:  /* with: src/... */
 with = $$(sed -n '/with:/,/\*\//p' $< | grep -o 'src/[a-z0-9_/]*\.c')
 build-test = @mkdir -p $(@D) \
@@ -234,5 +256,5 @@ build/bench/%: t/bench/%.c
 
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
         headers-1.26 static faults valkey conformance bench bench-quick \
-        bench-l2 bench-purge battery clean help unit-build asan-build collisions odd \
-        probe storm no-memory
+        bench-l2 bench-purge battery clean help unit-build asan-build \
+        collisions odd probe storm no-memory check-consistency

@@ -30,6 +30,19 @@ function strata.sleep(seconds)
 end
 
 
+function strata.escape(text)
+    if type(text) == "number" then
+        text = tostring(text)
+    end
+
+    if type(text) ~= "string" then
+        error("text must be a string", 2)
+    end
+
+    return native.escape(text)
+end
+
+
 local function fields(headers, level)
     if headers == nil then
         return nil
@@ -75,12 +88,18 @@ function strata.fetch(uri, opts)
         error("no such method: " .. tostring(method), 2)
     end
 
-    if type(max) ~= "number" or max < 0 or max > BODY_MAX then
+    if type(max) ~= "number" or not (max >= 0 and max <= BODY_MAX) then
         error("max_size must be bytes, at most " .. BODY_MAX, 2)
     end
 
     if opts.body ~= nil and type(opts.body) ~= "string" then
         error("body must be a string", 2)
+    end
+
+    -- what could end the request line, or would not be sent
+
+    if native.find(uri, "[%c #]") then
+        return nil, "bad uri"
     end
 
     local _, err = native.fetch(uri, method, fields(opts.headers, 2),

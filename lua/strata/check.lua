@@ -67,7 +67,7 @@ end
 
 
 function check.number(value, name, level)
-    if type(value) ~= "number" or value ~= value then
+    if type(value) ~= "number" or value - value ~= 0 then
         error(name .. " must be a number", level + 1)
     end
 

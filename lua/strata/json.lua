@@ -6,6 +6,18 @@
 
 local native = require "strata.native"
 
+-- not from where the worker happens to run
+
+local paths = {}
+
+for path in package.cpath:gmatch "[^;]+" do
+    if path:sub(1, 1) == "/" then
+        paths[#paths + 1] = path
+    end
+end
+
+package.path, package.cpath = "", table.concat(paths, ";")
+
 local found, cjson = pcall(require, "cjson")
 
 if not found then
@@ -18,46 +30,66 @@ codec.encode_max_depth(100)
 codec.decode_max_depth(100)
 codec.encode_sparse_array(true, 10, 100)
 codec.encode_invalid_numbers(false)
+codec.decode_invalid_numbers(false)
 codec.encode_keep_buffer(false)
 
 local raw_encode, raw_decode = codec.encode, codec.decode
 
-
-local function encode(value)
-    local text = raw_encode(value)
-
-    native.charge_bytes(#text)
-
-    return text
-end
+-- what it is asked has to fit, see ngx_http_strata_lua_cost.c
 
 
-local function decode(text)
-    if type(text) ~= "string" then
-        error("bad argument #1 to 'decode' (string expected, got "
-              .. type(text) .. ")", 2)
+local function safe_encode(value)
+    local ok, text = pcall(native.json_encode, value)
+
+    if ok then
+        ok, text = pcall(raw_encode, value)
     end
 
-    native.charge_bytes(#text)
+    if ok then
+        return text
+    end
 
-    return raw_decode(text)
+    return nil, text
 end
 
 
-local function safe(fn)
-    return function(value)
-        local ok, result = pcall(fn, value)
+local function safe_decode(text)
+    if type(text) ~= "string" then
+        return nil, "bad argument #1 to 'decode' (string expected, got "
+                    .. type(text) .. ")"
+    end
 
-        if ok then
-            return result
+    local ok, value = pcall(native.json_decode, text)
+
+    if ok then
+        ok, value = pcall(raw_decode, text)
+    end
+
+    if ok then
+        return value
+    end
+
+    return nil, value
+end
+
+
+-- a false or nil that was decoded is no error, so err tells
+
+local function throwing(fn)
+    return function(value)
+        local result, err = fn(value)
+
+        if err then
+            error(err, 2)
         end
 
-        return nil, result
+        return result
     end
 end
 
 
 return {
-    throws = { encode = encode, decode = decode, null = cjson.null },
-    safe = { encode = safe(encode), decode = safe(decode), null = cjson.null }
+    throws = { encode = throwing(safe_encode), decode = throwing(safe_decode),
+               null = cjson.null },
+    safe = { encode = safe_encode, decode = safe_decode, null = cjson.null }
 }

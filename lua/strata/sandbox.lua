@@ -56,8 +56,17 @@ function tables.concat(t, sep, i, j)
     return concat(t, sep, i, j)
 end
 
+local function ascending(a, b)
+    return a < b
+end
+
 function tables.sort(t, less)
     few(#t, native.sort_max)
+
+    if less == nil and native.slow_sort(t) then
+        less = ascending
+    end
+
     return sort(t, less)
 end
 
@@ -136,8 +145,20 @@ local maths = pick(math, [[
 maths.random = impure(math.random)
 sandbox.math = freeze(maths)
 
+-- a conversion can be long, and the format has many
+
+local os_date = os.date
+
+local function date(format, ...)
+    if type(format) == "string" and #format > 256 then
+        error("format too long", 2)
+    end
+
+    return os_date(format, ...)
+end
+
 sandbox.os = freeze {
-    clock = impure(os.clock), date = impure(os.date), time = impure(os.time),
+    clock = impure(os.clock), date = impure(date), time = impure(os.time),
     difftime = os.difftime
 }
 
@@ -160,7 +181,9 @@ local function unwrap(ok, ...)
     return ...
 end
 
-local coroutines = pick(coroutine, "create running status yield")
+local coroutines = pick(coroutine, "create status yield")
+
+coroutines.running = native.running
 
 function coroutines.resume(co, ...)
     enter()
@@ -187,7 +210,7 @@ sandbox.bit = freeze(pick(bit, [[
 
 local ours = { ["cjson"] = true, ["cjson.safe"] = true }
 local modules = {}
-local loading = {}
+local loading = {}                 -- name: the call of a hook that loads it
 
 local function share(value)
     return type(value) == "table" and freeze(value) or value
@@ -226,7 +249,11 @@ function sandbox.require(name)
               2)
     end
 
-    if loading[name] then
+    -- one that was ended while it loaded has not cleaned up after itself
+
+    local this_call = native.calls()
+
+    if loading[name] == this_call then
         error("module '" .. name .. "' requires itself", 2)
     end
 
@@ -238,9 +265,11 @@ function sandbox.require(name)
 
     setfenv(chunk, setmetatable({}, { __index = native.env,
                                       __metatable = false }))
-    loading[name] = true
+    loading[name] = this_call
 
-    local ok, value = pcall(chunk, name)
+    -- it can't wait, or others would find it half loaded
+
+    local ok, value = pcall(native.call, chunk, name)
 
     loading[name] = nil
 

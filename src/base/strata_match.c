@@ -13,6 +13,9 @@
 #include "strata_match.h"
 
 
+#define STRATA_MATCH_SET_STEP  16      /* bytes of a set for one more step */
+
+
 static const uint8_t *strata_match_rest(strata_match_t *m, const uint8_t *s,
     const uint8_t *p);
 
@@ -213,6 +216,8 @@ static bool
 strata_match_one(strata_match_t *m, const uint8_t *s, const uint8_t *p,
     const uint8_t *next)
 {
+    uint32_t  cost;
+
     if (s >= m->subject.data + m->subject.len) {
         return false;
     }
@@ -226,6 +231,9 @@ strata_match_one(strata_match_t *m, const uint8_t *s, const uint8_t *p,
         return strata_match_letter(*s, p[1]);
 
     case '[':
+        cost = (next - p) / STRATA_MATCH_SET_STEP;
+        m->steps -= (m->steps < cost) ? m->steps : cost;
+
         return strata_match_set(*s, p, next - 1);
 
     default:

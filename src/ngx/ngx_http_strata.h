@@ -407,6 +407,7 @@ typedef struct {
     int64_t                      clock;     /* of Redis, minus ours, ms */
     unsigned                     valid:1;   /* may be written at all */
     unsigned                     purged:1;  /* id counts */
+    unsigned                     ruled:1;   /* the fetch's rule is its own */
 } ngx_http_strata_ticket_t;
 
 /*

@@ -7,6 +7,7 @@
  * PURGE of a URL, and what a write makes invalid.
  */
 
+#include "ngx_http_strata_api.h"
 #include "ngx_http_strata_key.h"
 #include "ngx_http_strata_lua.h"
 #include "ngx_http_strata_log.h"
@@ -75,6 +76,14 @@ ngx_http_strata_purge_handler(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     }
 
     if (rc != NGX_DECLINED && ctx->conf->purge != NULL) {
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    /* with an address or a cookie that let it in */
+
+    if (ngx_http_strata_foreign(r)) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "strata purge: a request of another site");
         return NGX_HTTP_FORBIDDEN;
     }
 

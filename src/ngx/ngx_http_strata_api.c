@@ -38,6 +38,10 @@ static ngx_http_strata_endpoint_t  ngx_http_strata_endpoints[] = {
     { ngx_string("events"), NGX_HTTP_STRATA_API_TAKES, NGX_HTTP_POST,
       ngx_http_strata_api_events },
     { ngx_string("health"), 0, NGX_HTTP_GET, ngx_http_strata_api_health },
+    { ngx_string("jobs"), NGX_HTTP_STRATA_API_REST, NGX_HTTP_GET,
+      ngx_http_strata_api_job },
+    { ngx_string("jobs"), NGX_HTTP_STRATA_API_REST, NGX_HTTP_DELETE,
+      ngx_http_strata_api_job_delete },
     { ngx_string("keys"), 0, NGX_HTTP_GET, ngx_http_strata_api_keys },
     { ngx_string("keys"), NGX_HTTP_STRATA_API_REST, NGX_HTTP_GET,
       ngx_http_strata_api_key },
@@ -194,6 +198,7 @@ ngx_http_strata_api_cleanup(void *data)
     a->finished = 1;
 
     ngx_http_strata_bulk_cancel(&a->purge);
+    ngx_http_strata_job_cancel(&a->job);
 
     if (a->walk.event.posted) {
         ngx_delete_posted_event(&a->walk.event);
@@ -452,6 +457,7 @@ ngx_http_strata_api_refuse(ngx_http_strata_api_t *a, ngx_uint_t status,
         { NGX_HTTP_FORBIDDEN, "forbidden" },
         { NGX_HTTP_NOT_FOUND, "not_found" },
         { NGX_HTTP_NOT_ALLOWED, "method_not_allowed" },
+        { NGX_HTTP_CONFLICT, "conflict" },
         { NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "too_large" },
         { NGX_HTTP_UNSUPPORTED_MEDIA_TYPE, "unsupported_type" },
         { NGX_HTTP_TOO_MANY_REQUESTS, "too_many_requests" },

@@ -85,6 +85,7 @@ struct ngx_http_strata_api_s {
     u_char                      *spare;    /* as long as that */
     strata_bulk_t               *bulk;
     ngx_http_strata_bulk_t       purge;
+    ngx_http_strata_job_t        job;
     ngx_http_strata_walk_t       walk;
     ngx_array_t                 *aims;     /* of ngx_http_strata_aim_t */
     ngx_event_t                  timer;
@@ -93,6 +94,7 @@ struct ngx_http_strata_api_s {
     ngx_uint_t                   messages; /* of events or rows */
     ngx_uint_t                   rules;    /* that applied */
     ngx_uint_t                   skipped;  /* without the columns for it */
+    ngx_uint_t                   unmatched; /* messages of no rule */
     ngx_uint_t                   limit;    /* of a list */
 
     ngx_chain_t                 *out;
@@ -144,6 +146,9 @@ void ngx_http_strata_api_put_path(ngx_http_strata_api_t *a, strata_str_t s);
 ngx_int_t ngx_http_strata_api_admit(ngx_http_strata_api_t *a,
     ngx_uint_t write);
 
+/* Did a page of another origin send it?  Browsers say so, pages can't lie. */
+ngx_uint_t ngx_http_strata_foreign(ngx_http_request_t *r);
+
 /* May who asks purge this, or see an entry? */
 ngx_uint_t ngx_http_strata_api_may_aim(ngx_http_strata_api_t *a,
     ngx_http_strata_aim_t *aim);
@@ -168,6 +173,10 @@ void ngx_http_strata_api_key_delete(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_tag(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_events(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_cdc(ngx_http_strata_api_t *a);
+void ngx_http_strata_api_job(ngx_http_strata_api_t *a);
+void ngx_http_strata_api_job_delete(ngx_http_strata_api_t *a);
+uint64_t ngx_http_strata_api_job_new(void);
+void ngx_http_strata_api_put_job(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_sync(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_stats(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_metrics(ngx_http_strata_api_t *a);

@@ -18,7 +18,6 @@
 #include "../base/strata_str.h"
 
 
-static ngx_uint_t ngx_http_strata_api_foreign(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_strata_api_same_origin(ngx_http_request_t *r,
     ngx_str_t *origin);
 static ngx_uint_t ngx_http_strata_api_addresses(ngx_http_request_t *r);
@@ -46,7 +45,7 @@ ngx_http_strata_api_admit(ngx_http_strata_api_t *a, ngx_uint_t write)
 
     api = &a->conf->api;
 
-    if (ngx_http_strata_api_foreign(a->request)) {
+    if (ngx_http_strata_foreign(a->request)) {
         ngx_http_strata_api_refuse(a, NGX_HTTP_FORBIDDEN,
                                    "a request of another site", NULL);
         return NGX_DECLINED;
@@ -120,10 +119,8 @@ ngx_http_strata_api_admit(ngx_http_strata_api_t *a, ngx_uint_t write)
 }
 
 
-/* Did a page of another origin send it?  Browsers say so, pages can't lie. */
-
-static ngx_uint_t
-ngx_http_strata_api_foreign(ngx_http_request_t *r)
+ngx_uint_t
+ngx_http_strata_foreign(ngx_http_request_t *r)
 {
     ngx_table_elt_t         *h;
     ngx_http_strata_list_t   fields;
@@ -187,7 +184,8 @@ ngx_http_strata_api_same_origin(ngx_http_request_t *r, ngx_str_t *origin)
 /*
  * Has the location rules of ngx_http_access_module?  Its configuration begins
  * with the lists of them, for IPv4, IPv6 and unix sockets; that one of them let
- * this request in was decided in the access phase.
+ * this request in was decided in the access phase, which no subrequest goes
+ * through.
  */
 
 static ngx_uint_t
@@ -199,7 +197,7 @@ ngx_http_strata_api_addresses(ngx_http_request_t *r)
 
     smcf = ngx_http_get_module_main_conf(r, ngx_http_strata_module);
 
-    if (smcf->access == NULL) {
+    if (smcf->access == NULL || r != r->main) {
         return 0;
     }
 

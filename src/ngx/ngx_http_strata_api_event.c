@@ -151,7 +151,7 @@ static ngx_int_t
 ngx_http_strata_api_message(ngx_http_strata_api_t *a, strata_str_t message)
 {
     ngx_int_t                 rc;
-    ngx_uint_t                i;
+    ngx_uint_t                i, rules;
     strata_str_t              rest, name, value, field;
     strata_cdc_row_t          row;
     ngx_http_strata_react_t  *react;
@@ -199,9 +199,11 @@ ngx_http_strata_api_message(ngx_http_strata_api_t *a, strata_str_t message)
     }
 
     if (a->conf->api.on_event == NULL) {
+        a->unmatched++;
         return NGX_OK;
     }
 
+    rules = a->rules;
     react = a->conf->api.on_event->elts;
 
     for (i = 0; i < a->conf->api.on_event->nelts; i++) {
@@ -216,6 +218,8 @@ ngx_http_strata_api_message(ngx_http_strata_api_t *a, strata_str_t message)
         }
     }
 
+    a->unmatched += (a->rules == rules);
+
     return NGX_OK;
 }
 
@@ -225,7 +229,7 @@ ngx_http_strata_api_rows(ngx_http_strata_api_t *a, strata_str_t message)
 {
     int                       rc;
     ngx_int_t                 done;
-    ngx_uint_t                i;
+    ngx_uint_t                i, rules;
     strata_cdc_t              cdc;
     strata_cdc_row_t          row;
     ngx_http_strata_cdc_t    *conf;
@@ -244,6 +248,7 @@ ngx_http_strata_api_rows(ngx_http_strata_api_t *a, strata_str_t message)
         return NGX_DECLINED;
     }
 
+    rules = a->rules;
     react = conf->rules.elts;
 
     while (strata_cdc_next(&cdc, &row)) {
@@ -259,6 +264,8 @@ ngx_http_strata_api_rows(ngx_http_strata_api_t *a, strata_str_t message)
             }
         }
     }
+
+    a->unmatched += (a->rules == rules);
 
     return NGX_OK;
 }
@@ -299,11 +306,19 @@ ngx_http_strata_api_reacted(ngx_http_strata_bulk_t *bulk)
         ngx_http_strata_count(a->zone, purges);
     }
 
-    ngx_http_strata_api_put(a, "{\"messages\":%ui,\"rules\":%ui,"
-                            "\"skipped\":%ui,\"subjects\":%ui,"
-                            "\"events\":%ui,", a->messages, a->rules,
-                            a->skipped, a->aims->nelts, bulk->events);
+    if (a->zone->metrics) {
+        a->zone->metrics[STRATA_METRIC_reports] += a->messages;
+        a->zone->metrics[STRATA_METRIC_reports_unmatched] += a->unmatched;
+        a->zone->metrics[STRATA_METRIC_reports_skipped] += a->skipped;
+    }
 
+    ngx_http_strata_api_put(a, "{\"messages\":%ui,\"unmatched\":%ui,"
+                            "\"rules\":%ui,\"skipped\":%ui,"
+                            "\"subjects\":%ui,\"events\":%ui,",
+                            a->messages, a->unmatched, a->rules, a->skipped,
+                            a->aims->nelts, bulk->events);
+
+    ngx_http_strata_api_put_job(a);
     ngx_http_strata_api_put_outcome(a);
     ngx_http_strata_api_finish(a, bulk->status, NULL);
     ngx_http_run_posted_requests(c);

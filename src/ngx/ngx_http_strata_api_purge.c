@@ -283,6 +283,15 @@ ngx_http_strata_api_purge_aims(ngx_http_strata_api_t *a)
 
     a->purge.delay = a->bulk->delay_ms;
 
+    /* what comes late in any case is not repeated */
+
+    if (a->purge.delay) {
+        a->purge.job = ngx_http_strata_api_job_new();
+
+    } else {
+        a->purge.again = a->conf->double_delete;
+    }
+
     ngx_http_strata_api_submit(a, a->bulk->wait, ngx_http_strata_api_purged);
 }
 
@@ -352,6 +361,7 @@ ngx_http_strata_api_purged(ngx_http_strata_bulk_t *bulk)
         ngx_http_strata_api_put(a, "\"delay_ms\":%M,", bulk->delay);
     }
 
+    ngx_http_strata_api_put_job(a);
     ngx_http_strata_api_put_outcome(a);
 
     ngx_http_strata_api_finish(a, (bulk->status == NGX_HTTP_OK

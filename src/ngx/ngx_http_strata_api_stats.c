@@ -26,6 +26,8 @@ static void ngx_http_strata_api_reasons(ngx_http_strata_api_t *a,
 static void ngx_http_strata_api_times(ngx_http_strata_api_t *a,
     strata_store_stat_t *stats);
 static void ngx_http_strata_api_instances(ngx_http_strata_api_t *a);
+static void ngx_http_strata_api_put_lag(ngx_http_strata_api_t *a,
+    ngx_http_strata_zone_t *zone);
 static uint64_t ngx_http_strata_api_queued(ngx_http_strata_api_t *a);
 static void ngx_http_strata_api_synced(ngx_event_t *ev);
 
@@ -318,6 +320,29 @@ ngx_http_strata_api_instances(ngx_http_strata_api_t *a)
 
 /* 503 if something of it does not work now. */
 
+/* How far the zone is behind the log of its cluster, and who reads that. */
+
+static void
+ngx_http_strata_api_put_lag(ngx_http_strata_api_t *a,
+    ngx_http_strata_zone_t *zone)
+{
+    strata_store_stat_t   stat;
+    strata_invlog_stat_t  log;
+
+    if (zone->store && zone->log) {
+        strata_store_stat(zone->store, &stat);
+        strata_invlog_stat(zone->store, &log);
+
+        ngx_http_strata_api_put(a, ",\"lag\":%uL,\"sequence\":%uL,"
+                                "\"tail\":%uD",
+                                stat.metrics[STRATA_METRIC_log_lag],
+                                log.sequence, log.tail);
+    }
+
+    ngx_http_strata_api_put(a, "}");
+}
+
+
 void
 ngx_http_strata_api_health(ngx_http_strata_api_t *a)
 {
@@ -348,12 +373,13 @@ ngx_http_strata_api_health(ngx_http_strata_api_t *a)
         ngx_http_strata_api_put(a, i ? "," : "");
         ngx_http_strata_api_put_string(a, name);
         ngx_http_strata_api_put(a, ":{\"attached\":%s,\"leased\":%s,"
-                                "\"position\":%uL}",
+                                "\"position\":%uL",
                                 zones[i]->store ? "true" : "false",
                                 good ? "true" : "false",
                                 zones[i]->store
                                 ? strata_invlog_position(zones[i]->store)
                                 : (uint64_t) 0);
+        ngx_http_strata_api_put_lag(a, zones[i]);
     }
 
     ngx_http_strata_api_put(a, "},\"redis\":{");

@@ -64,6 +64,7 @@ ngx_http_strata_bulk_submit(ngx_http_strata_bulk_t *bulk,
         order->wait = bulk->wait;
         order->delay = bulk->delay;
         order->again = bulk->again;
+        order->job = bulk->job;
 
         rc = ngx_http_strata_log_submit(order, &ev);
 
@@ -215,7 +216,12 @@ ngx_http_strata_bulk_settle(ngx_http_strata_bulk_t *bulk,
 
     /* members are the same for all; who is behind is behind the last */
 
-    bulk->sequence = ngx_max(bulk->sequence, order->sequence);
+    if (order->sequence >= bulk->sequence) {
+        bulk->sequence = order->sequence;
+        ngx_memcpy(bulk->incarnation, order->incarnation, STRATA_LOG_ID);
+    }
+
+    bulk->due = bulk->outcomes ? ngx_min(bulk->due, order->due) : order->due;
     bulk->position = ngx_max(bulk->position, order->position);
     bulk->acked = bulk->outcomes++ ? ngx_min(bulk->acked, order->acked)
                                    : order->acked;

@@ -44,6 +44,7 @@ struct ngx_http_strata_bulk_s {
     ngx_http_strata_wait_e     wait;
     ngx_msec_t                 delay;
     ngx_msec_t                 again;
+    uint64_t                   job;
 
     /* the outcome of all */
     ngx_uint_t                 events;
@@ -53,6 +54,8 @@ struct ngx_http_strata_bulk_s {
     uint64_t                   position;
     ngx_uint_t                 acked;
     ngx_uint_t                 expired;
+    uint64_t                   due;        /* the first of them */
+    u_char                     incarnation[STRATA_LOG_ID];
 
     ngx_http_strata_order_t   *orders;
     ngx_uint_t                 pending;

@@ -25,6 +25,7 @@ static ngx_int_t ngx_http_strata_capture_merge(ngx_http_request_t *r,
     strata_str_t *head, strata_reason_e *reason);
 static ngx_int_t ngx_http_strata_capture_copy(ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o, strata_str_t head);
+static ngx_uint_t ngx_http_strata_rule_lost(ngx_http_strata_fetch_t *f);
 static ngx_int_t ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f,
     strata_str_t rule);
 
@@ -49,6 +50,10 @@ ngx_http_strata_capture_304(ngx_http_request_t *r, ngx_http_strata_fetch_t *f,
 
     if (ngx_http_strata_capture_merge(r, f, o, &head, &reason) != NGX_OK) {
         goto failed;
+    }
+
+    if (reason == STRATA_REASON_NONE && f->rule.len) {
+        reason = ngx_http_strata_capture_variant(r, f, o);
     }
 
     if (reason != STRATA_REASON_NONE) {
@@ -355,7 +360,7 @@ ngx_http_strata_capture_variant(ngx_http_request_t *r,
         return STRATA_REASON_VARY_LIMIT;
     }
 
-    if (rc == STRATA_DONE && f->rule.len) {
+    if (rc == STRATA_DONE && f->rule.len && !ngx_http_strata_rule_lost(f)) {
         return STRATA_REASON_NONE;
     }
 
@@ -410,12 +415,26 @@ ngx_http_strata_capture_variant(ngx_http_request_t *r,
 }
 
 
+/*
+ * L2 was purged, and our rule may be of before: what is still there under it
+ * must not be found again.
+ */
+
+static ngx_uint_t
+ngx_http_strata_rule_lost(ngx_http_strata_fetch_t *f)
+{
+    return f->ticket.valid && f->ticket.purged
+           && f->ticket.rule_id != f->rule_id;
+}
+
+
 /* A rule that nobody had: its id is random, and no other node may have it. */
 
 static ngx_int_t
 ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f, strata_str_t rule)
 {
     f->rule = rule;
+    f->ticket.ruled = 1;
 
     if (ngx_http_strata_rule_id(&f->rule_id) != NGX_OK) {
         return NGX_ERROR;

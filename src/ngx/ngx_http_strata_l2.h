@@ -112,6 +112,7 @@ struct ngx_http_strata_get_s {
     ngx_msec_t                    until;
     ngx_msec_t                    poll;
 
+    unsigned                      trying:1;   /* ... without an answer yet */
     unsigned                      missed:1;
     unsigned                      flight_retry:1;  /* others don't find it */
     unsigned                      need_fresh:1;  /* L1 has something stale */
@@ -239,8 +240,12 @@ ngx_http_strata_l2_key_t *ngx_http_strata_claim_key(
     ngx_http_strata_claim_t *claim);
 u_char *ngx_http_strata_claim_token(ngx_http_strata_claim_t *claim);
 
-/* The script that stored has given it back. */
+/* The script that stored has given it back, or it was not won. */
 void ngx_http_strata_claim_free(ngx_http_strata_claim_t *claim);
+
+/* The call that tried it has no answer. */
+void ngx_http_strata_claim_leave(ngx_http_strata_claim_t *claim,
+    ngx_http_strata_call_t *tried);
 
 
 #endif /* NGX_HTTP_STRATA_L2_H */

@@ -460,7 +460,6 @@ ngx_http_strata_put_script(ngx_http_strata_put_t *p)
     if (p->rule_len) {
 
         /* as they stand in a record */
-
         for (i = 0; i < 8; i++) {
             id[i] = (u_char) (p->rule_id >> 8 * i);
             was[i] = (u_char) (p->ticket.rule_id >> 8 * i);
@@ -469,6 +468,7 @@ ngx_http_strata_put_script(ngx_http_strata_put_t *p)
         (void) strata_cmd_add(&cmd, id, 8);
         (void) strata_cmd_add(&cmd, was, p->ticket.rule_id ? 8 : 0);
         (void) strata_cmd_add(&cmd, rule.data, rule.len);
+        ngx_http_strata_l2_word(&cmd, p->ticket.ruled ? "1" : "");
     }
 
     p->call.handler = ngx_http_strata_put_stored;

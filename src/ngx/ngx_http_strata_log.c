@@ -272,11 +272,11 @@ ngx_http_strata_log_keep(ngx_http_strata_order_t *order,
     due = (int64_t) ngx_current_msec + order->delay;
 
     if (order->delay) {
-        rc = strata_later_put(st, events, n, due);
+        rc = strata_later_put(st, events, n, due, order->job);
     }
 
     if (rc == STRATA_OK && order->again) {
-        rc = strata_later_put(st, events, n, due + order->again);
+        rc = strata_later_put(st, events, n, due + order->again, 0);
     }
 
     return rc;

@@ -47,6 +47,8 @@ struct ngx_http_strata_order_s {
     ngx_http_strata_wait_e       wait;
     ngx_msec_t                   delay;     /* not before; 0: now */
     ngx_msec_t                   again;     /* once more so much later, or 0 */
+    uint64_t                     job;       /* what a delayed one is called off
+                                               by; several may be of one job */
 
     /* the outcome */
     ngx_uint_t                   status;    /* of HTTP: 200, 202, 503 */
@@ -55,6 +57,7 @@ struct ngx_http_strata_order_s {
     uint64_t                     position;  /* in the zone; 0: not yet */
     ngx_uint_t                   acked;     /* members that are past it */
     ngx_uint_t                   expired;   /* whose registration ran out */
+    uint64_t                     due;       /* ms, as the log or zone counts */
 
     /* the log's own */
     ngx_queue_t                  queue;
@@ -78,6 +81,39 @@ void ngx_http_strata_log_cancel(ngx_http_strata_order_t *order);
 /* One that nobody waits for; again: as above. */
 void ngx_http_strata_log_post(ngx_http_strata_zone_t *zone,
     strata_event_t *ev, ngx_msec_t again);
+
+/*
+ * What became of a purge that nobody waited for: one that is for later, by its
+ * job and when it is due, or one that is in the log, by its place.  In memory
+ * that stays until the handler has run or it was cancelled.
+ */
+
+typedef struct ngx_http_strata_job_s  ngx_http_strata_job_t;
+
+struct ngx_http_strata_job_s {
+    void                       (*handler)(ngx_http_strata_job_t *job);
+    void                        *data;
+    ngx_http_strata_zone_t      *zone;
+    ngx_uint_t                   logged;    /* it has a place */
+    u_char                       name[STRATA_LOG_ID];  /* job, incarnation */
+    uint64_t                     at;        /* due, sequence */
+    ngx_uint_t                   call_off;
+
+    /* the outcome */
+    ngx_uint_t                   status;    /* of HTTP: 200, 503 */
+    const char                  *reason;
+    ngx_uint_t                   events;    /* that wait, or did */
+    int64_t                      in_ms;     /* until it is due */
+    ngx_uint_t                   done;      /* nobody is behind it */
+    ngx_uint_t                   acked;
+    ngx_uint_t                   expired;
+
+    void                        *link;
+};
+
+/* ngx_http_strata_job.c.  NGX_OK: the handler won't run.  NGX_AGAIN. */
+ngx_int_t ngx_http_strata_job_ask(ngx_http_strata_job_t *job);
+void ngx_http_strata_job_cancel(ngx_http_strata_job_t *job);
 
 /*
  * The outcome as members of a JSON object, into at most

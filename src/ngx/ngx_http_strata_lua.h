@@ -98,12 +98,14 @@ typedef struct {
     void             *data;          /* what the hook's functions work on */
     uint32_t          steps;         /* of pattern matching, in this call */
     ngx_uint_t        nested;        /* coroutines that run, in this call */
+    ngx_uint_t        calls;         /* of hooks; a script that waited is new */
 
     /* private to ngx_http_strata_lua_vm.c */
     ngx_http_strata_lua_conf_t  *conf;
     ngx_log_t        *log;
     size_t            used;
     size_t            churned;       /* bytes since the clock was read */
+    ngx_uint_t        huge;          /* large strings and tables there are */
     uint64_t          since_ns;      /* when a hook first came; 0: not yet */
     uint64_t          cpu_ns;        /* the CPU clock then */
     int               traceback;     /* references */
@@ -111,6 +113,9 @@ typedef struct {
     unsigned          active:1;
     unsigned          killed:1;      /* over its budget */
     unsigned          broken:1;      /* out of memory: to be made anew */
+    unsigned          piece:1;       /* the last refusal was of its size */
+    unsigned          dense:1;       /* the hook runs more often */
+    unsigned          littered:1;    /* a script has failed */
 } ngx_http_strata_vm_t;
 
 
@@ -150,6 +155,9 @@ void ngx_http_strata_vm_failed(ngx_http_strata_script_t *script, lua_State *L,
 
 void ngx_http_strata_vm_charge(size_t bytes);
 
+/* May the VM have so many bytes more? */
+ngx_uint_t ngx_http_strata_vm_room(size_t size);
+
 /*
  * Calls fn protected: for what has to build Lua values outside of a script;
  * fn finds data at index 1.  NGX_ERROR: it failed, which is logged.
@@ -170,6 +178,12 @@ int ngx_http_strata_vm_load(lua_State *L);
 
 /* Leaves an empty environment on top of the stack. */
 void ngx_http_strata_vm_env(lua_State *L);
+
+/*
+ * The string at index without control characters, which could look like lines
+ * of the log; it stays on the stack.  NULL: it is no string.
+ */
+const char *ngx_http_strata_lua_printable(lua_State *L, int index);
 
 /* ngx_http_strata_lua_conf.c */
 
@@ -198,6 +212,9 @@ ngx_int_t ngx_http_strata_lua_read_file(ngx_http_strata_script_t *script,
 
 /* ngx_http_strata_lua_lib.c: leaves the table of C functions for sandbox.lua */
 int ngx_http_strata_lua_natives(lua_State *L);
+
+/* ngx_http_strata_lua_cost.c */
+void ngx_http_strata_lua_cost_natives(lua_State *L);
 
 /*
  * Leaves a userdata that reads through to the table on top of the stack, which

@@ -76,7 +76,9 @@ ngx_http_strata_lua_key(ngx_http_request_t *r, ngx_http_strata_script_t *script,
 
     ngx_http_strata_vm_leave(script);
 
-    if (rc != NGX_ERROR && !b->overflow) {
+    if (rc != NGX_ERROR && !b->overflow
+        && (script->file.len == 0 || ngx_http_strata_vm.conf->code_cache))
+    {
         ngx_http_strata_memo_keep(script, old.pos, b->pos - old.pos);
     }
 
@@ -237,7 +239,10 @@ ngx_http_strata_lua_store(ngx_http_request_t *r,
 }
 
 
-/* The script returns a mode, true or nothing to go on, false to refuse. */
+/*
+ * The script returns a mode or true to go on; false or nothing refuses, so that
+ * a way through it that nobody thought of lets nobody in.
+ */
 
 ngx_int_t
 ngx_http_strata_lua_purge(ngx_http_request_t *r,
@@ -259,7 +264,7 @@ ngx_http_strata_lua_purge(ngx_http_request_t *r,
     switch (lua_type(L, -1)) {
 
     case LUA_TNIL:
-        rc = NGX_OK;
+        rc = NGX_DECLINED;
         break;
 
     case LUA_TBOOLEAN:

@@ -16,7 +16,6 @@
 #define NGX_HTTP_STRATA_LIB_REP      (1024 * 1024)  /* bytes of a result */
 #define NGX_HTTP_STRATA_LIB_CONCAT   65536          /* elements */
 #define NGX_HTTP_STRATA_LIB_SORT     16384
-#define NGX_HTTP_STRATA_LIB_NESTED   32             /* coroutines */
 
 
 static void ngx_http_strata_lib_begin(lua_State *L, strata_match_t *m);
@@ -264,6 +263,15 @@ ngx_http_strata_lib_expand(lua_State *L, luaL_Buffer *b, strata_match_t *m,
 
     text = lua_tolstring(L, 3, &len);
 
+    /* captures may be empty: no other bound is on what this takes */
+
+    if (m->steps < len) {
+        m->steps = 0;
+        (void) luaL_error(L, "replacement too complex");
+    }
+
+    m->steps -= len;
+
     for (i = 0; i < len; i++) {
 
         if (text[i] != '%') {
@@ -434,88 +442,6 @@ ngx_http_strata_lib_rep(lua_State *L)
 }
 
 
-/* Upvalue: the function of the standard library, which reads all of arg 1. */
-
-static int
-ngx_http_strata_lib_charged(lua_State *L)
-{
-    size_t  len;
-
-    (void) luaL_checklstring(L, 1, &len);
-
-    ngx_http_strata_vm_charge(len);
-
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-
-    return lua_gettop(L);
-}
-
-
-static int
-ngx_http_strata_lib_charge(lua_State *L)
-{
-    lua_settop(L, 1);
-    lua_pushcclosure(L, ngx_http_strata_lib_charged, 1);
-
-    return 1;
-}
-
-
-static int
-ngx_http_strata_lib_charge_bytes(lua_State *L)
-{
-    ngx_http_strata_vm_charge(luaL_checkinteger(L, 1));
-
-    return 0;
-}
-
-
-/* Around the resumption of a coroutine; a call of a hook starts at 0. */
-
-static int
-ngx_http_strata_lib_enter(lua_State *L)
-{
-    if (ngx_http_strata_vm.nested == NGX_HTTP_STRATA_LIB_NESTED) {
-        return luaL_error(L, "too many nested coroutines");
-    }
-
-    ngx_http_strata_vm.nested++;
-
-    return 0;
-}
-
-
-static int
-ngx_http_strata_lib_leave(lua_State *L)
-{
-    if (ngx_http_strata_vm.nested) {
-        ngx_http_strata_vm.nested--;
-    }
-
-    return 0;
-}
-
-
-/* How many elements a library function may go through. */
-
-static int
-ngx_http_strata_lib_few(lua_State *L)
-{
-    lua_Integer  n, max;
-
-    n = luaL_checkinteger(L, 1);
-    max = luaL_checkinteger(L, 2);
-
-    if (n > max) {
-        return luaL_error(L, "table too large (%d elements)", (int) n);
-    }
-
-    return 0;
-}
-
-
 static int
 ngx_http_strata_lib_read_only(lua_State *L)
 {
@@ -633,13 +559,8 @@ static const luaL_Reg  ngx_http_strata_lib[] = {
     { "gmatch",  ngx_http_strata_lib_gmatch },
     { "gsub",    ngx_http_strata_lib_gsub },
     { "rep",     ngx_http_strata_lib_rep },
-    { "charge",  ngx_http_strata_lib_charge },
-    { "charge_bytes", ngx_http_strata_lib_charge_bytes },
-    { "enter",   ngx_http_strata_lib_enter },
-    { "few",     ngx_http_strata_lib_few },
     { "freeze",  ngx_http_strata_lib_freeze },
     { "impure",  ngx_http_strata_lib_impure },
-    { "leave",   ngx_http_strata_lib_leave },
     { "module",  ngx_http_strata_lib_module },
     { NULL,      NULL }
 };
@@ -657,6 +578,7 @@ ngx_http_strata_lua_natives(lua_State *L)
         lua_setfield(L, -2, fn->name);
     }
 
+    ngx_http_strata_lua_cost_natives(L);
     ngx_http_strata_lua_zone_natives(L);
     ngx_http_strata_lua_run_natives(L);
     ngx_http_strata_lua_lock_natives(L);

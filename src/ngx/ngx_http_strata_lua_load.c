@@ -169,3 +169,36 @@ ngx_http_strata_vm_load(lua_State *L)
 
     return 0;
 }
+
+
+const char *
+ngx_http_strata_lua_printable(lua_State *L, int index)
+{
+    size_t        len, i;
+    const char   *text;
+    luaL_Buffer   b;
+
+    text = lua_tolstring(L, index, &len);
+
+    for (i = 0; text && i < len; i++) {
+        if ((u_char) text[i] < 0x20 || text[i] == 0x7f) {
+            break;
+        }
+    }
+
+    if (text == NULL || i == len) {
+        return text;
+    }
+
+    luaL_buffinit(L, &b);
+
+    for (i = 0; i < len; i++) {
+        luaL_addchar(&b, ((u_char) text[i] < 0x20 || text[i] == 0x7f)
+                         ? ' ' : text[i]);
+    }
+
+    luaL_pushresult(&b);
+    lua_replace(L, index);
+
+    return lua_tostring(L, index);
+}

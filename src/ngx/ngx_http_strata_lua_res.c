@@ -130,6 +130,7 @@ ngx_http_strata_lua_res_tags(lua_State *L, ngx_http_strata_lua_res_t *res)
     size_t        len;
     ngx_str_t    *tag;
     const char   *text;
+    strata_str_t  tag_text;
 
     luaL_argcheck(L, lua_type(L, 3) == LUA_TTABLE, 3, "table expected");
 
@@ -151,8 +152,12 @@ ngx_http_strata_lua_res_tags(lua_State *L, ngx_http_strata_lua_res_t *res)
         text = (lua_type(L, -1) == LUA_TSTRING) ? lua_tolstring(L, -1, &len)
                                                 : NULL;
 
+        tag_text.data = (const uint8_t *) text;
+        tag_text.len = len;
+
         if (text == NULL || len == 0 || len > NGX_HTTP_STRATA_TAG_MAX
-            || strcspn(text, " ,\t\r\n") != len)
+            || strcspn(text, " ,\t") != len
+            || !strata_field_value_ok(tag_text))
         {
             return luaL_error(L, "tag %d must be a string of 1 to %d bytes "
                               "without spaces, commas and control characters",
@@ -211,16 +216,12 @@ ngx_http_strata_lua_res_body(lua_State *L, ngx_http_strata_lua_res_t *res,
     int index)
 {
     int          i, n;
-    size_t       len;
-    u_char      *p;
+    size_t       len, size;
+    u_char      *body, *p;
     const char  *text;
 
     n = 0;
-    res->body.len = 0;
-
-    if (lua_isnil(L, index)) {
-        return 0;
-    }
+    size = 0;
 
     if (lua_type(L, index) == LUA_TTABLE) {
         n = lua_objlen(L, index);
@@ -234,35 +235,38 @@ ngx_http_strata_lua_res_body(lua_State *L, ngx_http_strata_lua_res_t *res,
             }
 
             (void) lua_tolstring(L, -1, &len);
-            res->body.len += len;
+            size += len;
             lua_pop(L, 1);
         }
 
     } else if (lua_isstring(L, index)) {
-        (void) lua_tolstring(L, index, &res->body.len);
+        (void) lua_tolstring(L, index, &size);
 
-    } else {
+    } else if (!lua_isnil(L, index)) {
         return luaL_error(L, "the body must be a string or a list of strings, "
                           "not a %s", luaL_typename(L, index));
     }
 
-    if (res->body.len > NGX_HTTP_STRATA_ANSWER_MAX) {
+    if (size > NGX_HTTP_STRATA_ANSWER_MAX) {
         return luaL_error(L, "the body is larger than 16 MB");
     }
 
-    ngx_http_strata_vm_charge(res->body.len);
+    ngx_http_strata_vm_charge(size);
 
-    res->body.data = ngx_pnalloc(res->request->pool, res->body.len + 1);
-    if (res->body.data == NULL) {
-        return luaL_error(L, "no memory");
+    body = NULL;
+
+    if (size) {
+        body = ngx_pnalloc(res->request->pool, size);
+        if (body == NULL) {
+            return luaL_error(L, "no memory");
+        }
     }
 
-    if (n == 0) {
-        ngx_memcpy(res->body.data, lua_tostring(L, index), res->body.len);
-        return 0;
-    }
+    p = body;
 
-    p = res->body.data;
+    if (n == 0 && size) {
+        ngx_memcpy(p, lua_tostring(L, index), size);
+    }
 
     for (i = 1; i <= n; i++) {
         lua_rawgeti(L, index, i);
@@ -270,6 +274,15 @@ ngx_http_strata_lua_res_body(lua_State *L, ngx_http_strata_lua_res_t *res,
         p = ngx_cpymem(p, text, len);
         lua_pop(L, 1);
     }
+
+    /* nothing fails any more */
+
+    if (res->body.len) {
+        (void) ngx_pfree(res->request->pool, res->body.data);
+    }
+
+    res->body.data = body;
+    res->body.len = size;
 
     return 0;
 }
@@ -353,17 +366,21 @@ ngx_http_strata_lua_res_header(lua_State *L)
 }
 
 
-/* Takes all lines of the name out; the pointer of its kind, or NULL. */
+/*
+ * Takes all lines of the name out; the pointer of its kind, or NULL.  *first:
+ * one that was there, for a new value.
+ */
 
 static ngx_table_elt_t **
 ngx_http_strata_lua_res_remove(ngx_http_request_t *r, const char *name,
-    size_t len)
+    size_t len, ngx_table_elt_t **first)
 {
     ngx_uint_t                i;
     ngx_table_elt_t          *h, **pointer;
     ngx_http_strata_list_t    fields;
 
     pointer = NULL;
+    *first = NULL;
 
     for (i = 0; ngx_http_strata_lua_kinds[i].name; i++) {
         if (strcmp(ngx_http_strata_lua_kinds[i].name, name) == 0) {
@@ -381,6 +398,10 @@ ngx_http_strata_lua_res_remove(ngx_http_request_t *r, const char *name,
             && ngx_strncasecmp(h->key.data, (u_char *) name, len) == 0)
         {
             h->hash = 0;
+
+            if (*first == NULL) {
+                *first = h;
+            }
         }
     }
 
@@ -471,23 +492,25 @@ ngx_http_strata_lua_res_set_header(lua_State *L)
         return ngx_http_strata_lua_res_type(L, r, value, value ? len : 0);
     }
 
-    pointer = ngx_http_strata_lua_res_remove(r, name, name_len);
+    pointer = ngx_http_strata_lua_res_remove(r, name, name_len, &h);
 
     if (value == NULL) {
         return 0;
     }
 
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return luaL_error(L, "no memory");
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    p = ngx_pnalloc(r->pool, 2 * name_len + len);
+    p = ngx_pnalloc(r->pool, 2 * name_len + len + 1);
     if (p == NULL) {
         return luaL_error(L, "no memory");
     }
+
+    if (h == NULL) {
+        h = ngx_list_push(&r->headers_out.headers);
+        if (h == NULL) {
+            return luaL_error(L, "no memory");
+        }
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
 
     h->key.data = p;
     h->key.len = name_len;
@@ -498,7 +521,8 @@ ngx_http_strata_lua_res_set_header(lua_State *L)
 
     h->value.data = p;
     h->value.len = len;
-    ngx_memcpy(p, value, len);
+    p = ngx_cpymem(p, value, len);
+    *p = '\0';
 
     h->hash = ngx_hash_key(h->key.data, h->key.len);
 

@@ -31,6 +31,7 @@ static void ngx_http_strata_run_body_handler(ngx_http_request_t *r);
 static int ngx_http_strata_run_create(lua_State *L);
 static int ngx_http_strata_run_trace(lua_State *L);
 static void ngx_http_strata_run_resume(ngx_http_strata_run_t *run);
+static void ngx_http_strata_run_failed(ngx_http_request_t *r);
 static ngx_int_t ngx_http_strata_run_returned(ngx_http_strata_run_t *run);
 static int ngx_http_strata_run_take(lua_State *L);
 static ngx_int_t ngx_http_strata_run_send(ngx_http_request_t *r,
@@ -144,14 +145,12 @@ ngx_http_strata_run_create(lua_State *L)
 static void
 ngx_http_strata_run_resume(ngx_http_strata_run_t *run)
 {
-    int                          rc;
-    ngx_int_t                    status;
-    ngx_http_request_t          *r;
-    ngx_http_strata_run_call_t   call;
-    ngx_http_strata_loc_conf_t  *conf;
+    int                         rc;
+    ngx_int_t                   status;
+    ngx_http_request_t         *r;
+    ngx_http_strata_run_call_t  call;
 
     r = run->res.request;
-    conf = ngx_http_get_module_loc_conf(r, ngx_http_strata_module);
 
     if (run->generation != ngx_http_strata_vm.generation
         || ngx_http_strata_vm.broken)
@@ -161,7 +160,7 @@ ngx_http_strata_run_resume(ngx_http_strata_run_t *run)
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "strata lua: %V ended with its VM",
                       &run->script->directive);
-        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        ngx_http_strata_run_failed(r);
         return;
     }
 
@@ -173,7 +172,11 @@ ngx_http_strata_run_resume(ngx_http_strata_run_t *run)
 
     if (rc == LUA_YIELD && run->waiting) {
         ngx_http_strata_vm_rest();
-        (void) ngx_http_strata_park(r, ngx_http_strata_run_nothing);
+
+        if (ngx_http_strata_park(r, ngx_http_strata_run_nothing) != NGX_AGAIN) {
+            ngx_http_strata_run_failed(r);
+        }
+
         return;
     }
 
@@ -193,12 +196,27 @@ ngx_http_strata_run_resume(ngx_http_strata_run_t *run)
     lua_settop(ngx_http_strata_vm.state, 0);
 
     if (status != NGX_OK) {
-        ngx_http_strata_lua_count_error(conf->zone);
-        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        ngx_http_strata_run_failed(r);
         return;
     }
 
     ngx_http_finalize_request(r, ngx_http_strata_run_send(r, run));
+}
+
+
+/* What it has said of its answer until then is not said. */
+
+static void
+ngx_http_strata_run_failed(ngx_http_request_t *r)
+{
+    ngx_http_strata_loc_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_strata_module);
+
+    ngx_http_strata_lua_count_error(conf->zone);
+
+    ngx_http_clean_header(r);
+    ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
 }
 
 
@@ -207,6 +225,7 @@ ngx_http_strata_run_resume(ngx_http_strata_run_t *run)
 static int
 ngx_http_strata_run_trace(lua_State *L)
 {
+    size_t                       len;
     lua_State                   *co;
     const char                  *text;
     ngx_http_strata_run_call_t  *call;
@@ -214,16 +233,19 @@ ngx_http_strata_run_trace(lua_State *L)
     call = lua_touserdata(L, 1);
     co = call->run->thread;
 
-    text = (call->rc == LUA_YIELD)
-           ? "coroutine.yield() outside of a coroutine"
-           : (lua_type(co, -1) == LUA_TSTRING) ? lua_tostring(co, -1)
-           : "error object is no string";
+    if (call->rc == LUA_YIELD) {
+        lua_pushliteral(L, "coroutine.yield() outside of a coroutine");
 
-    if (call->rc == LUA_ERRMEM) {
-        lua_pushstring(L, text);
+    } else if (lua_type(co, -1) == LUA_TSTRING) {
+        text = lua_tolstring(co, -1, &len);
+        lua_pushlstring(L, text, len);
 
     } else {
-        luaL_traceback(L, co, text, 0);
+        lua_pushliteral(L, "error object is no string");
+    }
+
+    if (call->rc != LUA_ERRMEM) {
+        luaL_traceback(L, co, ngx_http_strata_lua_printable(L, 2), 0);
     }
 
     ngx_http_strata_vm_failed(call->run->script, L, call->rc);
@@ -261,7 +283,9 @@ ngx_http_strata_run_take(lua_State *L)
 
     run = lua_touserdata(L, 1);
 
-    lua_pushvalue(run->thread, 1);
+    /* it has ended, and might have returned thousands */
+
+    lua_settop(run->thread, 1);
     lua_xmove(run->thread, L, 1);
 
     return ngx_http_strata_lua_res_body(L, &run->res, 2);
@@ -436,7 +460,9 @@ ngx_http_strata_run_cleanup(void *data)
         ngx_del_timer(&run->timer);
     }
 
-    if (run->waiting && run->cancel) {
+    /* who was woken takes the result, or was ended before */
+
+    if ((run->waiting || run->result) && run->cancel) {
         run->cancel(run);
     }
 
@@ -534,6 +560,29 @@ ngx_http_strata_run_body(lua_State *L)
     ngx_http_strata_vm_charge(size);
     lua_pushlstring(L, (char *) p, size);
 
+    (void) ngx_pfree(r->pool, p);
+
+    return 1;
+}
+
+
+/*
+ * running(): the coroutine that calls, unless that is the script itself, which
+ * nobody but the event loop may resume
+ */
+
+static int
+ngx_http_strata_run_running(lua_State *L)
+{
+    ngx_http_strata_run_t  *run;
+
+    run = (ngx_http_strata_vm.hook == NGX_HTTP_STRATA_HOOK_CONTENT)
+          ? ngx_http_strata_vm.data : NULL;
+
+    if (lua_pushthread(L) || (run && run->thread == L)) {
+        lua_pushnil(L);
+    }
+
     return 1;
 }
 
@@ -542,6 +591,7 @@ static const luaL_Reg  ngx_http_strata_run_fns[] = {
     { "body",    ngx_http_strata_run_body },
     { "kv_key",  ngx_http_strata_kv_native },
     { "result",  ngx_http_strata_run_result },
+    { "running", ngx_http_strata_run_running },
     { "sleep",   ngx_http_strata_run_sleep },
     { NULL,      NULL }
 };

@@ -13,7 +13,8 @@
  * The budget is the worker's CPU time.  The clock is read by the hook that
  * LuaJIT runs every NGX_HTTP_STRATA_VM_COUNT instructions, so a short script
  * never reads it, and sooner after a megabyte was moved, which takes few
- * instructions.
+ * instructions.  While there is a string of some size it runs every
+ * NGX_HTTP_STRATA_VM_DENSE: "s + 1" and "s < t" read all of it.
  */
 
 #include "ngx_http_strata_lua.h"
@@ -22,10 +23,12 @@
 #include <luajit.h>
 
 
-#define NGX_HTTP_STRATA_VM_COUNT   250
+#define NGX_HTTP_STRATA_VM_COUNT   250              /* instructions */
+#define NGX_HTTP_STRATA_VM_DENSE   16               /* with large strings */
 #define NGX_HTTP_STRATA_VM_INIT    100              /* budgets */
 #define NGX_HTTP_STRATA_VM_STEPS   500000
 #define NGX_HTTP_STRATA_VM_LARGE   4096             /* bytes worth counting */
+#define NGX_HTTP_STRATA_VM_HUGE    (64 * 1024)      /* slow to read */
 #define NGX_HTTP_STRATA_VM_CHURN   (1024 * 1024)    /* between two looks */
 #define NGX_HTTP_STRATA_VM_PIECE   (1024 * 1024)    /* most at once */
 
@@ -36,6 +39,7 @@ static int ngx_http_strata_vm_panic(lua_State *L);
 static void *ngx_http_strata_vm_alloc(void *data, void *p, size_t old,
     size_t size);
 static void ngx_http_strata_vm_hook(lua_State *L, lua_Debug *ar);
+static void ngx_http_strata_vm_interval(ngx_http_strata_vm_t *vm);
 
 
 ngx_http_strata_vm_t  ngx_http_strata_vm;
@@ -90,8 +94,7 @@ ngx_http_strata_vm_init(ngx_http_strata_lua_conf_t *conf, ngx_log_t *log)
     }
 
     if (!conf->jit) {
-        (void) lua_sethook(vm->state, ngx_http_strata_vm_hook, LUA_MASKCOUNT,
-                           NGX_HTTP_STRATA_VM_COUNT);
+        ngx_http_strata_vm_interval(vm);
     }
 
     return NGX_OK;
@@ -185,7 +188,7 @@ ngx_http_strata_vm_traceback(lua_State *L)
 {
     const char  *text;
 
-    text = lua_tostring(L, 1);
+    text = ngx_http_strata_lua_printable(L, 1);
 
     if (text == NULL) {
         text = lua_pushfstring(L, "(error object is a %s value)",
@@ -223,6 +226,13 @@ ngx_http_strata_vm_charge(size_t bytes)
 }
 
 
+ngx_uint_t
+ngx_http_strata_vm_room(size_t size)
+{
+    return ngx_http_strata_vm.conf->memory - ngx_http_strata_vm.used >= size;
+}
+
+
 static void *
 ngx_http_strata_vm_alloc(void *data, void *p, size_t old, size_t size)
 {
@@ -231,6 +241,7 @@ ngx_http_strata_vm_alloc(void *data, void *p, size_t old, size_t size)
 
     if (size == 0) {
         vm->used -= old;
+        vm->huge -= (old >= NGX_HTTP_STRATA_VM_HUGE);
         free(p);
         return NULL;
     }
@@ -240,6 +251,7 @@ ngx_http_strata_vm_alloc(void *data, void *p, size_t old, size_t size)
         if (vm->used + (size - old) > vm->conf->memory
             || size > NGX_HTTP_STRATA_VM_PIECE)
         {
+            vm->piece = (size > NGX_HTTP_STRATA_VM_PIECE);
             return NULL;
         }
 
@@ -252,14 +264,36 @@ ngx_http_strata_vm_alloc(void *data, void *p, size_t old, size_t size)
 
     if (new == NULL) {
 
+        vm->piece = 0;
+
         /* Lua relies on it that shrinking works */
         return (size <= old) ? p : NULL;
     }
 
     vm->used += size;
     vm->used -= old;
+    vm->huge -= (p && old >= NGX_HTTP_STRATA_VM_HUGE);
+
+    if (size >= NGX_HTTP_STRATA_VM_HUGE) {
+        vm->huge++;
+
+        if (!vm->dense && !vm->killed && vm->active && !vm->conf->jit) {
+            ngx_http_strata_vm_interval(vm);
+        }
+    }
 
     return new;
+}
+
+
+static void
+ngx_http_strata_vm_interval(ngx_http_strata_vm_t *vm)
+{
+    vm->dense = (vm->huge != 0);
+
+    (void) lua_sethook(vm->state, ngx_http_strata_vm_hook, LUA_MASKCOUNT,
+                       vm->dense ? NGX_HTTP_STRATA_VM_DENSE
+                                 : NGX_HTTP_STRATA_VM_COUNT);
 }
 
 
@@ -308,8 +342,7 @@ ngx_http_strata_vm_hook(lua_State *L, lua_Debug *ar)
     if (!vm->killed) {
 
         if (!ngx_http_strata_vm_late(vm)) {
-            (void) lua_sethook(L, ngx_http_strata_vm_hook, LUA_MASKCOUNT,
-                               NGX_HTTP_STRATA_VM_COUNT);
+            ngx_http_strata_vm_interval(vm);
             return;
         }
 
@@ -339,6 +372,20 @@ ngx_http_strata_vm_begin(void)
 }
 
 
+/*
+ * What a script that failed has left could fill the memory: Lua does not
+ * collect before it refuses.
+ */
+
+static int
+ngx_http_strata_vm_collect(lua_State *L)
+{
+    (void) lua_gc(L, LUA_GCCOLLECT, 0);
+
+    return 0;
+}
+
+
 /* A VM that works, and in it the script, compiled and with an environment. */
 
 ngx_int_t
@@ -354,6 +401,14 @@ ngx_http_strata_vm_ready(ngx_http_strata_script_t *script)
                       "strata lua: %V at %s called while a script runs",
                       &script->directive, script->chunk.data + 1);
         return NGX_ERROR;
+    }
+
+    if (vm->littered) {
+        vm->littered = 0;
+
+        if (vm->used > vm->conf->memory / 2) {
+            (void) ngx_http_strata_vm_protect(ngx_http_strata_vm_collect, NULL);
+        }
     }
 
     if (vm->state == NULL || vm->broken) {
@@ -448,9 +503,15 @@ ngx_http_strata_vm_start(ngx_http_request_t *r, ngx_http_strata_hook_e hook,
     vm->data = data;
     vm->steps = NGX_HTTP_STRATA_VM_STEPS;
     vm->nested = 0;
+    vm->calls++;
+    vm->piece = 0;
     vm->churned = 0;
     vm->since_ns = 0;
     vm->active = 1;
+
+    if (vm->dense != (vm->huge != 0) && !vm->conf->jit) {
+        ngx_http_strata_vm_interval(vm);
+    }
 }
 
 
@@ -468,8 +529,7 @@ ngx_http_strata_vm_rest(void)
 
     if (vm->killed) {
         vm->killed = 0;
-        (void) lua_sethook(vm->state, ngx_http_strata_vm_hook, LUA_MASKCOUNT,
-                           NGX_HTTP_STRATA_VM_COUNT);
+        ngx_http_strata_vm_interval(vm);
     }
 }
 
@@ -540,9 +600,14 @@ ngx_http_strata_vm_failed(ngx_http_strata_script_t *script, lua_State *L,
 
     vm = &ngx_http_strata_vm;
 
-    if (rc == LUA_ERRMEM || rc == LUA_ERRERR) {
+    vm->littered = 1;
 
-        /* what it could not allocate may be missing anywhere */
+    if ((rc == LUA_ERRMEM && !vm->piece) || rc == LUA_ERRERR) {
+
+        /*
+         * What it could not allocate may be missing anywhere.  One string that
+         * was too large is not: often a client decides on its size.
+         */
         vm->broken = 1;
     }
 

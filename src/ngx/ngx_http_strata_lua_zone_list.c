@@ -15,6 +15,7 @@
 
 
 #define NGX_HTTP_STRATA_KEYS_STEPS  20000               /* entries in a call */
+#define NGX_HTTP_STRATA_KEYS_WORK   (2 * 1024 * 1024)   /* bytes compared */
 
 
 /*
@@ -26,6 +27,7 @@ static int
 ngx_http_strata_lua_zone_keys(lua_State *L)
 {
     int                      rc, n, limit;
+    size_t                   work, again;
     uint64_t                 cursor, from;
     u_char                   buf[NGX_HTTP_STRATA_VALUE_KEY + 1];
     strata_str_t             key, pattern;
@@ -44,7 +46,10 @@ ngx_http_strata_lua_zone_keys(lua_State *L)
     from = cursor;
     pattern.data = (const uint8_t *) luaL_optlstring(L, 5, "*", &pattern.len);
 
-    for (n = 0; n < limit
+    work = 0;
+    again = memchr(pattern.data, '*', pattern.len) ? STRATA_GLOB_STEPS : 1;
+
+    for (n = 0; n < limit && work < NGX_HTTP_STRATA_KEYS_WORK
                 && cursor - from < NGX_HTTP_STRATA_KEYS_STEPS; /* void */ )
     {
         rc = strata_value_next(zone->store, &cursor, 100, ngx_current_msec,
@@ -70,11 +75,16 @@ ngx_http_strata_lua_zone_keys(lua_State *L)
 
         strata_value_drop(&seen);
 
+        work += ngx_min(again * (pattern.len + key.len),
+                        pattern.len * key.len);
+
         if (key.len && strata_glob_match(pattern, key) == STRATA_OK) {
             lua_pushlstring(L, (const char *) key.data, key.len);
             lua_rawseti(L, 2, ++n);
         }
     }
+
+    ngx_http_strata_vm_charge(64 * (cursor - from) + work);
 
     lua_pushnumber(L, (lua_Number) cursor);
 

@@ -58,8 +58,6 @@ static void ngx_http_strata_log_posted(ngx_http_strata_order_t *order);
 static void ngx_http_strata_orders_arm(ngx_http_strata_log_t *log);
 static void ngx_http_strata_orders_poll(ngx_event_t *ev);
 static void ngx_http_strata_orders_asked(ngx_http_strata_call_t *call);
-static ngx_uint_t ngx_http_strata_order_acked(ngx_http_strata_log_t *log,
-    ngx_http_strata_order_t *order, strata_reply_t *reply);
 
 
 ngx_int_t
@@ -90,6 +88,7 @@ ngx_http_strata_log_submit(ngx_http_strata_order_t *order, strata_event_t *ev)
     order->position = 0;
     order->acked = 0;
     order->expired = 0;
+    order->due = ngx_current_msec + order->delay;
     order->pending = 0;
     order->link = NULL;
 
@@ -108,6 +107,9 @@ ngx_http_strata_log_submit(ngx_http_strata_order_t *order, strata_event_t *ev)
     if (rc != STRATA_OK) {
         order->status = NGX_HTTP_SERVICE_UNAVAILABLE;
         order->reason = (rc == STRATA_DECLINED) ? "delay-full" : "lock-busy";
+
+    } else if (order->delay) {
+        order->status = NGX_HTTP_ACCEPTED;
     }
 
     return NGX_OK;
@@ -120,7 +122,7 @@ ngx_http_strata_order_send(ngx_http_strata_log_t *log,
 {
     u_char                     nums[5][NGX_INT64_LEN + 1];
     u_char                     name[NGX_HTTP_STRATA_LOG_NAME + 1];
-    u_char                     again[NGX_HTTP_STRATA_LOG_NAME + 1];
+    u_char                     job[NGX_HTTP_STRATA_LOG_NAME + 1];
     size_t                     rows_len, repeat_len;
     ngx_int_t                  rc;
     ngx_uint_t                 pattern;
@@ -160,9 +162,12 @@ ngx_http_strata_order_send(ngx_http_strata_log_t *log,
     (void) strata_cmd_add(&cmd, pattern ? "1" : "0", 1);
     ngx_http_strata_log_number(&cmd, nums[4], order->again);
 
-    ngx_memcpy(again, name, NGX_HTTP_STRATA_LOG_NAME);
-    again[0] = 'z';                        /* not a digit of the other one */
-    (void) strata_cmd_add(&cmd, again, NGX_HTTP_STRATA_LOG_NAME);
+    if (order->job) {
+        ngx_sprintf(job, "%016xL", order->job);
+    }
+
+    (void) strata_cmd_add(&cmd, order->job ? job : name,
+                          NGX_HTTP_STRATA_LOG_NAME);
 
     /* L2 will have it once more by then, and nobody tells it */
 
@@ -218,10 +223,11 @@ ngx_http_strata_order_appended(ngx_http_strata_call_t *call)
         order->link = NULL;
     }
 
-    if (call->rc != NGX_OK || r->type != STRATA_REPLY_ARRAY || r->n != 2
+    if (call->rc != NGX_OK || r->type != STRATA_REPLY_ARRAY || r->n != 3
         || r->elements[0].type != STRATA_REPLY_STRING
         || r->elements[0].text.len != STRATA_LOG_ID
-        || r->elements[1].type != STRATA_REPLY_INTEGER)
+        || r->elements[1].type != STRATA_REPLY_INTEGER
+        || r->elements[2].type != STRATA_REPLY_INTEGER)
     {
         bytes.data = a->bytes;
         bytes.len = a->len;
@@ -254,6 +260,7 @@ ngx_http_strata_order_appended(ngx_http_strata_call_t *call)
 
     ngx_memcpy(order->incarnation, r->elements[0].text.data, STRATA_LOG_ID);
     order->sequence = r->elements[1].integer;
+    order->due = r->elements[2].integer;
     order->since = ngx_current_msec;
 
     ngx_free(a);
@@ -470,11 +477,7 @@ ngx_http_strata_orders_asked(ngx_http_strata_call_t *call)
 
     log->asking = 0;
 
-    if (call->rc != NGX_OK || r->type != STRATA_REPLY_ARRAY || r->n < 2
-        || r->n % 2 != 0 || r->elements[0].type != STRATA_REPLY_STRING
-        || r->elements[0].text.len != STRATA_LOG_ID
-        || r->elements[1].type != STRATA_REPLY_INTEGER)
-    {
+    if (!ngx_http_strata_order_is_reply(call)) {
         ngx_http_strata_orders_arm(log);
         return;
     }
@@ -489,7 +492,7 @@ ngx_http_strata_orders_asked(ngx_http_strata_call_t *call)
         order = ngx_queue_data(q, ngx_http_strata_order_t, queue);
 
         if (order->wait == NGX_HTTP_STRATA_WAIT_CLUSTER
-            && ngx_http_strata_order_acked(log, order, r))
+            && ngx_http_strata_order_acked(order, r))
         {
             ngx_queue_remove(q);
             ngx_queue_insert_tail(&done, q);
@@ -510,11 +513,25 @@ ngx_http_strata_orders_asked(ngx_http_strata_call_t *call)
 }
 
 
+ngx_uint_t
+ngx_http_strata_order_is_reply(ngx_http_strata_call_t *call)
+{
+    strata_reply_t  *r;
+
+    r = call->replies;
+
+    return call->rc == NGX_OK && r->type == STRATA_REPLY_ARRAY && r->n >= 2
+           && r->n % 2 == 0 && r->elements[0].type == STRATA_REPLY_STRING
+           && r->elements[0].text.len == STRATA_LOG_ID
+           && r->elements[1].type == STRATA_REPLY_INTEGER;
+}
+
+
 /* Is nobody behind it who may still serve from what he has? */
 
-static ngx_uint_t
-ngx_http_strata_order_acked(ngx_http_strata_log_t *log,
-    ngx_http_strata_order_t *order, strata_reply_t *reply)
+ngx_uint_t
+ngx_http_strata_order_acked(ngx_http_strata_order_t *order,
+    strata_reply_t *reply)
 {
     size_t           i;
     ngx_uint_t       same, behind;

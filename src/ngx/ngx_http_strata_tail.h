@@ -115,6 +115,11 @@ void ngx_http_strata_log_number(strata_cmd_t *cmd, u_char *buf, uint64_t n);
 const char *ngx_http_strata_log_reason(ngx_http_strata_call_t *call);
 ngx_uint_t ngx_http_strata_log_word(strata_reply_t *reply, const char *word);
 
+/* ngx_http_strata_order.c: what the script ACKED says of an order */
+ngx_uint_t ngx_http_strata_order_is_reply(ngx_http_strata_call_t *call);
+ngx_uint_t ngx_http_strata_order_acked(ngx_http_strata_order_t *order,
+    strata_reply_t *reply);
+
 /* ngx_http_strata_tail.c: asks for a lease; for events, if there are more */
 void ngx_http_strata_tail_renew(ngx_http_strata_log_t *log);
 void ngx_http_strata_tail_read(ngx_http_strata_log_t *log);

@@ -10,6 +10,7 @@
 
 #include "ngx_http_strata_key.h"
 #include "ngx_http_strata_tags.h"
+#include "../base/strata_field.h"
 
 
 static ngx_int_t ngx_http_strata_word_variable(ngx_http_request_t *r,
@@ -259,12 +260,17 @@ ngx_http_strata_number_variable(ngx_http_request_t *r,
 }
 
 
-/* The readable form of the key. */
+/*
+ * The readable form of the key, for fields and logs: what is decoded in it can
+ * have control characters.
+ */
 
 static ngx_int_t
 ngx_http_strata_key_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    u_char                  c, *p, *last;
+    size_t                  i;
     strata_str_t            text;
     ngx_http_strata_ctx_t  *ctx;
 
@@ -279,6 +285,29 @@ ngx_http_strata_key_variable(ngx_http_request_t *r,
 
     if (text.len == 0) {
         return NGX_ERROR;
+    }
+
+    if (!strata_field_value_ok(text)) {
+        p = ngx_pnalloc(r->pool, 3 * text.len);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        last = p;
+
+        for (i = 0; i < text.len; i++) {
+            c = text.data[i];
+
+            if (c >= 0x20 && c != 0x7f) {
+                *last++ = c;
+
+            } else {
+                last = ngx_sprintf(last, "%%%02Xd", (unsigned) c);
+            }
+        }
+
+        text.data = p;
+        text.len = last - p;
     }
 
     v->len = text.len;

@@ -135,7 +135,7 @@ ngx_http_strata_seat_release(uint32_t seat)
 
 
 /*
- * For strata_store_heal(): is the process that sat there still alive?  A
+ * For strata_store_attach(): is the process that sat there still alive?  A
  * worker is in the table before it attaches and leaves it after it detached,
  * so one that a zone names and the table does not is gone.
  */

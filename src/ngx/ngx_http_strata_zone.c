@@ -32,8 +32,8 @@ static char *ngx_http_strata_zone_option(ngx_conf_t *cf, ngx_str_t *value,
 static ngx_int_t ngx_http_strata_zone_share(ngx_str_t *s, off_t size,
     uint32_t *share);
 typedef strata_store_t *(*ngx_http_strata_attach_pt)(void *base,
-    uint32_t seat, uint32_t pid, void (*wake)(void *data, uint32_t seat),
-    void *wake_data);
+    uint32_t seat, uint32_t pid, strata_wake_pt wake, strata_alive_pt alive,
+    void *data);
 
 static ngx_int_t ngx_http_strata_zones_try(ngx_cycle_t *cycle,
     ngx_http_strata_main_conf_t *smcf, ngx_http_strata_attach_pt attach);
@@ -471,10 +471,11 @@ ngx_http_strata_zones_try(ngx_cycle_t *cycle,
             continue;
         }
 
-        /* NULL: somebody still heals what an earlier owner of the seat left */
+        /* NULL: somebody who lives has what the seat's last owner left */
 
         zone->store = attach(zone->region, ngx_http_strata_seat, ngx_pid,
-                             ngx_http_strata_wake_seat, NULL);
+                             ngx_http_strata_wake_seat,
+                             ngx_http_strata_seat_alive, NULL);
         if (zone->store != NULL) {
             zone->metrics = strata_store_metrics(zone->store);
             strata_store_tune(zone->store, &zone->conf, ngx_current_msec);
@@ -543,8 +544,8 @@ ngx_http_strata_zones_heal(ngx_cycle_t *cycle)
             continue;
         }
 
-        n = strata_store_heal(zones[i]->store, ngx_http_strata_seat_alive,
-                              NULL);
+        n = strata_store_heal(zones[i]->store);
+
         if (n > 0) {
             ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
                           "strata zone \"%V\": took over from %d dead worker%s",

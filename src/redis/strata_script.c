@@ -18,11 +18,13 @@
  * purge, or nothing), token (or nothing), record, its life in ms, the instant
  * after which it is too late (Redis' clock, ms: what lay in a socket while
  * Redis stood still is older than it says), and for a variant: id of its rule,
- * id of the rule that was there when the fetch began, rule as a record.  "OK",
- * or the word for why it was refused.  Who waits is told either way.  A lock
- * that ran out may have been another's since: then there is what he stored.  Of
- * a record in place only bytes 6, its kind, and 17 to 24, the id of a rule, are
- * looked at (docs/wire-format.md).
+ * id of the rule that was there when the fetch began, rule as a record, "1" if
+ * the rule is no older than the ticket: another one may be of before a purge,
+ * and with it everything stored under it would be back.  "OK", or the word for
+ * why it was refused.  Who waits is told either way.  A lock that ran out may
+ * have been another's since: then there is what he stored.  Of a record in
+ * place only bytes 6, its kind, and 17 to 24, the id of a rule, are looked at
+ * (docs/wire-format.md).
  */
 
 #define STRATA_SCRIPT_STORE_TEXT                                              \
@@ -59,7 +61,8 @@
             "if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[4]) then\n"       \
                 "redis.call('PEXPIRE', KEYS[1], ARGV[4])\n"                   \
             "end\n"                                                           \
-        "elseif rule == '' or rule == ARGV[7] then\n"                         \
+        "elseif (rule == '' or rule == ARGV[7])\n"                            \
+           "and (not purge or ARGV[9] == '1') then\n"                         \
             "redis.call('SET', KEYS[1], ARGV[8], 'PX', ARGV[4])\n"            \
         "else\n"                                                              \
             "return 'rule'\n"                                                 \
@@ -78,11 +81,13 @@
 
 /*
  * KEYS primary, purge, lock; ARGV id, ms.  The id voids every ticket from
- * before.  How many entries or rules it removed.
+ * before; it stays at least as long as variants of a rule that goes now.  How
+ * many entries or rules it removed.
  */
 
 #define STRATA_SCRIPT_PURGE_TEXT                                              \
-    "redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])\n"                    \
+    "local ms = math.max(ARGV[2], redis.call('PTTL', KEYS[1]))\n"             \
+    "redis.call('SET', KEYS[2], ARGV[1], 'PX', string.format('%.0f', ms))\n"  \
     "redis.call('DEL', KEYS[3])\n"                                            \
     "redis.call('PUBLISH', KEYS[3], 'free')\n"                                \
     "return redis.call('DEL', KEYS[1])\n"
@@ -111,11 +116,11 @@
 const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     [STRATA_SCRIPT_STORE] = {
         strata_string(STRATA_SCRIPT_STORE_TEXT),
-        strata_string("c2dcab42fd101e65a618d4d200d0bdeb95749081")
+        strata_string("fb7174c31d691d5b6c4724a102a7c65bb53a46b6")
     },
     [STRATA_SCRIPT_PURGE] = {
         strata_string(STRATA_SCRIPT_PURGE_TEXT),
-        strata_string("ed071f15d33eacfe46fb07fb4ab8c7a5cb569f8a")
+        strata_string("44106f97c200fa75e20fb299a53b9aa3ad938590")
     },
     [STRATA_SCRIPT_RELEASE] = {
         strata_string(STRATA_SCRIPT_RELEASE_TEXT),
@@ -127,7 +132,7 @@ const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     },
     [STRATA_SCRIPT_APPEND] = {
         strata_string(STRATA_SCRIPT_APPEND_TEXT),
-        strata_string("98294ddef7092dd30005695f809a8e7a8c72a37d")
+        strata_string("046d85f78da35e4f5db9e834aa0c5041aab3378e")
     },
     [STRATA_SCRIPT_LEASE] = {
         strata_string(STRATA_SCRIPT_LEASE_TEXT),
@@ -136,6 +141,10 @@ const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     [STRATA_SCRIPT_ACKED] = {
         strata_string(STRATA_SCRIPT_ACKED_TEXT),
         strata_string("a69a0e6d8ac5d7c77b7aaea54fe9333ba2b22a50")
+    },
+    [STRATA_SCRIPT_JOB] = {
+        strata_string(STRATA_SCRIPT_JOB_TEXT),
+        strata_string("6c2d989df2a50e7d2f6dc6161af6f5ba789e28e1")
     }
 };
 

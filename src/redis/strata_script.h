@@ -23,6 +23,7 @@ typedef enum {
     STRATA_SCRIPT_APPEND,          /* of the log: strata_script_log.h */
     STRATA_SCRIPT_LEASE,
     STRATA_SCRIPT_ACKED,
+    STRATA_SCRIPT_JOB,
     STRATA_SCRIPT_N
 } strata_script_e;
 

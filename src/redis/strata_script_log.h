@@ -91,9 +91,10 @@
 
 /*
  * ARGV[5]: ms until it takes effect, or 0.  ARGV[7..9]: event, rows, "1" if it
- * is a pattern; ARGV[10]: ms until it is repeated, or 0, under the name
- * ARGV[11], as ARGV[12..13], event and rows, if these are not empty.  ARGV[14]:
- * so many events to come are too many for another one.
+ * is a pattern; ARGV[10]: ms until it is repeated, or 0, as ARGV[12..13], event
+ * and rows, if these are not empty; ARGV[11]: the job that it is of; ARGV[14]:
+ * so many events to come are too many for another one.  Returns when it takes
+ * effect as well, in Redis' time.
  */
 
 #define STRATA_SCRIPT_APPEND_TEXT                                             \
@@ -107,16 +108,37 @@
     "if later > 0 then\n"                                                     \
     "local own = ARGV[12] ~= ''\n"                                            \
     "redis.call('ZADD', KEYS[7], now + later, "                               \
-    "cmsgpack.pack({ARGV[11], own and ARGV[12] or ARGV[7], "                  \
+    "cmsgpack.pack({'z' .. ARGV[1], own and ARGV[12] or ARGV[7], "            \
     "own and ARGV[13] or ARGV[8], ARGV[9]}))\n"                               \
     "end\n"                                                                   \
     "if tonumber(ARGV[5]) > 0 then\n"                                         \
     "redis.call('ZADD', KEYS[7], now + ARGV[5], "                             \
-    "cmsgpack.pack({ARGV[1], ARGV[7], ARGV[8], ARGV[9]}))\n"                  \
+    "cmsgpack.pack({ARGV[11], ARGV[7], ARGV[8], ARGV[9]}))\n"                 \
     "else\n"                                                                  \
     "add(ARGV[7], ARGV[8], ARGV[9])\n"                                        \
     "end\n"                                                                   \
-    "return {inc, seq}\n"
+    "return {inc, seq, now + tonumber(ARGV[5])}\n"
+
+
+/*
+ * ARGV[7]: a job; ARGV[5]: when its first event is due, the others follow
+ * within 5 s; ARGV[8]: "1", call it off.  Returns how many events are waiting,
+ * or were, and the time.
+ */
+
+#define STRATA_SCRIPT_JOB_TEXT                                                \
+    STRATA_SCRIPT_LOG_TEXT                                                    \
+    "local n = 0\n"                                                           \
+    "for _, d in ipairs(redis.call('ZRANGEBYSCORE', KEYS[7], ARGV[5], "       \
+    "ARGV[5] + 5000, 'LIMIT', 0, 1024)) do\n"                                 \
+    "if cmsgpack.unpack(d)[1] == ARGV[7] then\n"                              \
+    "n = n + 1\n"                                                             \
+    "if ARGV[8] == '1' then\n"                                                \
+    "redis.call('ZREM', KEYS[7], d)\n"                                        \
+    "end\n"                                                                   \
+    "end\n"                                                                   \
+    "end\n"                                                                   \
+    "return {inc, seq, n, now}\n"
 
 
 /*

@@ -118,7 +118,14 @@ strata_cdc_debezium(strata_cdc_t *c, strata_str_t json)
     c->after = strata_cdc_kind(json, "after", '{');
     c->before = strata_cdc_kind(json, "before", '{');
 
-    if (c->after.len == 0 && c->before.len == 0) {
+    /*
+     * MongoDB's rows are text; of a delete nothing need be known.  That the
+     * table changed is.
+     */
+
+    if (c->after.len == 0 && c->before.len == 0 && op.data[0] != 'd'
+        && strata_cdc_kind(json, "after", '"').len == 0)
+    {
         c->reason = "neither \"before\" nor \"after\"";
         return STRATA_ERROR;
     }
@@ -492,11 +499,17 @@ strata_cdc_expand(strata_str_t template, const strata_cdc_row_t *row,
 }
 
 
-/* A string with its quotes, a number or a word; not null, list or object. */
+/*
+ * A string with its quotes, a number or a word; not null, list or object, nor
+ * what Debezium has for a value that it was not told.
+ */
 static bool
 strata_cdc_value(const strata_cdc_row_t *row, strata_str_t name,
     strata_str_t *value)
 {
+    static const strata_str_t  untold =
+        strata_string("\"__debezium_unavailable_value\"");
+
     if (!strata_json_find(row->row, name, value)
         && !strata_json_find(row->base, name, value))
     {
@@ -504,5 +517,5 @@ strata_cdc_value(const strata_cdc_row_t *row, strata_str_t name,
     }
 
     return value->len && value->data[0] != '{' && value->data[0] != '['
-           && value->data[0] != 'n';
+           && value->data[0] != 'n' && !strata_str_eq(*value, untold);
 }

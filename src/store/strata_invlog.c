@@ -20,9 +20,9 @@
  *   lease_until          anybody, one word        a lease that runs out
  *   tailer               by compare-and-set       a role that healing clears
  *
- * An event: lock, seq odd, tables, seq even, event_last, position, unlock.  So whoever sees
- * a position finds all events up to it in the tables, perhaps later ones; they
- * then apply a little early.
+ * An event: lock, seq odd, tables, seq even, event_last, position, unlock.  So
+ * whoever sees a position finds all events up to it in the tables, perhaps
+ * later ones; they then apply a little early.
  *
  * A judge reads seq (even), the position, the tables, and seq again; if it
  * changed he starts over, a bounded number of times.  Stores to the tables are
@@ -365,7 +365,7 @@ strata_invlog_events_locked(strata_store_t *st, const strata_log_event_t *ev,
 }
 
 
-/* Release: who sees the position, or that there is an event, sees the tables. */
+/* Release: who sees the position, or that something happened, sees all of it. */
 static void
 strata_invlog_move_locked(strata_log_t *log, const strata_log_event_t *ev,
     uint32_t n, uint64_t position)

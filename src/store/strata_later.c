@@ -5,7 +5,7 @@
 
 /*
  *   free -> waiting   put: what, hash and text first, due_at last
- *   waiting -> free   run: after it has happened
+ *   waiting -> free   run: after it has happened; job: called off
  *
  * All under the log's lock.  later_at is no later than the first that is due;
  * it is read without the lock.  A death leaves some of the events of a put
@@ -45,7 +45,7 @@ strata_later_free(const strata_log_t *log, const strata_log_event_t *ev,
 
 int
 strata_later_put(strata_store_t *st, const strata_log_event_t *ev, uint32_t n,
-    int64_t due_at)
+    int64_t due_at, uint64_t job)
 {
     uint32_t        i, k, slots[STRATA_LOG_EVENTS];
     strata_log_t   *log;
@@ -84,6 +84,7 @@ strata_later_put(strata_store_t *st, const strata_log_event_t *ev, uint32_t n,
         l->what = (uint64_t) ev[k].text.len << 16
                   | (uint64_t) ev[k].soft << 8 | (uint64_t) ev[k].kind;
         l->hash = ev[k].hash;
+        l->job = job;
 
         if (strata_later_text(&ev[k])) {
             memcpy(log->later_text[slots[k]], ev[k].text.data,
@@ -96,6 +97,42 @@ strata_later_put(strata_store_t *st, const strata_log_event_t *ev, uint32_t n,
 
     if (due_at < atomic_load_explicit(&log->later_at, memory_order_relaxed)) {
         atomic_store_explicit(&log->later_at, due_at, memory_order_release);
+    }
+
+    strata_invlog_unlock(st);
+
+    return STRATA_OK;
+}
+
+
+int
+strata_later_job(strata_store_t *st, uint64_t job, bool call_off, uint32_t *n)
+{
+    uint32_t        i;
+    strata_later_t *l;
+
+    *n = 0;
+
+    if (job == 0) {
+        return STRATA_OK;
+    }
+
+    if (strata_invlog_lock(st) != STRATA_OK) {
+        return STRATA_BUSY;
+    }
+
+    for (i = 0; i < STRATA_LATER_N; i++) {
+        l = &st->zone->log.later[i];
+
+        if (l->due_at == 0 || l->job != job) {
+            continue;
+        }
+
+        ++*n;
+
+        if (call_off) {
+            l->due_at = 0;
+        }
     }
 
     strata_invlog_unlock(st);

@@ -16,12 +16,19 @@
 
 
 /*
- * n events that happen together when it is due.  STRATA_DECLINED: there is no
- * room, nothing was kept.  STRATA_BUSY: nothing happened.  STRATA_ERROR: not
- * events.
+ * n events that happen together when it is due.  job is a name that others
+ * may have as well, 0: none.  STRATA_DECLINED: there is no room, nothing was
+ * kept.  STRATA_BUSY: nothing happened.  STRATA_ERROR: not events.
  */
 int strata_later_put(strata_store_t *st, const strata_log_event_t *ev,
-    uint32_t n, int64_t due_at);
+    uint32_t n, int64_t due_at, uint64_t job);
+
+/*
+ * How many events of a job are waiting; called off, they never happen.
+ * STRATA_BUSY: nothing happened.
+ */
+int strata_later_job(strata_store_t *st, uint64_t job, bool call_off,
+    uint32_t *n);
 
 /* To be called some times a second: what is due happens.  How many events. */
 uint32_t strata_later_run(strata_store_t *st, int64_t now);

@@ -133,7 +133,7 @@ strata_flight_ring(strata_store_t *st)
     for ( /* void */ ; seats; seats &= seats - 1) {
 
         if (st->wake) {
-            st->wake(st->wake_data, (uint32_t) __builtin_ctzll(seats));
+            st->wake(st->data, (uint32_t) __builtin_ctzll(seats));
         }
     }
 }

@@ -164,7 +164,7 @@ strata_mutex_release(strata_store_t *st, const strata_key_t *key,
 
     for (seat = 0; seats; seat++, seats >>= 1) {
         if (seats & 1) {
-            st->wake(st->wake_data, seat);
+            st->wake(st->data, seat);
         }
     }
 

@@ -36,7 +36,7 @@
 #define STRATA_NONE           UINT32_MAX
 
 #define STRATA_MAGIC          UINT64_C(0x3161746172747300)  /* "\0strata1" */
-#define STRATA_LAYOUT         4
+#define STRATA_LAYOUT         5
 
 #define STRATA_SHARDS_MAX     16
 #define STRATA_SHARD_BYTES    (32 * 1024 * 1024)
@@ -217,6 +217,7 @@ typedef struct {
     int64_t           due_at;
     uint64_t          what;             /* as of a pattern */
     uint64_t          hash;
+    uint64_t          job;              /* what it is called off by, 0: never */
 } strata_later_t;
 
 #define STRATA_LATER_N      512
@@ -366,8 +367,9 @@ struct strata_store_s {
     int64_t                idle_unit;   /* ms per tick; 0: no inactive time */
     uint8_t                tick;        /* now, as in used */
 
-    void                 (*wake)(void *data, uint32_t seat);
-    void                  *wake_data;
+    strata_wake_pt         wake;
+    strata_alive_pt        alive;
+    void                  *data;        /* of these two */
 
     uint32_t               deferred_n;  /* DEAD entries to release */
     uint32_t               deferred[STRATA_DEFER_MAX];

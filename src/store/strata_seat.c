@@ -9,7 +9,7 @@
  *
  * Healing a dead seat:
  *
- *   1. become its healer by compare-and-set
+ *   1. become its healer by compare-and-set, from nobody or from a dead one
  *   2. look at who sits there again: else the seat's next owner is healed
  *   3. take the log's lock from the dead one, if it has it, and repair the
  *      tables of the log
@@ -20,8 +20,16 @@
  *   5. free the seat, then give up the healership
  *
  * Every step can be repeated, so a healer may die anywhere: who is still set,
- * and the next one takes the healership over.  A healer has a seat of its
- * own, else it had no name for the locks.
+ * and the next one takes the healership over.
+ *
+ * A healer has a seat of its own, else it had no name for the locks.  One that
+ * attaches has it as healer of that seat, whose last owner is dead: so it may
+ * heal others before its own seat is clear.  It must, because they may have
+ * what it needs, and nobody else is there if all are attaching:
+ *
+ *   a, b and c run; c dies holding a shard's lock, then b, then a, each before
+ *   it healed another; a' and b' follow in the seats of a and b, and find the
+ *   lock in the hands of c, whose seat nobody takes
  */
 
 #include "strata_seat.h"
@@ -261,10 +269,24 @@ strata_seat_heal(strata_store_t *st, uint32_t seat, uint64_t who)
 }
 
 
+static bool
+strata_seat_alive(const strata_store_t *st, uint32_t seat, uint32_t pid)
+{
+    return st->alive == NULL || st->alive(st->data, seat, pid);
+}
+
+
+static bool
+strata_seat_healer_alive(const strata_store_t *st, uint64_t healer)
+{
+    return healer && strata_seat_alive(st, (uint32_t) healer - 1,
+                                       (uint32_t) (healer >> 32));
+}
+
+
 /* One seat: 1 if it was healed, STRATA_BUSY if it could not be. */
 static int
-strata_seat_look(strata_store_t *st, uint32_t seat,
-    bool (*alive)(void *data, uint32_t seat, uint32_t pid), void *data)
+strata_seat_look(strata_store_t *st, uint32_t seat)
 {
     int             rc;
     uint32_t        pid;
@@ -277,17 +299,11 @@ strata_seat_look(strata_store_t *st, uint32_t seat,
     who = atomic_load_explicit(&s->who, memory_order_seq_cst);
     pid = (uint32_t) who;
 
-    if ((pid == 0 && healer == 0) || (pid && alive(data, seat, pid))) {
-        return 0;
-    }
-
-    if (healer && alive(data, (uint32_t) healer - 1,
-                        (uint32_t) (healer >> 32)))
+    if ((pid == 0 && healer == 0)
+        || (pid && strata_seat_alive(st, seat, pid))
+        || strata_seat_healer_alive(st, healer)
+        || !strata_seat_claim(st, s, healer))
     {
-        return 0;
-    }
-
-    if (!strata_seat_claim(st, s, healer)) {
         return 0;
     }
 
@@ -306,8 +322,7 @@ strata_seat_look(strata_store_t *st, uint32_t seat,
 
 
 int
-strata_store_heal(strata_store_t *st,
-    bool (*alive)(void *data, uint32_t seat, uint32_t pid), void *data)
+strata_store_heal(strata_store_t *st)
 {
     int       rc, healed, busy;
     uint32_t  seat, round;
@@ -325,7 +340,7 @@ strata_store_heal(strata_store_t *st,
                 continue;
             }
 
-            rc = strata_seat_look(st, seat, alive, data);
+            rc = strata_seat_look(st, seat);
 
             if (rc == STRATA_BUSY) {
                 busy++;
@@ -356,7 +371,8 @@ strata_seat_inherit(strata_store_t *st, strata_seat_t *s)
 
     healer = atomic_load_explicit(&s->healer, memory_order_seq_cst);
 
-    if ((healer && (uint32_t) healer != st->seat + 1)
+    if (((uint32_t) healer != st->seat + 1
+         && strata_seat_healer_alive(st, healer))
         || !strata_seat_claim(st, s, healer))
     {
         return STRATA_BUSY;
@@ -365,6 +381,11 @@ strata_seat_inherit(strata_store_t *st, strata_seat_t *s)
     STRATA_FAULT("seat_claimed");
 
     rc = strata_seat_clear(st, st->seat);
+
+    if (rc != STRATA_OK) {
+        (void) strata_store_heal(st);
+        rc = strata_seat_clear(st, st->seat);
+    }
 
     if (rc == STRATA_OK) {
         strata_seat_fold(st, st->seat);
@@ -376,8 +397,8 @@ strata_seat_inherit(strata_store_t *st, strata_seat_t *s)
 
 
 /*
- * Waits, if need be, for a healer that has the seat, or for one who frees a
- * lock. A seat that is free needs neither, whoever has the healership still.
+ * Waits, if need be, for a living one who heals the seat or has a lock.  A
+ * seat that is free needs neither, whoever has the healership still.
  */
 int
 strata_seat_open(strata_store_t *st, uint32_t tries)

@@ -25,7 +25,7 @@
 
 static strata_store_t *
 strata_store_open(void *base, uint32_t seat, uint32_t pid,
-    void (*wake)(void *data, uint32_t seat), void *wake_data, uint32_t tries)
+    strata_wake_pt wake, strata_alive_pt alive, void *data, uint32_t tries)
 {
     size_t           flights;
     uint32_t         i;
@@ -66,7 +66,8 @@ strata_store_open(void *base, uint32_t seat, uint32_t pid,
     st->metrics = strata_region_metrics(base, seat);
     st->touch = st->shards[0].evict->touch != NULL;
     st->wake = wake;
-    st->wake_data = wake_data;
+    st->alive = alive;
+    st->data = data;
 
     if (strata_seat_open(st, tries) != STRATA_OK) {
         free(st);
@@ -79,18 +80,18 @@ strata_store_open(void *base, uint32_t seat, uint32_t pid,
 
 strata_store_t *
 strata_store_attach(void *base, uint32_t seat, uint32_t pid,
-    void (*wake)(void *data, uint32_t seat), void *wake_data)
+    strata_wake_pt wake, strata_alive_pt alive, void *data)
 {
-    return strata_store_open(base, seat, pid, wake, wake_data,
+    return strata_store_open(base, seat, pid, wake, alive, data,
                              STRATA_OPEN_TRIES);
 }
 
 
 strata_store_t *
 strata_store_attach_now(void *base, uint32_t seat, uint32_t pid,
-    void (*wake)(void *data, uint32_t seat), void *wake_data)
+    strata_wake_pt wake, strata_alive_pt alive, void *data)
 {
-    return strata_store_open(base, seat, pid, wake, wake_data, 0);
+    return strata_store_open(base, seat, pid, wake, alive, data, 0);
 }
 
 

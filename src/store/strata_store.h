@@ -82,34 +82,41 @@ const strata_store_conf_t *strata_store_conf(const void *base);
 
 /* handle: one per process and region */
 
+/* The process in that seat has mail: flights it waits for have moved. */
+typedef void (*strata_wake_pt)(void *data, uint32_t seat);
+
+/* Is the process that the region names in that seat still there? */
+typedef bool (*strata_alive_pt)(void *data, uint32_t seat, uint32_t pid);
+
 /*
- * wake(data, seat) is called when the process in that seat has mail (flights
- * it waits for have moved); it must not block and may be called under no
- * lock. The handle is allocated with malloc.  NULL: no memory or bad region.
+ * wake must not block and may be called under no lock; alive is called with
+ * none.  Without alive nobody is known to be dead.  The handle is allocated
+ * with malloc.  NULL: no memory or bad region.
+ *
  * Seats are 0 .. STRATA_SEATS - 1 and must be owned by this process
  * exclusively; if a dead process left things under this seat they are healed
- * first.  That may need a lock or a healership that somebody else has: then
- * this call, alone of all, sleeps, for a second at most, and returns NULL if
- * that was not enough; try again later.
+ * first.  What that needs may be in the hands of somebody else.  If he is
+ * dead he is healed as well: all who live may be waiting here.  If he is
+ * alive this call, alone of all, sleeps, for a second at most, and returns
+ * NULL if that was not enough; try again later.
  */
 strata_store_t *strata_store_attach(void *base, uint32_t seat, uint32_t pid,
-    void (*wake)(void *data, uint32_t seat), void *wake_data);
+    strata_wake_pt wake, strata_alive_pt alive, void *data);
 
 /* The same without sleeping: for a process that serves already. */
 strata_store_t *strata_store_attach_now(void *base, uint32_t seat,
-    uint32_t pid, void (*wake)(void *data, uint32_t seat), void *wake_data);
+    uint32_t pid, strata_wake_pt wake, strata_alive_pt alive, void *data);
 
 /* Gives back everything the seat still holds, then frees the handle. */
 void strata_store_detach(strata_store_t *st);
 
 /*
  * Takes over from dead processes: for each seat other than ours whose process
- * alive(data, seat, pid) denies.  Clears its pins, frees what it was writing,
- * kills what it was filling, orphans its flights and wakes their waiters.
- * Returns the number of seats healed.  Repeatable; a healer may die too.
+ * is not alive.  Clears its pins, frees what it was writing, kills what it was
+ * filling, orphans its flights and wakes their waiters.  Returns the number of
+ * seats healed.  Repeatable; a healer may die too.
  */
-int strata_store_heal(strata_store_t *st,
-    bool (*alive)(void *data, uint32_t seat, uint32_t pid), void *data);
+int strata_store_heal(strata_store_t *st);
 
 /*
  * From now on this process goes by max_object, negative and inactive_ms of

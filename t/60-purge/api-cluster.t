@@ -66,7 +66,11 @@ with scenario(120) as t:
     ok(wait_until(lambda: b.get("/w1").cache != "HIT", 5), "and there soon")
 
     r, j = call(a, "health", method="GET")
-    is_((r.status, j["zones"]["z"]["leased"]), (200, True), "healthy")
+    zone = j["zones"]["z"]
+    is_((r.status, zone["leased"], zone["lag"]), (200, True, 0), "healthy")
+    ok(zone["tail"] in a.workers(), f"who reads the log: {zone['tail']}")
+    r, k = call(a, "purge", {"tags": ["h"]})
+    ok(call(a, "health", method="GET")[1]["zones"]["z"]["sequence"] >= k["sequence"], "past what was answered")
 
     note("who does not wait")
     b.send_signal(signal.SIGSTOP)

@@ -4,16 +4,17 @@ import pathlib, sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *
 
-import json, re, tempfile
+import json, re, tempfile, urllib.parse
 
 TOKEN, SHOP = "test-token-0123456789", "shop-token-0123456789"
 TAGS = {"/list": "products", "/p/1": "product:1", "/p/2": "product:2", "/n/1": "news news:1", "/s": "stock:7",
-        "/ns/a": "product:1", "/d/1": "customers:1004 customers", "/d/2": "customers:7"}
+        "/ns/a": "product:1", "/d/1": "customers:1004 customers", "/d/2": "customers:7",
+        "/d/big": "customers:9007199254740993", "/d/\u00fc": "customers:\u4e16"}
 
 with scenario() as t:
     origin = t.origin()
     origin.route("/*")(lambda req: Reply(b"x", cc="max-age=60", headers=[
-        ("Surrogate-Key", TAGS.get(req.path, "none"))]))
+        ("Surrogate-Key", TAGS.get(urllib.parse.unquote(req.path), "none").encode().decode("latin-1"))]))
     ng = t.nginx(origin, http="strata_purge_group news tags=news; strata_purge_group stock tags=stock:7;", locations=f"""
         location /ns/ {{ {CACHE} {PROXY} strata_namespace n1; }}
         location /api/ {{
@@ -42,7 +43,7 @@ news            group=news
 shop.pages      urls={url} keys=http|localhost|/p/{id}|
 """)
     ng.start()
-    PATHS = list(TAGS)
+    PATHS = [urllib.parse.quote(p) for p in TAGS]
 
     def post(path, what, token=TOKEN):
         r = ng.request(path, "POST", body=what if isinstance(what, bytes) else json.dumps(what).encode(),
@@ -111,10 +112,25 @@ shop.pages      urls={url} keys=http|localhost|/p/{id}|
     C = "/api/cdc"
     case(C, debezium("u", {"id": 1004, "name": "A"}, {"id": 1004, "name": "B"}), ["/d/1"], rules=2, subjects=2)
     case(C, debezium("u", {"id": 7}, {"id": 8}), ["/d/1", "/d/2"], subjects=3)
+    case(C, debezium("u", {"id": 1004}, {"id": 7}), ["/d/1", "/d/2"], subjects=3)
+    case(C, debezium("u", None, {"id": 9007199254740993}), ["/d/1", "/d/big"])
+    case(C, debezium("u", None, {"id": "9007199254740993"}), ["/d/1", "/d/big"])
+    case(C, debezium("u", None, {"id": 9007199254740992}), ["/d/1"])
+    case(C, debezium("c", None, {"id": "\u4e16"}), ["/d/1", "/d/%C3%BC"])
+    case(C, json.dumps(debezium("c", None, {"id": "\u4e16"}), ensure_ascii=False).encode(), ["/d/1", "/d/%C3%BC"])
+    case(C, debezium("c", None, {"id": None}), ["/d/1"], skipped=1)
+    case(C, debezium("c", None, {"name": "x"}), ["/d/1"], skipped=1)
+    case(C, debezium("c", None, {"id": "__debezium_unavailable_value"}), ["/d/1"], skipped=1)
+    case(C, debezium("u", None, '{"_id": 7}'), ["/d/1"], skipped=1)
+    case(C, debezium("d", None, None), ["/d/1"], skipped=1)
+    case(C, debezium("d", {"id": 7}, None)["payload"], ["/d/1", "/d/2"], unmatched=0)
     case(C, debezium("d", {"id": 7}, None), ["/d/1", "/d/2"])
     case(C, debezium("t", None, None), ["/d/1"], skipped=1)
-    case(C, debezium("c", None, {"id": 1}, "others"), [])
-    case(C, b"null", [], rules=0)
+    before = ng.status()
+    case(C, debezium("c", None, {"id": 1}, "others"), [], subjects=2)
+    case(C, b"null", [], rules=0, unmatched=0)
+    case(C, {"schema": None, "payload": None}, [], rules=0, unmatched=0)
+    case(C, [None, debezium("c", None, {"id": 7}), None], ["/d/1", "/d/2"], messages=3, unmatched=0)
     case(C, [debezium("c", None, {"id": 7}), debezium("c", None, {"id": 8})], ["/d/1", "/d/2"], messages=2)
     for what in {"a": 1}, [], 1, {"op": "u"}, [debezium("c", None, {"id": 7}), {"op": "x"}]:
         r, j = post(C, what)
@@ -124,6 +140,14 @@ shop.pages      urls={url} keys=http|localhost|/p/{id}|
     def maxwell(type, table, data, old=None, db="shop"):
         return {"database": db, "table": table, "type": type, "ts": 1, "data": data, **({"old": old} if old else {})}
     M = "/maxwell/cdc"
+    after = ng.status()
+    is_([after[n] - before[n] for n in ("reports", "reports_unmatched")], [8, 0], "messages are counted, those refused are not")
+    case(M, [maxwell("insert", "unknown", {"id": 1}), maxwell("insert", "products", {"id": 1, "category": None}),
+             maxwell("delete", "unknown2", {"id": 1})], ["/list", "/p/1", "/ns/a"], messages=3, unmatched=2, rules=2, skipped=1)
+    now = ng.status()
+    is_([now[n] - after[n] for n in ("reports", "reports_unmatched", "reports_skipped")], [3, 2, 1],
+        "tables that nobody knows are counted")
+    case(M, maxwell("update", "products", {"id": 9007199254740993}, {"id": 2}), ["/list", "/p/2"])
     case(M, maxwell("update", "products", {"id": 1, "category": 5}, {"id": 2}), ["/list", "/p/1", "/p/2", "/ns/a"], rules=4)
     case(M, maxwell("insert", "products", {"id": 1, "category": None}), ["/list", "/p/1", "/ns/a"], skipped=1)
     case(M, maxwell("delete", "stock", {"product_id": 7}, db="any"), ["/s"])
@@ -133,6 +157,10 @@ shop.pages      urls={url} keys=http|localhost|/p/{id}|
     case("/canal/cdc", {"database": "shop", "table": "products", "type": "UPDATE", "isDdl": False,
                         "data": [{"id": "1"}, {"id": "2"}], "old": [{"id": "3"}, None], "pkNames": ["id"]},
          ["/list", "/p/1", "/p/2", "/ns/a"])
+    case("/canal/cdc", {"database": "shop", "table": "products", "type": "DELETE", "isDdl": False, "old": None,
+                        "data": [{"id": "2", "category": ""}]}, ["/list", "/p/2"], skipped=0)
+    case("/canal/cdc", {"database": "shop", "table": "other", "type": "INSERT", "isDdl": False, "data": [{"id": "2"}], "old": None},
+         [], unmatched=1)
     r, j = post("/none/cdc", maxwell("insert", "news", {"id": 1}))
     is_((r.status, j["reason"]), (404, "no strata_cdc"), "where there is none")
     rows = [maxwell("insert", "products", {"id": i, "category": i}) for i in range(4000)]

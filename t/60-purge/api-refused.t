@@ -4,7 +4,7 @@ import pathlib, sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *
 
-import json
+import json, socket
 
 TOKEN = "test-token-0123456789"
 
@@ -90,6 +90,33 @@ with scenario() as t:
     is_(r.status, 200, "with a parameter")
     r, j = purge(b'{"tags": ["a"]}', None)
     is_(r.status, 200, "no type")
+    def chunked(*parts, end=b"0\r\n\r\n"):
+        with ng.conn() as c:
+            c.send(f"POST /api/purge HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\n"
+                   "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+            for part in parts:
+                c.send(b"%x\r\n%s\r\n" % (len(part), part))
+            c.send(end)
+            return c.read()
+
+    is_(chunked(b'{"tags"', b': ["a"', b"]}").status, 200, "in chunks")
+    is_(chunked(*[b'{"']).status, 400, "half of it")
+    r = chunked(b'{"tags": ["a"], "x": "', *[b"y" * 65536] * 17, b'"}')
+    is_((r.status, json.loads(r.body)["error"]), (413, "too_large"), "more than 1 MB in chunks")
+    is_(chunked(b'{"tags": ["a"]}', end=b"x\r\n").status, 400, "a chunk without a size")
+    sock = socket.create_connection(("127.0.0.1", ng.port), 30)
+    sock.sendall(f"POST /api/purge HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\nExpect: 100-continue\r\n"
+                 "Connection: close\r\nContent-Length: 15\r\n\r\n".encode())
+    like(sock.recv(100), b"^HTTP/1.1 100 ", "Expect: 100-continue")
+    sock.sendall(b'{"tags": ["a"]}')
+    like(sock.makefile("rb").read(), b"^HTTP/1.1 200 ", "then the body")
+    sock.close()
+    for n in range(30):
+        c = ng.conn()
+        c.send(f"POST /api/purge HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 1000\r\n\r\n"
+               .encode() + b'{"all": true}' * (n % 3))
+        c.reset() if n % 2 else c.close()
+    is_(ng.get("/a").cache, "HIT", "what half a body says is not carried out")
     with ng.conn() as c:
         for i in range(3):
             r = c.request("/api/purge", "POST", body=b'{"tags": ["a"]}', headers=[

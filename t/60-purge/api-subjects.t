@@ -79,6 +79,15 @@ with scenario() as t:
         is_((r.status, j.get("mode")), (200, "delete"), f"{what}: {j}")
         is_(gone(), expected, "is what is gone")
 
+    note("urls")
+    for path in ("/a/../b", "/a//b", "/a/./b", "/%61", "/%7e", "/~", "/a%2fb", "/a%2Fb", "/a+b", "/a%2bb", "/%C3%A4", "/%c3%a4",
+                 "/a?", "/a?x", "/a?x=", "/a?x&x", "/a;p=1", "/A", "/a%20b", "/a%25b", "/a?%61=1", "/a?q=%2f", "/a?q=a+b",
+                 "/a|b", "/a%7cb", "/a?x=|", "/a\\b", "/d/%2e%2e/c", "/a%3fb", "/a%23b", "/a?b[]=1&b[]=2", "/a?b=2&b=1",
+                 "/a?&&b=1&", "/?x=1", "/a?u=http://x/y?z", "/a%0ab", "/a%e4b", "/"):
+        ng.fill(path), ng.fill("/x")
+        r, j = purge({"urls": ["http://localhost" + path]})
+        is_((r.status, ng.get(path).cache, ng.get("/x").cache), (200, "MISS", "HIT"), f"the URL that a client asked for: {path}")
+
     note("modes")
     fill()
     r, j = purge({"tags": ["p"]}, "/soft/purge")

@@ -59,6 +59,26 @@ SCRIPTS = {
     "index": "local t = setmetatable({}, {__index = function() while true do end end}) return t.x",
     "compare": "local t = setmetatable({}, {__lt = function() while true do end end}) return t < t",
     "iterator": "for _ in function() return 1 end do end",
+    # C that reads all of a string, and where no hook runs
+    "tonumber": "local s = ('9'):rep(1000000) while true do tonumber(s) end",
+    "tonumber-base": "local s = ('z'):rep(900000) while true do tonumber(s, 36) end",
+    "arithmetic": "local s = ('9'):rep(1000000) while true do local x = s + 1 end",
+    "less": "local a, b = ('x'):rep(900000) .. 'a', ('x'):rep(900000) .. 'b' while true do local c = a < b end",
+    "sort-strings": "local p, s, t = ('x'):rep(900000), {}, {} for i = 1, 8 do s[i] = p .. i end "
+                    "for i = 1, 16384 do t[i] = s[i * 7 % 8 + 1] end table.sort(t)",
+    "date": "while true do pcall(os.date, ('%c'):rep(30000)) end",
+    "quote": "local s = ('x'):rep(1000000) while true do pcall(string.format, '%q', s) end",
+    "gsub-nothing": "return (('x'):rep(1000):gsub('(y?)x', ('%1'):rep(500000)))",
+    "pattern-set": "return ('b'):rep(1000000):match('[^' .. ('c-d'):rep(80) .. ']*x')",
+    "json-nested": "local j, t = require 'cjson.safe', {} for i = 1, 60 do t = { t, t } end while true do j.encode(t) end",
+    "json-shared": "local j, s, t = require 'cjson.safe', ('x'):rep(1000000), {} for i = 1, 2000 do t[i] = s end "
+                   "while true do j.encode(t) end",
+    "json-decode": "local j, s = require 'cjson.safe', '[' .. ('[],'):rep(30000) .. '0]' while true do j.decode(s) end",
+    "header": "while true do local x = req.headers['host'] .. req.uri end",
+    "arguments": "while true do local a = req.args end",
+    "keys": "local z = strata.zone 'z' while true do z:keys { match = '*a*b*c*d*e*f', limit = 1000 } end",
+    "stats": "local z = strata.zone 'z' while true do z:stats() end",
+    "escape": "local s = (' '):rep(300000) while true do strata.escape(s) end",
 }
 
 

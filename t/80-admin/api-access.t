@@ -24,8 +24,19 @@ with scenario() as t:
         location /readonly { strata_api write=off; strata_api_token %DIR%/tokens; }
         location /scoped { strata_api write=on; strata_api_token %DIR%/tokens; strata_api_scope tag=shop:*; }
         location /slow { strata_api write=on; strata_api_token %DIR%/tokens; strata_api_rate 1r/m burst=2; }
+        location /any { strata_api; satisfy any; deny all; auth_basic x; auth_basic_user_file %DIR%/passwords; }
+        location /all { strata_api; satisfy all; allow 127.0.0.1; deny all; auth_basic x;
+                        auth_basic_user_file %DIR%/passwords; }
+        location /basic { strata_api; auth_basic x; auth_basic_user_file %DIR%/passwords; }
+        location /around/ { allow 127.0.0.1; deny all;
+            location /around/in { strata_api; }
+            location /around/far { strata_api; deny all; } }
+        location /page { ssi on; ssi_types *; strata_cache off; proxy_pass http://%ORIGIN%; }
+        location /sub { strata_cache off; auth_request /read/keys; proxy_pass http://%ORIGIN%; }
+        location /purges { strata_cache z; strata_purge 1; proxy_pass http://%ORIGIN%; }
         location /proxied { strata_api write=on; strata_api_token %DIR%/tokens;
                             allow 127.0.0.1; deny all; }""", start=False)
+    ng.file("passwords", "u:{PLAIN}p\n")
     ng.file("tokens", f"""# name by name
 {ALL}
 {READ} read
@@ -65,6 +76,20 @@ sha256:{hashlib.sha256(HASHED.encode()).hexdigest()} write   # nobody can read i
     case(403, "/open/purge", "POST", ALL)
     case(403, "/far/health", token=ALL)
     case(403, "/far/purge", "POST", ALL, headers=[("X-Forwarded-For", "10.0.0.1")], what="from 10.0.0.1, it says")
+    basic = [("Authorization", "Basic dTpw")]
+    case(401, "/any/health")
+    case(200, "/any/health", headers=basic, what="satisfy any, with a password")
+    case(403, "/any/purge", "POST", headers=basic, what="a password is no token")
+    case(401, "/all/health")
+    case(200, "/all/health", headers=basic, what="satisfy all, with a password")
+    case(403, "/basic/health", headers=basic, what="a password, but neither token nor addresses")
+    case(200, "/around/in/health", what="addresses that are inherited")
+    case(403, "/around/far/health")
+    origin.reply("/page", Reply(b'<!--# include virtual="/read/keys" -->|<!--# include virtual="/token/keys" -->'))
+    r = case(200, "/page", what="a page that includes the API")
+    unlike(r.body, b"localhost", "shows no key")
+    like(r.body, b"neither strata_api_token nor allow.*no token", "but why")
+    case(403, "/sub", what="auth_request")
     case(200, "/both/purge", "POST", ALL)
     case(401, "/both/purge", "POST")
 
@@ -130,6 +155,9 @@ sha256:{hashlib.sha256(HASHED.encode()).hexdigest()} write   # nobody can read i
         h = ([("Origin", origin_)] if origin_ is not None else []) + ([("Sec-Fetch-Site", site)] if site else [])
         case(status, "/token/purge", "POST", ALL, headers=h, what=f"{h}")
         case(status, "/read/stats", headers=h, what=f"{h}")
+        ng.fill("/purges/a")
+        r = ng.request("/purges/a", "PURGE", headers=h)
+        is_((r.status, ng.get("/purges/a").cache), (200, "MISS") if status == 200 else (403, "HIT"), f"PURGE with {h}")
     for type in "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x":
         case(401, "/token/purge", "POST", headers=[("Content-Type", type)], what="a form of another page")
         case(415, "/token/purge", "POST", ALL, headers=[("Content-Type", type)], what="a form")
@@ -147,8 +175,28 @@ sha256:{hashlib.sha256(HASHED.encode()).hexdigest()} write   # nobody can read i
                          (dict(match="*"), 403), (dict(namespace="shop"), 200), (dict(namespace="news"), 403),
                          (dict(all=True, namespace="shop"), 200), (dict(tags=["news"], namespace="shop"), 200),
                          (dict(group="shop"), 200), (dict(group="mixed"), 403),
-                         (dict(all=True, dry_run=True), 403)):
+                         (dict(all=True, dry_run=True), 403),
+                         (dict(keys=["http|localhost|/shop/../news/1|"]), 200), (dict(keys=["HTTP|localhost|/shop/1|"]), 403),
+                         (dict(keys=["http|localhost|/shop/%2e%2e/news/1|"]), 200), (dict(keys=["http|localhost|%2Fshop/1|"]), 403),
+                         (dict(keys=["http|localhost|/shop/1|", "http|localhost|/news/1|"]), 403),
+                         (dict(urls=["http://localhost/shop/../news/1"]), 200), (dict(urls=["http://localhost//shop/1"]), 403),
+                         (dict(urls=["http://LOCALHOST:80/shop/1"]), 200), (dict(urls=["https://localhost/shop/1"]), 403),
+                         (dict(urls=["http://localhost:81/shop/1"]), 403), (dict(urls=["http://x@localhost/shop/1"]), 400),
+                         (dict(urls=["http://localhost/%73hop/1"]), 403), (dict(urls=["http://localhost/SHOP/1"]), 403),
+                         (dict(tags=["shop:1,news"]), 200), (dict(tags=["SHOP:1"]), 403), (dict(tags=["news\u0000shop:1"]), 400),
+                         (dict(tags=[" shop:1"]), 400), (dict(tags=["shop:*"]), 200), (dict(tags_all=["shop:1"]), 200),
+                         (dict(prefix=["http|localhost|/shop/", ""]), 400), (dict(prefix=["http|localhost|/shop/", "h"]), 403),
+                         (dict(prefix="http|localhost|/shop/", namespace="news"), 200), (dict(namespace="Shop"), 403),
+                         (dict(tags=["news"], namespace="shop "), 403), (dict(match="http|localhost|/shop/*/../../news/*"), 200),
+                         (dict(match="\\http|localhost|/shop/*"), 403), (dict(match="http|localhost|/shop/*[|]*"), 200),
+                         (dict(group=["shop", "mixed"]), 403), (dict(all=True, namespace="news"), 403)):
         case(status, "/token/purge", "POST", SHOP, json.dumps(what).encode(), what=f"{what}")
+    case(403, "/token/purge", "POST", SHOP, b'{"\\u0061ll": true}', what="a name with an escape")
+    case(200, "/token/purge", "POST", SHOP, b'{"tags": ["\\u0073hop:1"]}', what="a tag with an escape")
+    case(403, "/token/purge", "POST", SHOP, b'{"tags": ["\\u006eews"]}', what="another")
+    case(400, "/token/purge", "POST", SHOP, b'{"tags": ["shop:1"], "tags": ["news"]}', what="one name twice")
+    case(400, "/token/purge", "POST", SHOP, b'{"tags": ["shop:1"], "all": true}', what="two subjects")
+    is_(ng.get("/news/1").cache, "HIT", "none of it reached others")
     is_([k["key"] for k in json.loads(ask("/token/keys", token=SHOP).body)["keys"]], [], "sees what it may")
     ng.fill("/shop/1")
     is_([k["key"] for k in json.loads(ask("/token/keys", token=SHOP).body)["keys"]],
@@ -170,6 +218,19 @@ sha256:{hashlib.sha256(HASHED.encode()).hexdigest()} write   # nobody can read i
     ok(1 <= int(r.get("Retry-After")) <= 60, f"Retry-After {r.get('Retry-After')}")
     case(200, "/slow/stats", token=ALL, what="who reads is not counted")
     is_({ask("/slow/purge", "POST", None, PURGE).status for _ in range(5)}, {401}, "nor who is refused")
+
+    note("tokens that change")
+    NEW = "new-0123456789abcdef"
+    (pathlib.Path(ng.dir) / "tokens").write_text(f"{NEW}\n")
+    case(401, "/token/stats", token=NEW, what="not read yet")
+    ng.reload()
+    ok(wait_until(lambda: ask("/token/stats", token=NEW).status == 200, 10), "after a reload")
+    case(401, "/token/stats", token=ALL, what="which is no more")
+    (pathlib.Path(ng.dir) / "tokens").write_text("short\n")
+    ng.allowed += ["less than 16 characters"]
+    ng.reload(wait=False)
+    ok(wait_until(lambda: ng.log("less than 16"), 10), "a file that is wrong")
+    case(200, "/token/stats", token=NEW, what="changes nothing")
     log = "\n".join(x for x in ng.log().splitlines() if "?token=" not in x)
     unlike(log, f"{ALL}|{SHOP}|{HASHED}|{READ}", "no token in the log")
     at_least(n, 140, "cases")

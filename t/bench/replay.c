@@ -306,7 +306,7 @@ replay(const trace_t *t, uint64_t capacity, bool lru)
                 0);
 
     if (base == MAP_FAILED || strata_store_format(base, size, &cf) != STRATA_OK
-        || (st = strata_store_attach(base, 0, 1, NULL, NULL)) == NULL)
+        || (st = strata_store_attach(base, 0, 1, NULL, NULL, NULL)) == NULL)
     {
         fprintf(stderr, "no store of %zu bytes\n", size);
         exit(1);

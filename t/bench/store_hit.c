@@ -122,7 +122,8 @@ main(int argc, char **argv)
     keys = argc > 1 ? (unsigned) atoi(argv[1]) : 1000;
     rounds = argc > 2 ? (unsigned) atoi(argv[2]) : 2000;
 
-    st = strata_store_attach(test_region(64 << 20, NULL), 0, 1, NULL, NULL);
+    st = strata_store_attach(test_region(64 << 20, NULL), 0, 1, NULL, NULL,
+                             NULL);
     k = calloc(keys, sizeof(*k));
     seed = *strata_store_seed(st);
     fd = counter_open();

@@ -42,7 +42,7 @@
 #define CLIENTS  256
 #define BUFFER   65536
 #define LIMIT    5000000            /* us */
-#define SAMPLE   4000
+#define SAMPLE   1000               /* us */
 #define PIDS     16
 
 typedef struct {

@@ -203,7 +203,7 @@ class Nginx:
     def test_config(self):
         """nginx -t: (accepted, message)."""
         p = subprocess.run(self._command("-t"), capture_output=True, text=True,
-                           timeout=30, env=self._env())
+                           timeout=30 * tap.SLOW, env=self._env())
         return p.returncode == 0, p.stdout + p.stderr + "".join(self.reports())
 
     # life
@@ -246,8 +246,9 @@ class Nginx:
 
     def workers(self):
         """Pids of the workers, those of an old cycle (shutting down) not included."""
+        # under valgrind the title is the one it was started with
         return [p for p, title in self._children()
-                if title.startswith("nginx: worker process")
+                if title.startswith(("nginx: worker process", "valgrind", "/usr/bin/valgrind"))
                 and "shutting down" not in title]
 
     def children(self):
@@ -431,7 +432,7 @@ class Nginx:
     def reports(self):
         """What a sanitizer said."""
         return [f"sanitizer: {pathlib.Path(path).read_text(errors='replace')[:4000]}"
-                for path in sorted(glob.glob(f"{self.dir}/sanitizer*"))] + [
+                for path in sorted(glob.glob(f"{self.dir}/sanitizer*")) if os.path.getsize(path)] + [
             f"sanitizer: {line}" for line in self.log(": runtime error: ")]
 
     def remove(self):

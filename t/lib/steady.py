@@ -11,12 +11,20 @@ What RELIABILITY.md 3.3 promises of every fault of Redis, under steady load.
             redis.go_on()
 
 Half of the requests are hits of L1, a fifth asks for what only L2 has, a fifth is
-cold, and a tenth goes to the origin directly, to say what it takes at that moment. When
-the fault is over, L2 has to be in use again within 2 s, in every worker. At the end of
-the load every phase is judged: all answers are 200 and bytes of their own URL, the p99
-of L1 hits is what it was in the quiet phase (at most twice that and 3 ms), and no miss
-took longer than the origin, strata_l2_timeout and 20 ms. The time that nginx, origin and
-clients wanted to run and other processes had the processors is taken off.
+cold, and a tenth goes to the origin directly, to say what it takes at that moment.
+Before the first fault and after each one comes a quiet stretch. The bars are those of
+issue 4, with the default of strata_l2_timeout, 20 ms:
+
+    answers      all are 200, and bytes of their own URL
+    hits of L1   their p99 is what it is in the quiet stretches: at most twice that, or
+                 1 ms more (I6 of RELIABILITY.md would let 20 ms pass)
+    misses       no one takes longer than the origin, strata_l2_timeout and 20 ms
+    recovery     L2 is in use again within 2 s, in every worker
+
+What is judged is what the gateway takes: of each request's time comes off how long
+nginx, origin and clients were ready to run meanwhile and others had the processors
+(/proc/PID/schedstat, each millisecond), of a miss what the origin itself took at that
+moment.
 """
 
 import bisect
@@ -27,9 +35,11 @@ import strata
 import tap
 from nginx import CACHE, PROXY, _die_with_parent
 
-TIMEOUT_MS = int(50 * tap.SLOW)    # a sanitizer's nginx has less to do, and longer
+TIMEOUT_MS = int(20 * tap.SLOW)    # the default; a sanitizer has less to do, and longer
 SLACK_MS = 20
 BACK_MS = 2000
+HIT_MS = 1.0
+BETWEEN = 0.4                      # s of quiet after each fault
 KEYS = 40
 NEAR_US = 25_000                   # the origin is compared within so much
 
@@ -102,10 +112,13 @@ class Steady:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             preexec_fn=_die_with_parent)
         time.sleep(0.4)
-        f = Phase(self, "quiet")
-        f.hold(self._quiet)
-        f.end()
+        self.rest(self._quiet)
         return self
+
+    def rest(self, seconds):
+        f = Phase(self, "quiet", quiet=True)
+        f.hold(seconds)
+        f.end()
 
     def __exit__(self, kind, *_):
         try:
@@ -121,10 +134,11 @@ class Steady:
             self._judge([Seen(x) for x in lines if x[0] != "busy"])
 
     def others_ms(self, since_us, until_us):
-        """How long processes of ours waited for a processor at that time."""
+        """How long processes of ours waited for a processor at that time, or its share."""
         lo = max(0, bisect.bisect_right(self._at, since_us) - 1)
         hi = min(len(self._at) - 1, bisect.bisect_left(self._at, until_us))
-        return self._waited[hi] - self._waited[lo]
+        span = max(1, self._at[hi] - self._at[lo])
+        return (self._waited[hi] - self._waited[lo]) * min(1, (until_us - since_us) / span)
 
     def in_use(self):
         """Does every worker answer from L2, whatever the key?"""
@@ -140,19 +154,19 @@ class Steady:
             f.seen = [s for s in seen if f.began <= s.at / 1e6 < f.ended]
             for s in f.seen:
                 s.ms = max(0.1, s.took - self.others_ms(s.at, s.at + s.took * 1000))
-        quiet = self.phases[0]
+        quiet = [s for f in self.phases if f.quiet for s in f.of("hit")]
+        base = percentile([s.ms for s in quiet], 0.99)
+        tap.note(f"quiet: p99 of {len(quiet)} hits of L1 {base:.2f} ms, with what others took "
+                 f"{percentile([s.took for s in quiet], 0.99):.2f} ms")
         for f in self.phases:
             self._answers(f)
-            p99 = percentile([s.ms for s in f.of("hit")], 0.99)
-            if f is quiet:
-                base = p99
-                if self._warm:
-                    tap.at_least(f.share("l2"), 0.95, "quiet: from L2")
-                tap.note("quiet: p99 of L1 hits, with all that others took: "
-                         f"{percentile([s.took for s in f.of('hit')], 0.99):.2f} ms")
-            else:
-                tap.within(p99, 2 * base + 3, f"{f.name}: p99 of L1 hits, {base:.2f} when quiet")
+            if not f.quiet:
+                tap.within(percentile([s.ms for s in f.of("hit")], 0.99),
+                           max(2 * base, base + HIT_MS), f"{f.name}: p99 of L1 hits",
+                           slack_ms=HIT_MS)
                 self._misses(f)
+            elif f is self.phases[0] and self._warm:
+                tap.at_least(f.share("l2"), 0.95, "quiet: from L2")
 
     @staticmethod
     def _answers(f):
@@ -183,8 +197,9 @@ class Steady:
 
 
 class Phase:
-    def __init__(self, load, name, *, recovers=True, timeout_ms=TIMEOUT_MS, back_ms=BACK_MS):
-        self.load, self.name, self.recovers = load, name, recovers
+    def __init__(self, load, name, *, recovers=True, timeout_ms=TIMEOUT_MS, back_ms=BACK_MS,
+                 quiet=False):
+        self.load, self.name, self.recovers, self.quiet = load, name, recovers, quiet
         self.timeout_ms, self.back_ms = timeout_ms, back_ms
         self.seen, self.began = [], time.monotonic()
         load.phases.append(self)
@@ -210,6 +225,8 @@ class Phase:
             tap.within(ms, self.back_ms, f"{self.name}: recovery")
             time.sleep(0.1)
         self.end()
+        if self.recovers:
+            self.load.rest(BETWEEN)
 
     def of(self, name):
         return [s for s in self.seen if s.name == name]

@@ -107,6 +107,7 @@ class Scenario:
                 note(_tail(ng))
         for ng in self._nginxes:
             ng.remove()
+        self.__init__()
 
     def abandon(self):
         self._close()

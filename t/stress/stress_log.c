@@ -421,7 +421,8 @@ worker(void *base, uint32_t seat, uint64_t seed)
         fault_countdown = 1 + (fault_target < 0 ? rnd(20000) : rnd(40));
     }
 
-    store = strata_store_attach(base, seat, (uint32_t) getpid(), NULL, NULL);
+    store = strata_store_attach(base, seat, (uint32_t) getpid(), NULL, alive,
+                                NULL);
 
     if (store == NULL) {
         _exit(3);
@@ -432,7 +433,7 @@ worker(void *base, uint32_t seat, uint64_t seed)
         switch (rnd(64)) {
 
         case 0:
-            (void) strata_store_heal(store, alive, NULL);
+            (void) strata_store_heal(store);
             break;
 
         case 1:
@@ -556,14 +557,15 @@ settle(void *base)
     strata_log_event_t    ev;
     strata_invlog_stat_t  stat;
 
-    store = strata_store_attach(base, 63, (uint32_t) getpid(), NULL, NULL);
+    store = strata_store_attach(base, 63, (uint32_t) getpid(), NULL, alive,
+                                NULL);
 
     if (!ok(store != NULL, "attach after the deaths")) {
         return;
     }
 
     for (i = 0; i < 4; i++) {
-        (void) strata_store_heal(store, alive, NULL);
+        (void) strata_store_heal(store);
     }
 
     is(strata_store_verify(store, test_say, NULL), 0,
@@ -647,7 +649,8 @@ million(void)
     cf.max_entries = MILLION + MILLION / 10;
     size = (size_t) 1536 << 20;
 
-    store = strata_store_attach(test_region(size, &cf), 0, 1, NULL, NULL);
+    store = strata_store_attach(test_region(size, &cf), 0, 1, NULL, alive,
+                                NULL);
     fault_countdown = 0;
 
     m = test_meta(0, 1000000);

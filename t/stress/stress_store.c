@@ -47,8 +47,23 @@
 #define HOLDS        8
 #define KEYS         600
 #define FAULTS       96
-#define WAIT_MS      3000          /* a wake that takes longer was lost */
+#define WAIT_MS      3000          /* then a waiter asks, and gives up */
+#define LATE_MS      30000         /* a wake that is later still was lost */
+#define HANG_MS      120000
 #define HEAD         24
+
+typedef enum {
+    WRONG_BYTE,
+    WRONG_KEY,
+    WRONG_HEAD,
+    WRONG_LENGTH,
+    WRONG_VERSION,
+    WRONG_WAKE,
+    WRONG_SEAT,
+    WRONG_END,
+    WRONG_HANG,
+    WRONG_N
+} wrong_e;
 
 typedef struct {
     uint32_t          n;
@@ -60,8 +75,8 @@ typedef struct {
 typedef struct {
     _Atomic uint64_t  gets, hits, streams, stores, publishes, leads, waits;
     _Atomic uint64_t  removes, cut, full, busy, takeovers;
-    _Atomic uint64_t  wrong, lost_wakes, wrong_key;
-    _Atomic uint64_t  deaths, deaths_locked, self_kills, no_seat, spawned;
+    _Atomic uint64_t  wrong[WRONG_N];
+    _Atomic uint64_t  deaths, deaths_locked, self_kills, spawned;
     _Atomic uint32_t  fault_n, stop;
     char              fault_names[FAULTS][32];
     _Atomic uint64_t  fault_hits[FAULTS];
@@ -84,6 +99,18 @@ static uint64_t        rnd_state;
 static held_t          held[HOLDS];
 static uint64_t        fault_countdown;    /* 0: never */
 static int             fault_target = -1;
+
+static const char *const  wrong_names[WRONG_N] = {
+    "no wrong byte",
+    "no other entry's key",
+    "no other entry's head",
+    "no wrong length",
+    "no entry changes its version under a pin",
+    "no wake was lost",
+    "everybody found a seat",
+    "nobody ended but by SIGKILL",
+    "nobody hangs"
+};
 
 static const strata_store_conf_t  other_conf = { .inactive_ms = 500 };
 
@@ -233,15 +260,33 @@ sleep_for_mail(int ms)
 }
 
 
+/* h: NULL or the entry that is not as it should be. */
 static void
-wrong(const char *what, uint32_t n, uint64_t at)
+wrong(wrong_e what, const strata_hold_t *h, uint32_t n, uint64_t got,
+    uint64_t want)
 {
-    if (shared->wrong++ > 20) {
+    strata_entry_t  *e;
+
+    if (shared->wrong[what]++ > 4) {
         return;
     }
 
-    printf("# wrong: %s, key %u, at %llu, seat %u\n", what, n,
-           (unsigned long long) at, my_seat);
+    printf("# not \"%s\": key %u, %llu instead of %llu, seat %u",
+           wrong_names[what], n, (unsigned long long) got,
+           (unsigned long long) want, my_seat);
+
+    if (h) {
+        e = &strata_ref_shard(store, h->entry)->entries[
+                                                strata_ref_index(h->entry)];
+
+        printf(", entry %#x, state %u, pins %#llx, chunks %u, filled %llu of "
+               "%lld, position %llu", h->entry, e->state,
+               (unsigned long long) e->pins, e->chunk_n,
+               (unsigned long long) e->filled, (long long) e->body_len,
+               (unsigned long long) e->position);
+    }
+
+    printf("\n");
     fflush(stdout);
 }
 
@@ -265,7 +310,7 @@ check(const strata_hold_t *h, uint32_t n, uint32_t *version)
     if (key.data && (key.len != k.key.text.len
                      || memcmp(key.data, k.text, key.len) != 0))
     {
-        wrong("key", n, 0);
+        wrong(WRONG_KEY, h, n, key.len, k.key.text.len);
         return false;
     }
 
@@ -273,7 +318,7 @@ check(const strata_hold_t *h, uint32_t n, uint32_t *version)
     memcpy(&head, p, sizeof(head));
 
     if (strata_store_head_len(h) != HEAD || head.n != n) {
-        wrong("head", n, head.n);
+        wrong(WRONG_HEAD, h, n, head.n, n);
         return false;
     }
 
@@ -281,12 +326,12 @@ check(const strata_hold_t *h, uint32_t n, uint32_t *version)
     bad = test_check_body(h, n, head.version, &len);
 
     if (bad >= 0) {
-        wrong("body", n, (uint64_t) bad);
+        wrong(WRONG_BYTE, h, n, (uint64_t) bad, len);
         return false;
     }
 
     if (len < ready || (rc == STRATA_OK && len != head.len)) {
-        wrong("length", n, len);
+        wrong(WRONG_LENGTH, h, n, len, rc == STRATA_OK ? head.len : ready);
         return false;
     }
 
@@ -306,11 +351,35 @@ let_go(held_t *h)
     }
 
     if (check(&h->hold, h->n, &version) && version != h->version) {
-        wrong("version", h->n, version);
+        wrong(WRONG_VERSION, &h->hold, h->n, version, h->version);
     }
 
     strata_store_unpin(&h->hold);
     h->used = false;
+}
+
+
+/*
+ * What we wait for has come to pass, but the time was over before the wake came
+ * to us.  It was lost if it does not come now; what is meant may have died
+ * before it told us, and then healing tells.
+ */
+static void
+wake_late(uint32_t n, uint64_t what)
+{
+    int64_t  until;
+
+    until = now_ms() + LATE_MS;
+
+    while (!sleep_for_mail(100)) {
+
+        if (now_ms() > until) {
+            wrong(WRONG_WAKE, NULL, n, what, 0);
+            return;
+        }
+
+        (void) strata_store_heal(store);
+    }
 }
 
 
@@ -342,14 +411,13 @@ stream(held_t *h)
             rc = strata_store_body_ready(&h->hold, &ready);
 
             if (rc != STRATA_AGAIN || ready != before) {
-                shared->lost_wakes++;
-                printf("# lost wake: reader of %u, seat %u\n", h->n, my_seat);
+                wake_late(h->n, ready);
             }
 
             return;
         }
 
-        (void) strata_store_heal(store, alive, NULL);
+        (void) strata_store_heal(store);
     }
 
     if (rc == STRATA_ERROR) {
@@ -524,15 +592,13 @@ miss(uint32_t n)
             verdict = strata_flight_poll(store, join.ref, &status);
 
             if (verdict != STRATA_FLIGHT_PENDING) {
-                shared->lost_wakes++;
-                printf("# lost wake: waiter for %u, seat %u, verdict %d\n", n,
-                       my_seat, verdict);
+                wake_late(n, (uint64_t) verdict);
             }
 
             break;
         }
 
-        (void) strata_store_heal(store, alive, NULL);
+        (void) strata_store_heal(store);
 
         if (now_ms() > until) {
             break;
@@ -612,7 +678,7 @@ step(void)
         return;
 
     case 3:
-        (void) strata_store_heal(store, alive, NULL);
+        (void) strata_store_heal(store);
         return;
 
     case 4:
@@ -657,7 +723,7 @@ worker(void *base, uint32_t seat, uint64_t seed)
 
     for (i = 0; i < 50; i++) {
         store = strata_store_attach(base, seat, (uint32_t) getpid(), wake,
-                                    NULL);
+                                    alive, NULL);
         if (store) {
             break;
         }
@@ -666,8 +732,8 @@ worker(void *base, uint32_t seat, uint64_t seed)
     }
 
     if (store == NULL) {
-        shared->no_seat++;
-        _exit(3);
+        wrong(WRONG_SEAT, NULL, 0, seat, 0);
+        _exit(0);
     }
 
     /* as in old and new workers of a reload that changed them */
@@ -723,6 +789,40 @@ held_lock(strata_store_t *map, uint32_t seat)
 }
 
 
+/* Why somebody hangs: what is locked, and whose seats are not free. */
+static void
+who_has(strata_store_t *map)
+{
+    uint32_t        i, owner;
+    uint64_t        who, healer;
+    strata_zone_t  *z;
+
+    z = map->zone;
+
+    for (i = 0; i <= map->shard_mask + 1; i++) {
+        owner = strata_lock_owner(i > map->shard_mask ? &z->log.lock
+                                  : &map->shards[i].head->lock);
+
+        if (owner) {
+            printf("# lock %u is of seat %u\n", i, owner - 1);
+        }
+    }
+
+    for (i = 0; i < STRATA_SEATS; i++) {
+        who = z->seats[i].who;
+        healer = z->seats[i].healer;
+
+        if ((uint32_t) who || healer) {
+            printf("# seat %u: pid %u, healed by pid %u of seat %d\n", i,
+                   (uint32_t) who, (uint32_t) (healer >> 32),
+                   (int) (uint32_t) healer - 1);
+        }
+    }
+
+    fflush(stdout);
+}
+
+
 static void
 run(void *base, strata_store_t *map, int workers, int64_t ms)
 {
@@ -757,9 +857,8 @@ run(void *base, strata_store_t *map, int workers, int64_t ms)
                 shared->deaths++;
                 shared->deaths_locked += held_lock(map, seats[i]);
 
-            } else if (WIFSIGNALED(status)) {
-                printf("# worker ended with signal %d\n", WTERMSIG(status));
-                shared->wrong++;
+            } else {
+                wrong(WRONG_END, NULL, 0, (uint64_t) status, SIGKILL);
             }
 
             /* a seat of its own, often another than the dead one's */
@@ -775,20 +874,26 @@ run(void *base, strata_store_t *map, int workers, int64_t ms)
     }
 
     shared->stop = 1;
-    stop = now_ms() + 10000;
+    stop = now_ms() + HANG_MS;
 
     for (i = 0; i < workers; i++) {
-        while (waitpid(pids[i], &status, WNOHANG) == 0) {
+        while ((pid = waitpid(pids[i], &status, WNOHANG)) == 0) {
 
             if (now_ms() > stop) {
-                printf("# worker of seat %u hangs\n", seats[i]);
-                shared->wrong++;
+                wrong(WRONG_HANG, NULL, 0, seats[i], 0);
+                who_has(map);
                 kill(pids[i], SIGKILL);
                 waitpid(pids[i], &status, 0);
                 break;
             }
 
             usleep(1000);
+        }
+
+        if (pid > 0 && status != 0
+            && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
+        {
+            wrong(WRONG_END, NULL, 0, (uint64_t) status, SIGKILL);
         }
     }
 
@@ -805,18 +910,14 @@ settle(void *base)
     strata_store_t      *st;
     strata_store_stat_t  stat;
 
-    st = strata_store_attach(base, 63, (uint32_t) getpid(), NULL, NULL);
-
-    for (i = 0; st == NULL && i < 100; i++) {
-        st = strata_store_attach(base, 63, (uint32_t) getpid(), NULL, NULL);
-    }
+    st = strata_store_attach(base, 63, (uint32_t) getpid(), NULL, alive, NULL);
 
     if (!ok(st != NULL, "attach after the deaths")) {
         return;
     }
 
     for (i = 0; i < 4; i++) {
-        (void) strata_store_heal(st, alive, NULL);
+        (void) strata_store_heal(st);
     }
 
     for (s = 0; s <= st->shard_mask; s++) {
@@ -892,12 +993,11 @@ report(void)
     }
 
     printf("# %llu deaths, %llu holding a lock, %llu at %u of %u fault points,"
-           " %llu spawned, %llu found no seat\n",
+           " %llu spawned\n",
            (unsigned long long) shared->deaths,
            (unsigned long long) shared->deaths_locked,
            (unsigned long long) shared->self_kills, covered, shared->fault_n,
-           (unsigned long long) shared->spawned,
-           (unsigned long long) shared->no_seat);
+           (unsigned long long) shared->spawned);
 
     printf("# %llu gets, %llu hits, %llu stores, %llu published, %llu streams,"
            " %llu cut, %llu leads, %llu taken over, %llu waits, %llu removes,"
@@ -918,8 +1018,10 @@ report(void)
     ok(shared->deaths > 0, "processes died");
     ok(shared->stores > 0 && shared->hits > 0 && shared->publishes > 0,
        "and others worked");
-    is(shared->wrong, 0, "no wrong byte, key, head or version");
-    is(shared->lost_wakes, 0, "no wake was lost");
+
+    for (i = 0; i < WRONG_N; i++) {
+        is(shared->wrong[i], 0, "%s", wrong_names[i]);
+    }
 }
 
 

@@ -176,7 +176,7 @@ work(void *data)
     strata_store_t      *st;
     strata_store_stat_t  stat;
 
-    st = strata_store_attach(base, w->seat, 100 + w->seat, wake, NULL);
+    st = strata_store_attach(base, w->seat, 100 + w->seat, wake, NULL, NULL);
 
     for (i = 0; i < w->rounds; i++) {
         n = rnd(w, KEYS);
@@ -244,7 +244,7 @@ main(int argc, char **argv)
         wrong += workers[i].wrong;
     }
 
-    st = strata_store_attach(base, 9, 1, wake, NULL);
+    st = strata_store_attach(base, 9, 1, wake, NULL, NULL);
 
     ok(hits > 0, "%u hits", hits);
     is(wrong, 0, "no wrong byte");

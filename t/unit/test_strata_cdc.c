@@ -60,6 +60,31 @@ static const message_t  messages[] = {
       "{\"source\":{\"db\":\"d\",\"schema\":\"s\",\"table\":\"t\"},"
       "\"op\":\"t\",\"ts_ms\":1559033904961}",
       "-" },
+    { D, "Debezium, MongoDB, a row that is text",
+      "{\"before\":null,\"after\":\"{\\\"_id\\\":7}\",\"source\":{\"db\":\"d\","
+      "\"collection\":\"t\"},\"op\":\"u\"}",
+      "-" },
+    { D, "Debezium, a delete of what is not told",
+      "{\"before\":null,\"after\":null,\"source\":{\"db\":\"d\",\"table\":"
+      "\"t\"},\"op\":\"d\"}",
+      "-" },
+    { D, "Debezium, a value that was not told",
+      "{\"before\":null,\"after\":{\"id\":7,\"c\":"
+      "\"__debezium_unavailable_value\"},\"source\":{\"db\":\"d\",\"table\":"
+      "\"t\"},\"op\":\"u\"}",
+      "-" },
+    { D, "Debezium, numbers that no double holds",
+      "{\"before\":{\"id\":9007199254740993,\"c\":-9223372036854775808},"
+      "\"after\":{\"id\":18446744073709551615,\"c\":"
+      "123456789012345678901234567890.5},\"source\":{\"db\":\"d\",\"table\":"
+      "\"t\"},\"op\":\"u\"}",
+      "t:t:18446744073709551615:123456789012345678901234567890.5 "
+      "t:t:9007199254740993:-9223372036854775808" },
+    { D, "Debezium, update of the key, letters of other scripts",
+      "{\"before\":{\"id\":\"\\u00fc\",\"c\":\"\\ud83d\\ude00\"},\"after\":"
+      "{\"id\":\"\xe4\xb8\x96\",\"c\":\"\"},\"source\":{\"db\":\"d\","
+      "\"table\":\"t\"},\"op\":\"u\"}",
+      "t:t:\xe4\xb8\x96: t:t:\xc3\xbc:\xf0\x9f\x98\x80" },
     { D, "Debezium, MongoDB",
       "{\"before\":null,\"after\":{\"id\":7,\"c\":\"x\"},\"source\":{\"db\":"
       "\"d\",\"collection\":\"t\"},\"op\":\"c\"}",
@@ -103,6 +128,11 @@ static const message_t  messages[] = {
       "{\"database\":\"d\",\"table\":\"t\",\"type\":\"update\",\"data\":{"
       "\"id\":2,\"c\":\"x\"},\"old\":{\"id\":1}}",
       "t:t:2:x t:t:1:x" },
+    { M, "Maxwell, numbers that no double holds",
+      "{\"database\":\"d\",\"table\":\"t\",\"type\":\"update\",\"data\":{"
+      "\"id\":9007199254740993,\"c\":1e400},\"old\":{\"id\":"
+      "9007199254740995}}",
+      "t:t:9007199254740993:1e400 t:t:9007199254740995:1e400" },
     { M, "Maxwell, delete",
       "{\"database\":\"d\",\"table\":\"t\",\"type\":\"delete\",\"data\":{"
       "\"id\":2,\"c\":\"x\"}}",

@@ -74,8 +74,8 @@ static void
 setup(void)
 {
     base = test_region(MB, NULL);
-    a = strata_store_attach(base, 1, 101, wake, NULL);
-    b = strata_store_attach(base, 2, 102, wake, NULL);
+    a = strata_store_attach(base, 1, 101, wake, alive, NULL);
+    b = strata_store_attach(base, 2, 102, wake, alive, NULL);
     b_lives = true;
     woken = 0;
 }
@@ -230,7 +230,7 @@ test_death(void)
     is(join(a, 1, 0, &ja), STRATA_AGAIN, "behind b");
 
     b_lives = false;
-    is(strata_store_heal(a, alive, NULL), 1, "b is dead");
+    is(strata_store_heal(a), 1, "b is dead");
     is(strata_flight_poll(a, ja.ref, &status), STRATA_FLIGHT_RETRY, "lost");
     ok((woken & 1 << 1) && mail_of(a) >= 1, "its waiters are told");
 
@@ -242,9 +242,9 @@ test_death(void)
     is(join(a, 1, 0, &jc), STRATA_AGAIN, "by one only");
 
     free(b);
-    b = strata_store_attach(base, 2, 103, wake, NULL);
+    b = strata_store_attach(base, 2, 103, wake, alive, NULL);
     (void) join(b, 7, 0, &jb);
-    (void) strata_store_heal(a, alive, NULL);
+    (void) strata_store_heal(a);
     (void) join(a, 8, 0, &ja);
 
     for (status = 0; status < STRATA_FLIGHTS_MIN; status++) {
@@ -256,7 +256,7 @@ test_death(void)
     is(stat.flights, 2, "an orphan nobody comes for goes after a minute");
 
     free(b);
-    b = strata_store_attach(base, 2, 104, wake, NULL);
+    b = strata_store_attach(base, 2, 104, wake, alive, NULL);
     teardown();
 }
 
@@ -383,9 +383,9 @@ test_cut(void)
         default:
             dead = b;
             b_lives = false;
-            is(strata_store_heal(a, alive, NULL), 1, "healed");
+            is(strata_store_heal(a), 1, "healed");
             free(dead);
-            b = strata_store_attach(base, 2, 110, wake, NULL);
+            b = strata_store_attach(base, 2, 110, wake, alive, NULL);
         }
 
         ok(woken & 1 << 1, "%s: the reader is woken", names[how]);

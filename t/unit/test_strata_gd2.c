@@ -34,7 +34,7 @@ setup(bool lru)
     cf.seed = test_seed;
     cf.evict_lru = lru;
 
-    return strata_store_attach(test_region(MB, &cf), 0, 1, NULL, NULL);
+    return strata_store_attach(test_region(MB, &cf), 0, 1, NULL, NULL, NULL);
 }
 
 

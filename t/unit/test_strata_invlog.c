@@ -31,7 +31,7 @@ static strata_store_t  *st;
 static void
 setup(void)
 {
-    st = strata_store_attach(test_region(MB, NULL), 0, 1, NULL, NULL);
+    st = strata_store_attach(test_region(MB, NULL), 0, 1, NULL, NULL, NULL);
 }
 
 
@@ -480,13 +480,18 @@ test_later(void)
     setup();
     memset(ev, 0, sizeof(ev));
 
-    is(strata_later_put(st, ev, 0, 100), STRATA_ERROR, "nothing");
+    is(strata_later_put(st, ev, 0, 100, 0), STRATA_ERROR, "nothing");
     ev[0].kind = STRATA_LOG_TAG;
     ev[0].hash = tag("a");
     ev[1].kind = STRATA_LOG_PREFIX;
     ev[1].text = str("pre");
-    is(strata_later_put(st, ev, 1, 100), STRATA_OK, "a tag");
-    is(strata_later_put(st, &ev[1], 1, 50), STRATA_OK, "a prefix");
+    is(strata_later_put(st, ev, 1, 100, 7), STRATA_OK, "a tag");
+    is(strata_later_put(st, &ev[1], 1, 50, 8), STRATA_OK, "a prefix");
+
+    is(strata_later_job(st, 7, false, &i), STRATA_OK, "a job");
+    is(i, 1, "of one event");
+    is(strata_later_job(st, 6, true, &i), STRATA_OK, "another");
+    is(i, 0, "of none");
 
     is(strata_later_run(st, 49), 0, "not yet");
     is(strata_invlog_position(st), 0, "so nothing has a position");
@@ -501,6 +506,20 @@ test_later(void)
     is(strata_later_run(st, 200), 1, "and died: the tag");
     is(judge(1, "key"), STRATA_DECLINED, "happened");
     is(strata_later_run(st, 300), 0, "once");
+    is(strata_later_job(st, 7, false, &i), STRATA_OK, "the job");
+    is(i, 0, "is not there any more");
+
+    is(strata_later_put(st, ev, 1, 310, 11), STRATA_OK, "two of one job");
+    is(strata_later_put(st, &ev[1], 1, 320, 11), STRATA_OK, "at two times");
+    is(strata_later_put(st, ev, 1, 330, 0), STRATA_OK, "and one of none");
+    is(strata_later_job(st, 11, true, &i), STRATA_OK, "called off");
+    is(i, 2, "both");
+    is(strata_later_run(st, 340), 1, "what is of no job happens");
+    is(strata_later_job(st, 0, true, &i), STRATA_OK, "no job at all");
+    is(i, 0, "has none");
+    st->zone->log.lock.word = 6;
+    is(strata_later_job(st, 11, true, &i), STRATA_BUSY, "somebody is at it");
+    strata_invlog_clear(st, 5);
 
     for (i = 0; i < STRATA_LOG_EVENTS; i++) {
         ev[i].kind = STRATA_LOG_TAG;
@@ -508,7 +527,8 @@ test_later(void)
         ev[i].text.len = 0;
     }
 
-    for (n = 0; strata_later_put(st, ev, STRATA_LOG_EVENTS, 400) == STRATA_OK;
+    for (n = 0;
+         strata_later_put(st, ev, STRATA_LOG_EVENTS, 400, 9) == STRATA_OK;
          n++)
     {
         /* void */
@@ -517,7 +537,7 @@ test_later(void)
     is(n, (STRATA_LATER_N - STRATA_LATER_TEXTS) / STRATA_LOG_EVENTS,
        "until there is no room");
     is(strata_later_run(st, 400), n * STRATA_LOG_EVENTS, "all of them");
-    is(strata_later_put(st, ev, STRATA_LOG_EVENTS, 500), STRATA_OK,
+    is(strata_later_put(st, ev, STRATA_LOG_EVENTS, 500, 0), STRATA_OK,
        "and there is room again");
 
     end("later");
@@ -545,7 +565,7 @@ test_lease(void)
     strata_invlog_confirm(st, 1, 500, 2000);
     ok(strata_invlog_leased(st, 2999), "an earlier one takes nothing away");
 
-    b = strata_store_attach(st->zone, 1, 2, NULL, NULL);
+    b = strata_store_attach(st->zone, 1, 2, NULL, NULL, NULL);
     ok(strata_invlog_tail(st), "one applies");
     ok(strata_invlog_tail(st), "and goes on");
     ok(!strata_invlog_tail(b), "the other does not");

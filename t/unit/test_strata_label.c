@@ -33,7 +33,7 @@ static const int64_t    now = 1000;
 static void
 setup(void)
 {
-    st = strata_store_attach(test_region(4 * MB, NULL), 0, 1, NULL, NULL);
+    st = strata_store_attach(test_region(4 * MB, NULL), 0, 1, NULL, NULL, NULL);
 }
 
 

@@ -192,7 +192,7 @@ test_tag(void)
 int
 main(void)
 {
-    st = strata_store_attach(test_region(4 * MB, NULL), 0, 1, NULL, NULL);
+    st = strata_store_attach(test_region(4 * MB, NULL), 0, 1, NULL, NULL, NULL);
 
     test_list();
     test_states();

@@ -124,7 +124,7 @@ work(strata_store_t *st)
     strata_join_t   j, j2;
 
     m = test_meta(0, 1000);
-    (void) strata_store_heal(st, alive, NULL);
+    (void) strata_store_heal(st);
 
     for (i = 0; i < 60; i++) {
         (void) test_store(st, i % 40, i, 50, (i * 977) % 9000, i % 3, 0, 1000);
@@ -191,7 +191,7 @@ work(strata_store_t *st)
         }
     }
 
-    (void) strata_store_heal(st, alive, NULL);
+    (void) strata_store_heal(st);
 
     if (held.store) {
         strata_store_unpin(&held);
@@ -214,7 +214,8 @@ child(void *base, int point, uint32_t after)
         die_at = point;
         die_after = after;
 
-        st = strata_store_attach(base, 1, (uint32_t) getpid(), wake, NULL);
+        st = strata_store_attach(base, 1, (uint32_t) getpid(), wake, alive,
+                                 NULL);
 
         if (st == NULL) {
             _exit(3);
@@ -233,7 +234,7 @@ child(void *base, int point, uint32_t after)
 
 /* One that dies with a lock, pins, an entry half-written and a flight. */
 static void
-corpse(void *base)
+corpse_at(void *base, uint32_t seat, bool locked)
 {
     pid_t            pid;
     test_key_t       k;
@@ -246,7 +247,8 @@ corpse(void *base)
     pid = fork();
 
     if (pid == 0) {
-        st = strata_store_attach(base, 2, (uint32_t) getpid(), wake, NULL);
+        st = strata_store_attach(base, seat, (uint32_t) getpid(), wake, NULL,
+                                 NULL);
         m = test_meta(0, 1000);
         s.data = (const uint8_t *) "head";
         s.len = 4;
@@ -257,11 +259,21 @@ corpse(void *base)
         (void) strata_store_reserve(st, test_key(&k, 901, 0), &m, s, 5000, 0,
                                     &g);
         (void) strata_flight_join(st, test_key(&k, 902, 0), 0, 1000, 0, &j);
-        (void) strata_shard_lock(&st->shards[0]);
+        if (locked) {
+            (void) strata_shard_lock(&st->shards[0]);
+        }
+
         _exit(0);
     }
 
     waitpid(pid, NULL, 0);
+}
+
+
+static void
+corpse(void *base)
+{
+    corpse_at(base, 2, true);
 }
 
 
@@ -275,14 +287,14 @@ check(void *base)
     strata_store_t      *st;
     strata_store_stat_t  stat;
 
-    st = strata_store_attach(base, 0, (uint32_t) getpid(), wake, NULL);
+    st = strata_store_attach(base, 0, (uint32_t) getpid(), wake, alive, NULL);
 
     if (st == NULL) {
         return 1;
     }
 
-    (void) strata_store_heal(st, alive, NULL);
-    (void) strata_store_heal(st, alive, NULL);
+    (void) strata_store_heal(st);
+    (void) strata_store_heal(st);
 
     strata_shard_lock(&st->shards[0]);
     strata_shard_sweep_locked(&st->shards[0], st->shards[0].entry_n, 0);
@@ -381,10 +393,10 @@ test_healer(void)
 
             if (pid == 0) {
                 st = strata_store_attach(base, 1, (uint32_t) getpid(), wake,
-                                         NULL);
+                                         alive, NULL);
                 die_at = (int) i;
                 die_after = after;
-                (void) strata_store_heal(st, alive, NULL);
+                (void) strata_store_heal(st);
                 die_at = -1;
                 strata_store_detach(st);
                 _exit(0);
@@ -414,7 +426,7 @@ test_own_seat(void)
     base = test_region(64 * MB, NULL);
     corpse(base);
 
-    st = strata_store_attach(base, 2, (uint32_t) getpid(), wake, NULL);
+    st = strata_store_attach(base, 2, (uint32_t) getpid(), wake, alive, NULL);
     ok(st != NULL, "a seat with remains is healed by its next owner");
     is(strata_store_verify(st, test_say, NULL), 0, "verify");
     strata_store_stat(st, &stat);
@@ -422,8 +434,87 @@ test_own_seat(void)
     is(stat.metrics[STRATA_METRIC_heals], 1, "one heal");
     strata_store_detach(st);
 
-    ok(strata_store_attach(base, 64, 1, NULL, NULL) == NULL, "no seat 64");
+    st = strata_store_attach(base, 64, 1, NULL, NULL, NULL);
+    ok(st == NULL, "no seat 64");
     munmap(base, 64 * MB);
+}
+
+
+/* All are dead; whose seat we have waits for a lock of one whose we have not */
+static void
+test_nobody_left(void)
+{
+    int              status, died, wrong;
+    void            *base;
+    pid_t            pid;
+    uint32_t         i, after;
+    strata_zone_t   *z;
+    strata_store_t  *st;
+
+    base = test_region(MB, NULL);
+    z = base;
+    corpse_at(base, 1, false);
+    corpse(base);
+    z->seats[1].healer = (uint64_t) 0x7ffffff0 << 32 | 9;
+
+    ok(strata_store_attach_now(base, 1, (uint32_t) getpid(), wake, NULL, NULL)
+       == NULL, "who cannot tell the dead does not get in");
+
+    st = strata_store_attach_now(base, 1, (uint32_t) getpid(), wake, alive,
+                                 NULL);
+
+    if (ok(st != NULL, "who can heals the others, and then his own seat")) {
+        is(z->seats[2].who & UINT32_MAX, 0, "the other seat is free");
+        strata_store_detach(st);
+    }
+
+    is(check(base), 0, "and all is well");
+    munmap(base, MB);
+
+    for (i = 0; i < points->n; i++) {
+        died = 0;
+        wrong = 0;
+
+        for (after = 0; after < 3; after++) {
+            base = test_region(MB, NULL);
+            corpse_at(base, 1, false);
+            corpse(base);
+            fflush(stdout);
+            pid = fork();
+
+            if (pid == 0) {
+                die_at = (int) i;
+                die_after = after;
+                st = strata_store_attach_now(base, 1, (uint32_t) getpid(),
+                                             wake, alive, NULL);
+                _exit(st == NULL);
+            }
+
+            waitpid(pid, &status, 0);
+            died += WIFSIGNALED(status);
+            wrong += !WIFSIGNALED(status) && status != 0;
+
+            /* again in a seat that is not free, and its lock is nobody's */
+
+            st = strata_store_attach_now(base, 1 + after % 2,
+                                         (uint32_t) getpid(), wake, alive,
+                                         NULL);
+            wrong += st == NULL;
+
+            if (st) {
+                (void) strata_store_heal(st);
+                strata_store_detach(st);
+            }
+
+            wrong += check(base) != 0;
+            munmap(base, MB);
+        }
+
+        if (died || wrong) {
+            is(wrong, 0, "%d died at %s as they came in", died,
+               points->names[i]);
+        }
+    }
 }
 
 
@@ -439,23 +530,25 @@ test_healer_of_ours(void)
     z = base;
 
     z->seats[5].healer = (uint64_t) 0x7ffffff0 << 32 | 9;
-    a = strata_store_attach(base, 5, (uint32_t) getpid(), wake, NULL);
+    a = strata_store_attach(base, 5, (uint32_t) getpid(), wake, alive, NULL);
     ok(a != NULL, "a free seat, though its healer died at the very end");
 
-    b = strata_store_attach(base, 8, (uint32_t) getpid(), wake, NULL);
-    (void) strata_store_heal(b, alive, NULL);
+    b = strata_store_attach(base, 8, (uint32_t) getpid(), wake, alive, NULL);
+    (void) strata_store_heal(b);
     is(z->seats[5].healer, (uint64_t) 0x7ffffff0 << 32 | 9,
        "nobody minds it while the seat lives");
     strata_store_detach(a);
-    (void) strata_store_heal(b, alive, NULL);
+    (void) strata_store_heal(b);
     is(z->seats[5].healer, 0, "then it is cleared");
 
     corpse(base);
+    z->seats[2].healer = (uint64_t) getpid() << 32 | 9;
+    ok(strata_store_attach(base, 2, (uint32_t) getpid(), wake, alive, NULL)
+       == NULL, "remains in a healer's hands: wait, then do without");
+    is(strata_store_heal(b), 0, "nobody else takes them");
     z->seats[2].healer = (uint64_t) 0x7ffffff0 << 32 | 9;
-    ok(strata_store_attach(base, 2, (uint32_t) getpid(), wake, NULL) == NULL,
-       "remains in a healer's hands, dead or not: wait, then do without");
-    is(strata_store_heal(b, alive, NULL), 1, "who can tell takes them over");
-    a = strata_store_attach(base, 2, (uint32_t) getpid(), wake, NULL);
+    is(strata_store_heal(b), 1, "unless the healer is dead");
+    a = strata_store_attach(base, 2, (uint32_t) getpid(), wake, alive, NULL);
     ok(a != NULL, "now it goes");
 
     strata_store_detach(a);
@@ -474,8 +567,8 @@ test_claims(void)
     strata_store_t  *a, *b;
 
     base = test_region(MB, NULL);
-    a = strata_store_attach(base, 1, (uint32_t) getpid(), wake, NULL);
-    b = strata_store_attach(base, 2, 0x7ffffff0, wake, NULL);
+    a = strata_store_attach(base, 1, (uint32_t) getpid(), wake, alive, NULL);
+    b = strata_store_attach(base, 2, 0x7ffffff0, wake, alive, NULL);
 
     (void) test_store(a, 1, 0, 10, 100, true, 0, 1000);
     (void) strata_store_lookup(a, test_key(&k, 1, 0), &ha);
@@ -489,13 +582,13 @@ test_claims(void)
     strata_store_refreshed(&ha);
     is(strata_store_refresh(&hb, 150, 50), STRATA_OK, "a did");
 
-    is(strata_store_heal(a, alive, NULL), 1, "b dies");
+    is(strata_store_heal(a), 1, "b dies");
     is(strata_store_refresh(&ha, 150, 50), STRATA_OK, "its claim is void");
 
     pins = atomic_load(&a->shards[0].entries[strata_ref_index(ha.entry)].pins);
     is(pins, 1 << 1, "so is its pin");
 
-    is(strata_store_heal(a, alive, NULL), 0, "nobody else");
+    is(strata_store_heal(a), 0, "nobody else");
     strata_store_unpin(&ha);
     strata_store_detach(a);
     free(b);
@@ -515,6 +608,7 @@ main(void)
     memset(points, 0, sizeof(*points));
     test_points();
     test_healer();
+    test_nobody_left();
 
     return test_done();
 }

@@ -40,7 +40,7 @@ setup(uint32_t share, bool lru)
     cf.evict_lru = lru;
     cf.negative = share;
 
-    return strata_store_attach(test_region(MB, &cf), 0, 1, NULL, NULL);
+    return strata_store_attach(test_region(MB, &cf), 0, 1, NULL, NULL, NULL);
 }
 
 

@@ -41,7 +41,7 @@ test_round_trip(void)
     const uint8_t  *p;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 3, 42, NULL, NULL);
+    st = strata_store_attach(base, 3, 42, NULL, NULL, NULL);
     ok(st != NULL, "attach");
 
     for (j = 0; j < 2; j++) {
@@ -99,7 +99,7 @@ test_replace(void)
     strata_store_stat_t   stat;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
 
     (void) test_store(st, 1, 1, 50, 5000, true, 0, 1000);
     (void) strata_store_lookup(st, test_key(&k, 1, 0), &old);
@@ -152,7 +152,7 @@ test_crowd(void)
     strata_store_stat_t   stat;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     at = 0;
 
     for (i = 0, n = 0; i < 200; i++) {
@@ -206,7 +206,7 @@ test_hold_limit(void)
     strata_store_t  *st;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     (void) test_store(st, 1, 1, 50, 50, true, 0, 1000);
     rc = strata_store_lookup(st, test_key(&k, 1, 0), &h);
 
@@ -250,7 +250,7 @@ test_limits(void)
     ok(test_region(STRATA_ZONE_MIN - 4096, &cf) == NULL, "too small a zone");
 
     base = test_region(MB, &cf);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     most = (size_t) st->max_object;
 
     is(most, st->shards[0].chunk_n / 8 * 1024, "an eighth");
@@ -305,7 +305,7 @@ test_limits(void)
 
     cf.max_object = 2000;
     base = test_region(MB, &cf);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     is(test_store(st, 1, 0, 0, 2000, true, 0, 9), STRATA_DECLINED,
        "over max_object");
     is(test_store(st, 1, 0, 0, 1990, true, 0, 9), STRATA_OK, "within");
@@ -326,7 +326,7 @@ test_time(void)
     strata_store_stat_t   stat;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
 
     (void) test_store(st, 1, 0, 10, 10, true, 1000, 500);
     (void) strata_store_lookup(st, test_key(&k, 1, 0), &h);
@@ -397,7 +397,7 @@ test_churn(bool lru)
     cf.seed = test_seed;
     cf.evict_lru = lru;
     base = test_region(MB, &cf);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     failed = 0;
     wrong = 0;
     seen = 0;
@@ -470,7 +470,7 @@ test_check(void)
     ok(!strata_store_check(base, MB), "of another size");
     z->plan.layout++;
     ok(!strata_store_check(base, 2 * MB), "of another layout");
-    ok(strata_store_attach(base, 0, 1, NULL, NULL) == NULL, "no attach");
+    ok(strata_store_attach(base, 0, 1, NULL, NULL, NULL) == NULL, "no attach");
     z->plan.layout--;
     z->plan.entries_off += 64;
     ok(!strata_store_check(base, 2 * MB), "a plan that lies");
@@ -493,7 +493,7 @@ test_tables(void)
     strata_store_t  *st;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     test_key(&k, 1, 0);
 
     ok(!strata_pass_known(st, &k.key.digest, 1000), "not known");
@@ -548,8 +548,8 @@ test_metrics(void)
     strata_store_stat_t   stat;
 
     base = test_region(MB, NULL);
-    a = strata_store_attach(base, 0, 42, NULL, NULL);
-    b = strata_store_attach(base, 1, 43, NULL, NULL);
+    a = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
+    b = strata_store_attach(base, 1, 43, NULL, NULL, NULL);
 
     strata_store_metrics(a)[STRATA_METRIC_hits] += 5;
     strata_store_metrics(b)[STRATA_METRIC_hits] += 7;
@@ -591,7 +591,7 @@ test_verify(void)
     strata_store_t  *st;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     sh = &st->shards[0];
 
     for (i = 0; i < 50; i++) {
@@ -654,7 +654,7 @@ test_collisions(void)
     strata_store_t  *st;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     m = test_meta(0, 1000);
     s.data = buf;
 
@@ -702,7 +702,7 @@ test_purges(void)
     strata_store_t  *st;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     test_key(&k, 1, 0);
 
     before = strata_purge_seen(st, &k.key.digest);
@@ -731,7 +731,7 @@ test_busy(void)
     strata_store_stat_t   stat;
 
     base = test_region(MB, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
     lock = &st->shards[0].head->lock;
     m = test_meta(0, 1000);
     s.data = (const uint8_t *) "x";

@@ -32,7 +32,7 @@ static uint64_t         position;
 static void
 setup(void)
 {
-    st = strata_store_attach(test_region(MB, NULL), 0, 1, NULL, NULL);
+    st = strata_store_attach(test_region(MB, NULL), 0, 1, NULL, NULL, NULL);
     position = 0;
 }
 

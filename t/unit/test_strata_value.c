@@ -41,6 +41,16 @@ wake(void *data, uint32_t seat)
 }
 
 
+static bool
+alive(void *data, uint32_t seat, uint32_t pid)
+{
+    (void) data;
+    (void) seat;
+
+    return kill((pid_t) pid, 0) == 0;
+}
+
+
 static strata_store_t *
 open_store(const strata_store_conf_t *cf)
 {
@@ -48,7 +58,8 @@ open_store(const strata_store_conf_t *cf)
 
     region = test_region(SIZE, cf);
 
-    return strata_store_attach(region, 0, (uint32_t) getpid(), wake, NULL);
+    return strata_store_attach(region, 0, (uint32_t) getpid(), wake,
+                               alive, NULL);
 }
 
 
@@ -285,7 +296,7 @@ test_processes(void)
         }
 
         st = strata_store_attach(region, (uint32_t) i, (uint32_t) getpid(),
-                                 wake, NULL);
+                                 wake, alive, NULL);
 
         for (n = 0; n < ROUNDS; n++) {
             while (strata_value_incr(st, &k.key, 1, &first, 1, &sum)
@@ -312,7 +323,7 @@ test_processes(void)
 
     is(n, 1, "exactly one of them added");
 
-    st = strata_store_attach(region, 9, (uint32_t) getpid(), wake, NULL);
+    st = strata_store_attach(region, 9, (uint32_t) getpid(), wake, alive, NULL);
     is(strata_value_find(st, key_of(&k, STRATA_VALUE_KEY, "sum"), 1,
                              &seen),
            STRATA_OK, "the number stands");
@@ -324,16 +335,6 @@ test_processes(void)
 
 
 #define KILLS  60
-
-static bool
-alive(void *data, uint32_t seat, uint32_t pid)
-{
-    (void) data;
-    (void) seat;
-
-    return kill((pid_t) pid, 0) == 0;
-}
-
 
 /* Killed at any instruction: nothing that was answered is lost. */
 static void
@@ -353,7 +354,7 @@ test_deaths(void)
     region = test_region(SIZE, NULL);
     answered = mmap(NULL, 4096, PROT_READ|PROT_WRITE,
                     MAP_SHARED|MAP_ANONYMOUS, -1, 0);
-    st = strata_store_attach(region, 0, (uint32_t) getpid(), wake, NULL);
+    st = strata_store_attach(region, 0, (uint32_t) getpid(), wake, alive, NULL);
     key_of(&k, STRATA_VALUE_KEY, "sum");
     first = number_value(1, 1 << 30);
 
@@ -362,7 +363,7 @@ test_deaths(void)
 
         if (pid == 0) {
             st = strata_store_attach(region, 1 + (uint32_t) n % 60,
-                                     (uint32_t) getpid(), wake, NULL);
+                                     (uint32_t) getpid(), wake, alive, NULL);
 
             for (i = 0; st; i++) {
                 if (strata_value_incr(st, &k.key, 1, &first, 1, &sum)
@@ -380,7 +381,7 @@ test_deaths(void)
         usleep(1000 + (useconds_t) (n * 37 % 20) * 100);
         kill(pid, SIGKILL);
         waitpid(pid, &status, 0);
-        strata_store_heal(st, alive, NULL);
+        strata_store_heal(st);
     }
 
     told = atomic_load(answered);

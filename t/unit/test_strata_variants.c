@@ -240,7 +240,7 @@ main(void)
     void  *base;
 
     base = test_region(SIZE, NULL);
-    st = strata_store_attach(base, 0, 42, NULL, NULL);
+    st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
 
     test_oldest();
     test_again();

@@ -34,7 +34,7 @@ setup(void *base, uint32_t seat, int64_t inactive_ms, int64_t now)
     memset(&cf, 0, sizeof(cf));
     cf.inactive_ms = inactive_ms;
 
-    st = strata_store_attach(base, seat, seat + 1, NULL, NULL);
+    st = strata_store_attach(base, seat, seat + 1, NULL, NULL, NULL);
     strata_store_tune(st, &cf, now);
 
     return st;
