@@ -365,7 +365,7 @@ strata_invlog_events_locked(strata_store_t *st, const strata_log_event_t *ev,
 }
 
 
-/* Release: who sees the position, or that something happened, sees all of it. */
+/* Release: who sees the position, or that it matters, sees the tables. */
 static void
 strata_invlog_move_locked(strata_log_t *log, const strata_log_event_t *ev,
     uint32_t n, uint64_t position)
