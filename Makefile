@@ -84,9 +84,9 @@ asan: asan-build faults odd
 	 STRATA_MODULE=$(CURDIR)/build/asan/$(MODULE) STRATA_SLOW=4 \
 	 t/build/suite $(T)
 
-#: make valgrind       part of t/70-lua under memcheck (5 min)  [T=]
-valgrind: T = $(addprefix t/70-lua/, api.t cookbook.t escape.t inject.t kv.t \
-              lifetime.t subfetch.t)
+#: make valgrind       part of t/70-lua under memcheck (3 min)  [T=]
+valgrind: T = $(addprefix t/70-lua/, api.t escape.t inject.t kv.t lifetime.t \
+              subfetch.t)
 valgrind: valgrind-build
 	@STRATA_NGINX=$(CURDIR)/t/build/valgrind \
 	 STRATA_MODULE=$(CURDIR)/build/valgrind/$(MODULE) STRATA_SLOW=20 JOBS=2 \

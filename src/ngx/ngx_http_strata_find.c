@@ -246,7 +246,11 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         /* a soft purge of the URL is kept with the rule, for all variants */
 
         ctx->meta.fresh_until = ctx->purged_at;
-        strata_store_freshen(&ctx->hold, &ctx->meta);
+        ctx->meta.flags |= STRATA_META_SOFT_PURGED;
+
+        /* the next one finds out again if the lock is busy */
+
+        (void) strata_store_stale(&ctx->hold, ctx->purged_at);
     }
 
     if ((int64_t) ngx_current_msec < ctx->meta.fresh_until
