@@ -26,7 +26,7 @@ ASAN      = detect_odr_violation=0:detect_leaks=0
 # what waits for clusters, take-overs and time-outs, half a minute each
 LONG      = $(sort $(wildcard t/40-l2/f[0-9][0-9]-*.t) \
             $(addprefix t/40-l2/, cluster-hostile.t cluster-load.t \
-              sentinel.t sentinel-load.t))
+              sentinel.t))
 T         = $(filter-out $(LONG),$(sort $(wildcard t/[0-9][0-9]-*/*.t)))
 LINT      = $(sort $(wildcard t/lint/*))
 UNIT      = $(patsubst t/unit/%.c,build/unit/%,$(wildcard t/unit/test_*.c))
@@ -84,9 +84,9 @@ asan: asan-build faults odd
 	 STRATA_MODULE=$(CURDIR)/build/asan/$(MODULE) STRATA_SLOW=4 \
 	 t/build/suite $(T)
 
-#: make valgrind       part of t/70-lua under memcheck (5 min)  [T=]
-valgrind: T = $(addprefix t/70-lua/, api.t cookbook.t escape.t inject.t kv.t \
-              lifetime.t subfetch.t)
+#: make valgrind       part of t/70-lua under memcheck (3 min)  [T=]
+valgrind: T = $(addprefix t/70-lua/, api.t escape.t inject.t kv.t lifetime.t \
+              subfetch.t)
 valgrind: valgrind-build
 	@STRATA_NGINX=$(CURDIR)/t/build/valgrind \
 	 STRATA_MODULE=$(CURDIR)/build/valgrind/$(MODULE) STRATA_SLOW=20 JOBS=2 \
@@ -216,6 +216,11 @@ bench-l2: module
 	@t/build/deps bench
 	@t/bench/l2
 
+#: make bench-lua      a key function beside directives and lua-nginx-module
+bench-lua: module
+	@t/build/deps bench
+	@t/bench/lua $(if $(COUNT),--count)
+
 # pools whose pieces are malloc's, or memcheck would see only the pools
 valgrind-build:
 	@t/build/deps valgrind
@@ -250,5 +255,5 @@ build/bench/%: t/bench/%.c
 
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
         headers-1.26 static faults valkey conformance bench bench-quick \
-        bench-l2 battery clean help unit-build asan-build collisions odd \
+        bench-l2 bench-lua battery clean help unit-build asan-build collisions odd \
         probe storm no-memory check-consistency

@@ -6,7 +6,7 @@ from strata import *
 from fault_proxy import FaultProxy
 import l2
 
-TIMEOUT = 300                      # ms, of a look-up
+TIMEOUT = 500                      # ms, of a look-up
 LIFE = 2000                        # of a lock that nobody gives back
 LOOKED = 10                        # bytes that say: no life, no record
 
@@ -64,9 +64,9 @@ with scenario(60, alone=True) as t:
 
     # Redis stands still with the try in its socket, and comes to it when all is over
     ok(wait_until(lambda: l2.instance(far)["connections"] == 2), "two connections")
-    proxy.up(lag=1, delay=150)
+    proxy.up(lag=1, delay=250)
     th = in_thread(far.get, "/stopped")
-    time.sleep(0.1)
+    time.sleep(0.12)
     redis.stop()
     is_(th.join().status, 200, "Redis stands still: its own client")
     proxy.heal()

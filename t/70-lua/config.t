@@ -126,3 +126,27 @@ with scenario() as t:
     ng.file("key.lua", "return 'four'")
     ng.reload()
     is_(seen(), ("four", "four", "four"), "and the next reload swaps it")
+
+    # trusted code: compiled, without a budget
+    ng = t.nginx(origin, workers=1, http='strata_lua_jit on; strata_lua_budget 10ms; strata_lua_memory 8m; add_header X-Key $strata_key always;', locations="""
+        location /key { strata_cache z; proxy_pass http://%ORIGIN%;
+            strata_key_by_lua_block { return { req.uri, req.var.arg_a, (req.args.b or ""):upper() } } }
+        location /wait { strata_content_by_lua_block {
+            local sum = 0 for i = 1, 2e8 do sum = sum + i % 7 end
+            strata.sleep(0.01)
+            return tostring(sum) .. " " .. strata.zone("z"):incr("n", 1, 0) } }
+        location /calls { strata_content_by_lua_block {
+            local z, n = strata.zone("z"), 0
+            for i = 1, 3000 do z:set("k" .. i % 10, i) n = n + z:get("k" .. i % 10) + #req.uri:gsub("l", "x"):rep(3) end
+            return tostring(n) } }
+        location /memory { strata_content_by_lua_block { local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1000) .. i end } }
+        location /escape { strata_content_by_lua_block { return tostring(ffi) .. tostring(jit) .. tostring(pcall(require, "ffi")) } }""")
+    ng.fill("/key?a=1&b=x")
+    r = ng.get("/key?a=1&b=x")
+    is_((r.cache, r.get("X-Key")), ("HIT", "/key|1|X"), "strata_lua_jit: a key")
+    is_([ng.get("/wait", timeout=30).body for _ in range(2)], [b"599999998 1", b"599999998 2"], "longer than the budget, and waits")
+    want = str(sum(range(1, 3001)) + 3000 * 18).encode()
+    is_([ng.get("/calls").body for _ in range(3)], [want] * 3, "calls of the library")
+    is_([ng.get("/memory").status for _ in range(2)], [500] * 2, "the memory has its bound")
+    is_(ng.get("/escape").body, b"nilnilfalse", "and the sandbox is the same")
+    is_(ng.get("/calls").body, want, "and it goes on")

@@ -130,7 +130,8 @@ class Nginx:
         self.origin = origin
         self.port, self.h2_port = free_port(), free_port()
         self.tls_port, self.back_port = free_port(), free_port()
-        self.allowed = []            # log lines that are no failure (regexes)
+        # log lines that are no failure (regexes); valgrind keeps descriptors for itself
+        self.allowed = [r"setrlimit\(RLIMIT_NOFILE"] if "valgrind" in BINARY else []
         self.killed = {}             # pid: signal, by the test
         self.process = None
         self.stopped = False
@@ -172,11 +173,14 @@ class Nginx:
         zones = p["zone"] if isinstance(p["zone"], (list, tuple)) else [p["zone"]]
         env = "".join(f"env {e};\n" for e in ("ASAN_OPTIONS", "UBSAN_OPTIONS",
                                                "LSAN_OPTIONS")) + p["env"]
+        http = p["http"]
+        if strata and tap.SLOW >= 10 and "strata_lua_budget" not in http:
+            http += f" strata_lua_budget {int(10 * tap.SLOW)}ms;"       # of valgrind's CPU
         text = self._conf or TEMPLATE.format(
             workers=p["workers"], connections=p["connections"], nofile=p["nofile"],
             level=p["level"] or ("debug" if os.environ.get("STRATA_DEBUG") == "1"
                                  else "info"),
-            load=load_module(self.module), env=env, main=p["main"], http=p["http"],
+            load=load_module(self.module), env=env, main=p["main"], http=http,
             server=p["server"], servers=p["servers"], listen=listen,
             socket=p["socket"],
             locations=locations, show=SHOW if strata and p["show"] else "",
