@@ -176,6 +176,12 @@ void ngx_http_strata_l2_key_part(ngx_http_strata_l2_key_t *k,
     const u_char *id, uint32_t n);
 void ngx_http_strata_l2_key_purge(ngx_http_strata_l2_key_t *k,
     ngx_http_strata_redis_t *redis, const strata_digest_t *d);
+/* of a value of scripts */
+void ngx_http_strata_l2_key_value(ngx_http_strata_l2_key_t *k,
+    ngx_http_strata_redis_t *redis, const strata_digest_t *d);
+/* of the last fence of a lock */
+void ngx_http_strata_l2_key_fence(ngx_http_strata_l2_key_t *k,
+    ngx_http_strata_redis_t *redis, const strata_digest_t *d);
 /* variant may be NULL */
 void ngx_http_strata_l2_key_lock(ngx_http_strata_l2_key_t *k,
     ngx_http_strata_redis_t *redis, const strata_digest_t *d,
