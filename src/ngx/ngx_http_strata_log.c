@@ -199,6 +199,10 @@ ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
     strata_purge_mark(st, &primary->digest);
     strata_pass_forget(st, &primary->digest);
 
+    /* not before what another worker has fetched since our clock was read */
+
+    ngx_time_update();
+
     rc = (mode == NGX_HTTP_STRATA_PURGE_DELETE)
          ? strata_store_remove(st, primary, ngx_current_msec)
          : strata_store_expire(st, primary, ngx_current_msec);

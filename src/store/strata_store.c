@@ -370,6 +370,8 @@ strata_store_drop(const strata_hold_t *hold)
 int
 strata_store_expire(strata_store_t *st, const strata_key_t *key, int64_t now)
 {
+    bool             rule;
+    int64_t          until;
     uint32_t         i;
     strata_entry_t  *e;
     strata_shard_t  *sh;
@@ -385,8 +387,13 @@ strata_store_expire(strata_store_t *st, const strata_key_t *key, int64_t now)
     if (i != STRATA_NONE) {
         e = &sh->entries[i];
 
-        if (atomic_load_explicit(&e->fresh_until, memory_order_relaxed) > now)
-        {
+        /* a rule has the instant of the last one, for what came in between */
+
+        rule = atomic_load_explicit(&e->flags, memory_order_relaxed)
+               & STRATA_META_VARY_RULE;
+        until = atomic_load_explicit(&e->fresh_until, memory_order_relaxed);
+
+        if (until > now || rule) {
             atomic_store_explicit(&e->fresh_until, now, memory_order_relaxed);
         }
 
