@@ -26,7 +26,7 @@ ASAN      = detect_odr_violation=0:detect_leaks=0
 # what waits for clusters, take-overs and time-outs, half a minute each
 LONG      = $(sort $(wildcard t/40-l2/f[0-9][0-9]-*.t) \
             $(addprefix t/40-l2/, cluster-hostile.t cluster-load.t \
-              sentinel.t sentinel-load.t))
+              sentinel.t))
 T         = $(filter-out $(LONG),$(sort $(wildcard t/[0-9][0-9]-*/*.t)))
 LINT      = $(sort $(wildcard t/lint/*))
 UNIT      = $(patsubst t/unit/%.c,build/unit/%,$(wildcard t/unit/test_*.c))
@@ -84,6 +84,14 @@ asan: asan-build faults odd
 	 STRATA_MODULE=$(CURDIR)/build/asan/$(MODULE) STRATA_SLOW=4 \
 	 t/build/suite $(T)
 
+#: make valgrind       part of t/70-lua under memcheck (3 min)  [T=]
+valgrind: T = $(addprefix t/70-lua/, api.t escape.t inject.t kv.t lifetime.t \
+              subfetch.t)
+valgrind: valgrind-build
+	@STRATA_NGINX=$(CURDIR)/t/build/valgrind \
+	 STRATA_MODULE=$(CURDIR)/build/valgrind/$(MODULE) STRATA_SLOW=20 JOBS=2 \
+	 t/build/suite $(T)
+
 #: make stress         processes and workers killed at any moment
 stress: module $(STRESS)
 	@t/build/suite $(STRESS) $(wildcard t/stress/*.py)
@@ -139,9 +147,10 @@ faults:
 collisions: odd
 	@STRATA_MODULE=build/odd/$(MODULE) t/build/suite $(COLLIDE)
 
-#: make battery        Redis fails in twenty ways under load; clusters (15 min)
+#: make battery        Redis fails in twenty ways under load; clusters (8 min)
 battery: module faults probe
-	@t/build/suite $(LONG)
+	@t/build/suite --battery $(LONG) t/60-purge/lost.t \
+	    t/60-purge/cursor-ahead.t t/40-l2/cluster-lock.t t/40-l2/lock-late.t
 
 #: make valkey         t/40-l2 with Valkey (Debian's) as the server
 valkey: module probe
@@ -212,6 +221,20 @@ bench-l2: module
 	@t/build/deps bench
 	@t/bench/l2
 
+#: make bench-lua      a key function beside directives and lua-nginx-module
+bench-lua: module
+	@t/build/deps bench
+	@t/bench/lua $(if $(COUNT),--count)
+
+# pools whose pieces are malloc's, or memcheck would see only the pools
+valgrind-build:
+	@t/build/deps valgrind
+	@t/build/nginx-source build/valgrind/src
+	$(call build-nginx,valgrind,-O1 -g $(PALLOC),)
+	$(call build-module,valgrind/module,-O1 -g -fPIC $(PALLOC),,\
+	    NGX_SRC=$(CURDIR)/build/valgrind/src)
+	@ln -f build/valgrind/module/$(MODULE) build/valgrind/$(MODULE)
+
 # A test names the sources it does not include itself:  /* with: src/... */
 with = $$(sed -n '/with:/,/\*\//p' $< | grep -o 'src/[a-z0-9_/]*\.c')
 build-test = @mkdir -p $(@D) \
@@ -237,5 +260,5 @@ build/bench/%: t/bench/%.c
 
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
         headers-1.26 static faults valkey conformance bench bench-quick \
-        bench-l2 battery clean help unit-build asan-build collisions odd \
-        probe storm no-memory check-consistency check-mutants
+        bench-l2 bench-lua battery clean help unit-build asan-build collisions \
+        odd probe storm no-memory check-consistency check-mutants

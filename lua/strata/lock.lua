@@ -25,19 +25,92 @@ local function lifetime(ttl, level)
 end
 
 
-local function object(id, name, fence, ttl)
+-- What Redis says: at once if it can't be asked, or when it has answered.
+
+local function told(first, err)
+    if first ~= nil or err then
+        return first, err
+    end
+
+    return native.result()
+end
+
+
+-- token: of the lock in Redis, whose fence it then is; near: the node's fence.
+
+local function object(id, name, fence, ttl, near, token)
     local lock = { name = name, fence = fence }
 
     function lock.extend(_, more)
-        return native.lock_extend(id, name, fence,
-                                  more == nil and ttl or lifetime(more, 2))
+        more = more == nil and ttl or lifetime(more, 2)
+
+        local ok, err = native.lock_extend(id, name, near, more)
+
+        if ok and token then
+            ok, err = told(native.far_extend(id, name, token, more))
+        end
+
+        return ok, err
     end
 
     function lock.release()
-        return native.lock_release(id, name, fence)
+        local ok, err
+
+        if token then
+            ok, err = told(native.far_release(id, name, token))
+        end
+
+        local here, why = native.lock_release(id, name, near)
+
+        if token then
+            return ok, err
+        end
+
+        return here, why
     end
 
     return native.freeze(lock)
+end
+
+
+-- The lock of the cluster, for who has that of the node.
+
+local function far(id, name, ttl, near, deadline, wait)
+    local pause = 0.05
+
+    while true do
+        local fence, token = told(native.far_take(id, name, ttl))
+
+        if fence then
+            return object(id, name, fence, ttl, near, token)
+        end
+
+        if fence == nil then
+            return nil, token      -- the reason
+        end
+
+        local rest = deadline - native.now()
+
+        if rest <= 0 then
+            return nil, wait > 0 and "timeout" or "locked"
+        end
+
+        -- token: seconds it still has
+        told(native.hear(id, name, "lock", math.min(rest, token, pause)))
+        pause = math.min(2 * pause, 0.4)
+        native.lock_extend(id, name, near, ttl)
+    end
+end
+
+
+local function ended(id, name, near, lock, err)
+    native.deaf()
+
+    if not lock then
+        native.lock_release(id, name, near)
+    end
+
+    return lock, err
 end
 
 
@@ -60,12 +133,22 @@ return function(name, opts)
     native.impure()
 
     local deadline = native.now() + wait
+    local tier = native.tier()
+
+    if tier == false then
+        return nil, "cannot wait here"
+    end
 
     while true do
         local fence, left = native.lock_take(id, name, ttl)
 
         if fence then
-            return object(id, name, fence, ttl)
+            if tier == nil then
+                return object(id, name, fence, ttl, fence)
+            end
+
+            return ended(id, name, fence,
+                         far(id, name, ttl, fence, deadline, wait))
         end
 
         if fence == nil then

@@ -11,7 +11,8 @@ local SET = { ttl = true, grace = true, tags = true, jitter = true,
               codec = true }
 local MODES = { delete = true, invalidate = true }
 local PURGE = { key = true, keys = true, tags = true, prefix = true,
-                namespace = true, match = true, all = true, mode = true }
+                namespace = true, match = true, all = true, mode = true,
+                delay = true }
 local KEYS = { match = true, cursor = true, limit = true }
 local KINDS = { "keys", "tags", "prefix", "match" }
 
@@ -74,6 +75,17 @@ local function lifetime(opts, level)
 end
 
 
+-- What L2 says: at once, or when it has answered.
+
+local function told(first, err)
+    if first ~= nil or err then
+        return first, err
+    end
+
+    return native.result()
+end
+
+
 local function put(id, key, mode, value, opts, level, position)
     key = check.key(key, level + 1)
     opts = check.options(opts, SET, level + 1)
@@ -81,19 +93,59 @@ local function put(id, key, mode, value, opts, level, position)
     local data, is_json = encoded(value, opts, level + 1)
     local ttl, grace = lifetime(opts, level + 1)
 
-    return native.put(id, key, mode, data, is_json, ttl, grace,
-                      check.tags(opts.tags, level + 1), position)
+    local tags = check.tags(opts.tags, level + 1)
+
+    if native.tier() == nil then
+        return native.put(id, key, mode, data, is_json, ttl, grace, tags,
+                          position)
+    end
+
+    return told(native.l2_put(id, key, mode, data, is_json, ttl, grace, tags,
+                              position))
+end
+
+
+-- What stands there: value, JSON or not, seconds left, stale, tier; or nil, and
+-- a reason if there is one.
+
+local function look(id, key, stale)
+    local tier = native.tier()
+    local value, is_json, ttl, old = native.get(id, key, stale and not tier)
+
+    if value ~= nil or not tier then
+        return value, is_json, ttl, old, "l1"
+    end
+
+    value, is_json, ttl, old = told(native.l2_get(id, key))
+
+    if value ~= nil and (stale or not old) then
+        return value, is_json, ttl, old, "l2"
+    end
+
+    local reason = value == nil and is_json or nil
+
+    if stale then
+        value, is_json, ttl, old = native.get(id, key, true)
+    else
+        value = nil
+    end
+
+    if value == nil then
+        return nil, reason
+    end
+
+    return value, is_json, ttl, old, "l1"
 end
 
 
 local function get(id, key, stale, raw)
-    local value, is_json, ttl, old = native.get(id, key, stale)
+    local value, is_json, ttl, old, tier = look(id, key, stale)
 
     if value == nil then
         return nil, is_json        -- the reason, if there is one
     end
 
-    local meta = { tier = "l1", ttl = ttl, stale = old or nil }
+    local meta = { tier = tier, ttl = ttl, stale = old or nil }
 
     if is_json and raw == native then
         meta.json = true
@@ -113,10 +165,16 @@ end
 
 
 local function delete(id, keys)
-    local n = 0
+    local n, far = 0, native.tier() ~= nil
 
     for _, key in ipairs(keys) do
-        local ok, err = native.delete(id, key)
+        local ok, err
+
+        if far then
+            ok, err = told(native.l2_delete(id, key))
+        else
+            ok, err = native.delete(id, key)
+        end
 
         if ok then
             n = n + 1
@@ -126,6 +184,15 @@ local function delete(id, keys)
     end
 
     return n
+end
+
+
+local function touch(id, key, ttl, again)
+    if native.tier() == nil then
+        return native.touch(id, key, ttl, again)
+    end
+
+    return told(native.l2_touch(id, key, ttl, again))
 end
 
 
@@ -173,15 +240,73 @@ local function made(id, key, opts, position, ok, value, err)
 end
 
 
-local function led(id, key, opts, handle, fn)
+-- Who leads in the node asks for the claim of the cluster: true and a handle;
+-- false and what another node made; nil: there is none, or Redis is away.
+
+local function claimed(id, key, deadline)
+    local pause, word = 0.05, nil
+
+    while native.tier() do
+        local won, handle = told(native.claim(id, key))
+
+        if won == nil then
+            return nil
+        end
+
+        local value, is_json, ttl, old, tier = look(id, key, false)
+
+        if value ~= nil or word == "failed" then
+            if won then
+                native.claimed(handle, value ~= nil)
+            end
+
+            return false, value, is_json, ttl, old, tier
+        end
+
+        if won then
+            return true, handle
+        end
+
+        local rest = deadline - native.now()
+
+        if rest <= 0 then
+            return nil
+        end
+
+        word = told(native.hear(id, key, "value",
+                                pause < rest and pause or rest))
+        pause = pause < 0.2 and 2 * pause or 0.4
+    end
+end
+
+
+local function led(id, key, opts, handle, deadline, fn)
+    local won, claim = claimed(id, key, deadline)
+
+    native.deaf()
+
+    if won == false then
+        native.landed(handle, claim ~= nil)
+
+        if claim == nil then
+            return nil, "made by another, and failed"
+        end
+
+        return get(id, key, false)
+    end
+
     local position = native.position(id)
 
     return (function(ok, value, err)
         local results = { pcall(made, id, key, opts, position, ok, value,
                                 err) }
+        local stored = results[1] and results[2] ~= nil and results[4].stored
 
-        native.landed(handle, results[1] and results[2] ~= nil
-                              and results[4].stored)
+        if claim then
+            native.claimed(claim, stored)
+        end
+
+        native.landed(handle, stored)
 
         if not results[1] then
             error(results[2], 0)
@@ -219,7 +344,7 @@ local function single(id, key, opts, timeout, fn)
         end
 
         if word == "lead" then
-            return led(id, key, opts, handle, fn)
+            return led(id, key, opts, handle, deadline, fn)
         end
 
         if word == "failed" then
@@ -321,7 +446,7 @@ local function methods(id)
     end
 
     function z.exists(_, key)
-        local value, err = native.get(id, check.key(key, 2), false)
+        local value, err = look(id, check.key(key, 2), false)
 
         if value == nil and err then
             return nil, err
@@ -331,7 +456,7 @@ local function methods(id)
     end
 
     function z.ttl(_, key)
-        local value, err, ttl = native.get(id, check.key(key, 2), false)
+        local value, err, ttl = look(id, check.key(key, 2), false)
 
         if value == nil then
             return nil, err or "not found"
@@ -341,11 +466,15 @@ local function methods(id)
     end
 
     function z.expire(_, key, ttl)
-        return native.touch(id, check.key(key, 2), check.ttl(ttl, 2), false)
+        local ok, err = touch(id, check.key(key, 2), check.ttl(ttl, 2), false)
+
+        return ok, err
     end
 
     function z.touch(_, key)
-        return native.touch(id, check.key(key, 2), nil, true)
+        local ok, err = touch(id, check.key(key, 2), nil, true)
+
+        return ok, err
     end
 
     function z.incr(_, key, by, init, ttl)
@@ -355,7 +484,14 @@ local function methods(id)
             check.number(init, "the initial value", 2)
         end
 
-        return native.incr(id, check.key(key, 2), by, init, check.ttl(ttl, 2))
+        key = check.key(key, 2)
+        ttl = check.ttl(ttl, 2)
+
+        if native.tier() == nil then
+            return native.incr(id, key, by, init, ttl)
+        end
+
+        return told(native.l2_incr(id, key, by, init, ttl))
     end
 
     function z.get_or_set(_, key, opts, fn)
@@ -464,7 +600,16 @@ local function methods(id)
     end
 
     function z.purge(_, opts)
-        return native.purge(id, events(check.options(opts, PURGE, 2), 2))
+        opts = check.options(opts, PURGE, 2)
+
+        local delay = check.seconds(opts.delay, "delay", 2) or 0
+        local kind, list, space, soft = events(opts, 2)
+
+        if delay > 86400 then
+            error("delay must be at most 86400 seconds", 2)
+        end
+
+        return told(native.purge(id, kind, list, space, soft, delay))
     end
 
     return z

@@ -13,13 +13,19 @@
  *   HALF -> OPEN     it came back late, or the link was lost
  *   OPEN -> CLOSED   a new connection said PONG in time
  *
- * How many, which window, what pause is strata_l2_breaker's to say.
+ * How many, which window, what pause is strata_l2_breaker's to say.  The pause
+ * is for who does not answer: a PONG that comes late may be the first word of
+ * a server that is well again, or was held up here, so the next PING follows
+ * soon.  After whatever it was, calls pass again within the pause, or if the
+ * connections were lost, within a reconnect's pause and connect_timeout, and
+ * a few times SOON.
  */
 
 #include "ngx_http_strata_link.h"
 
 
 #define NGX_HTTP_STRATA_WINDOW_MIN  20      /* calls, for a judgement */
+#define NGX_HTTP_STRATA_SOON        100
 
 
 static const ngx_http_strata_breaker_conf_t  ngx_http_strata_breaker_usual = {
@@ -31,7 +37,8 @@ static const ngx_http_strata_breaker_conf_t *ngx_http_strata_breaker_conf(
     ngx_http_strata_node_t *node);
 static void ngx_http_strata_breaker_open(ngx_http_strata_node_t *node,
     const char *what, size_t len);
-static void ngx_http_strata_breaker_rest(ngx_http_strata_node_t *node);
+static void ngx_http_strata_breaker_rest(ngx_http_strata_node_t *node,
+    ngx_msec_t pause);
 
 
 ngx_int_t
@@ -133,22 +140,36 @@ ngx_http_strata_breaker_open(ngx_http_strata_node_t *node, const char *what,
 
     node->breaker = NGX_HTTP_STRATA_OPEN;
 
-    ngx_http_strata_breaker_rest(node);
+    ngx_http_strata_breaker_rest(node,
+                                 ngx_http_strata_breaker_conf(node)->open);
     ngx_http_strata_node_changed(node);
 }
 
 
-/* That long, and up to a half more: not all workers ask at once. */
+/* That long, less up to a quarter of it: not all workers ask at once. */
 
 static void
-ngx_http_strata_breaker_rest(ngx_http_strata_node_t *node)
+ngx_http_strata_breaker_rest(ngx_http_strata_node_t *node, ngx_msec_t pause)
 {
-    ngx_msec_t  pause;
-
-    pause = ngx_http_strata_breaker_conf(node)->open;
+    if (node->pause.timer_set) {
+        ngx_del_timer(&node->pause);
+    }
 
     ngx_add_timer(&node->pause,
-                  pause + (ngx_msec_t) ngx_random() % (pause / 2 + 1));
+                  pause - (ngx_msec_t) ngx_random() % (pause / 4 + 1));
+}
+
+
+/* It has answered, but late. */
+
+void
+ngx_http_strata_breaker_slow(ngx_http_strata_node_t *node)
+{
+    node->breaker = NGX_HTTP_STRATA_OPEN;
+
+    ngx_http_strata_breaker_rest(node,
+                      ngx_min(ngx_http_strata_breaker_conf(node)->open,
+                              NGX_HTTP_STRATA_SOON));
 }
 
 
@@ -215,7 +236,8 @@ ngx_http_strata_breaker_timer_handler(ngx_event_t *ev)
         return;
     }
 
-    ngx_http_strata_breaker_rest(node);
+    ngx_http_strata_breaker_rest(node,
+                                 ngx_http_strata_breaker_conf(node)->open);
 }
 
 
@@ -237,9 +259,7 @@ ngx_http_strata_breaker_pong(ngx_http_strata_link_t *link)
         return;
     }
 
-    node->breaker = NGX_HTTP_STRATA_OPEN;
-
-    ngx_http_strata_breaker_rest(node);
+    ngx_http_strata_breaker_slow(node);
 }
 
 

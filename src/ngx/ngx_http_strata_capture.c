@@ -538,7 +538,14 @@ ngx_http_strata_capture_end(ngx_http_strata_fetch_t *f, ngx_int_t rc)
     }
 
     if (f->in_place) {
-        ngx_http_strata_capture_tell(f, STRATA_FLIGHT_STORED, 0);
+
+        if (f->reason == STRATA_REASON_PURGED) {
+            ngx_http_strata_capture_purged(f);
+
+        } else {
+            ngx_http_strata_capture_tell(f, STRATA_FLIGHT_STORED, 0);
+        }
+
         return;
     }
 

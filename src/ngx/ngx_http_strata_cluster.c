@@ -13,8 +13,11 @@
  *
  *   create    before the try; its token is what the try sets
  *   keep      won: renewed from now on, until strata_lock_age is over
- *   end       given back, with a word for those who wait; or the store script
- *             does both, then it is only freed
+ *   end       given back, with a word for those who wait, again and again
+ *             until Redis has answered; or the store script does both, then it
+ *             is only freed
+ *   leave     nobody knows whether the try was carried out: as end, and not
+ *             before the try on its way to Redis
  *
  * Who lost listens to the channel named like the lock, looks into L2 again as
  * soon as the subscription stands, and then after each message, or when the
@@ -27,6 +30,9 @@
 
 #define NGX_HTTP_STRATA_CLAIM_MS   2000
 #define NGX_HTTP_STRATA_RENEW_MS   500
+#define NGX_HTTP_STRATA_AGAIN_MIN  250     /* for an end that got no answer */
+#define NGX_HTTP_STRATA_AGAIN_MAX  4000
+#define NGX_HTTP_STRATA_AGAIN_N    16
 #define NGX_HTTP_STRATA_POLL_MIN   50
 #define NGX_HTTP_STRATA_POLL_MAX   400
 
@@ -40,14 +46,20 @@ struct ngx_http_strata_claim_s {
     ngx_msec_t                   age;       /* of the fetch it is for */
     ngx_msec_t                   since;
 
-    unsigned                     kept:1;
+    u_char                       said[32];  /* to those who wait, at its end */
+    size_t                       said_len;
+    ngx_uint_t                   ends;
+    ngx_msec_t                   again;     /* pause before the next */
+
     unsigned                     calling:1;
 };
 
 
 static void ngx_http_strata_claim_renew(ngx_event_t *ev);
 static void ngx_http_strata_claim_renewed(ngx_http_strata_call_t *call);
+static void ngx_http_strata_claim_release(ngx_event_t *ev);
 static void ngx_http_strata_claim_ended(ngx_http_strata_call_t *call);
+static void ngx_http_strata_claim_again(ngx_http_strata_claim_t *claim);
 static void ngx_http_strata_cluster_ready(ngx_http_strata_sub_t *sub);
 static void ngx_http_strata_cluster_message(ngx_http_strata_sub_t *sub,
     strata_str_t text);
@@ -107,7 +119,6 @@ ngx_http_strata_claim_try(ngx_http_strata_claim_t *claim, strata_cmd_t *cmd)
 void
 ngx_http_strata_claim_keep(ngx_http_strata_claim_t *claim)
 {
-    claim->kept = 1;
     claim->since = ngx_current_msec;
 
     claim->timer.handler = ngx_http_strata_claim_renew;
@@ -199,9 +210,7 @@ void
 ngx_http_strata_claim_end(ngx_http_strata_claim_t *claim, const char *word,
     uint16_t status)
 {
-    u_char        said[32], *p;
-    ngx_str_t     tag;
-    strata_cmd_t  cmd;
+    u_char  *p;
 
     if (claim->timer.timer_set) {
         ngx_del_timer(&claim->timer);
@@ -212,24 +221,83 @@ ngx_http_strata_claim_end(ngx_http_strata_claim_t *claim, const char *word,
         claim->calling = 0;
     }
 
-    p = status ? ngx_sprintf(said, "%s %uD", word, (uint32_t) status)
-               : ngx_sprintf(said, "%s", word);
+    p = status ? ngx_sprintf(claim->said, "%s %uD", word, (uint32_t) status)
+               : ngx_sprintf(claim->said, "%s", word);
 
-    cmd.n = 0;
-    ngx_http_strata_l2_script(&cmd, STRATA_SCRIPT_RELEASE, "1");
-    ngx_http_strata_l2_arg(&cmd, &claim->key);
-    (void) strata_cmd_add(&cmd, claim->token, NGX_HTTP_STRATA_L2_TOKEN);
-    (void) strata_cmd_add(&cmd, said, p - said);
+    claim->said_len = p - claim->said;
+
+    claim->timer.handler = ngx_http_strata_claim_release;
+    claim->timer.data = claim;
+    claim->timer.log = ngx_cycle->log;
+    claim->timer.cancelable = 1;
+
+    ngx_http_strata_claim_release(&claim->timer);
+}
+
+
+/*
+ * The call with the try failed or was cancelled.  If Redis has its bytes, it
+ * may be carried out at any time, even when their connection is gone: a lock
+ * that nobody knows of, and others would wait for it until it runs out.
+ */
+
+void
+ngx_http_strata_claim_leave(ngx_http_strata_claim_t *claim,
+    ngx_http_strata_call_t *tried)
+{
+    if (tried->via == NULL) {
+        ngx_http_strata_claim_free(claim);
+        return;
+    }
+
+    claim->call.via = tried->via;
+    claim->call.behind = 1;
+
+    ngx_http_strata_claim_end(claim, "free", 0);
+}
+
+
+static void
+ngx_http_strata_claim_release(ngx_event_t *ev)
+{
+    ngx_str_t                 tag;
+    ngx_uint_t                n;
+    strata_cmd_t              cmds[2];
+    const strata_script_t    *script;
+    ngx_http_strata_claim_t  *claim;
+
+    claim = ev->data;
+    n = 0;
+
+    if (claim->call.behind) {
+
+        /* who does not answer in time will not say NOSCRIPT in time either */
+
+        script = &strata_scripts[STRATA_SCRIPT_RELEASE];
+
+        cmds[n].n = 0;
+        ngx_http_strata_l2_word(&cmds[n], "SCRIPT");
+        ngx_http_strata_l2_word(&cmds[n], "LOAD");
+        (void) strata_cmd_add(&cmds[n], script->text.data, script->text.len);
+        n++;
+    }
+
+    cmds[n].n = 0;
+    ngx_http_strata_l2_script(&cmds[n], STRATA_SCRIPT_RELEASE, "1");
+    ngx_http_strata_l2_arg(&cmds[n], &claim->key);
+    (void) strata_cmd_add(&cmds[n], claim->token, NGX_HTTP_STRATA_L2_TOKEN);
+    (void) strata_cmd_add(&cmds[n], claim->said, claim->said_len);
+    n++;
 
     tag = ngx_http_strata_l2_key_tag(&claim->key, claim->redis);
     claim->call.handler = ngx_http_strata_claim_ended;
     claim->call.urgent = 1;
 
-    if (ngx_http_strata_redis_call(claim->redis, &claim->call, &cmd, 1, &tag,
+    if (ngx_http_strata_redis_call(claim->redis, &claim->call, cmds, n, &tag,
                                    NGX_HTTP_STRATA_L2_SMALL)
         != NGX_OK)
     {
-        ngx_free(claim);
+        ngx_http_strata_claim_again(claim);
     }
 }
 
@@ -237,7 +305,35 @@ ngx_http_strata_claim_end(ngx_http_strata_claim_t *claim, const char *word,
 static void
 ngx_http_strata_claim_ended(ngx_http_strata_call_t *call)
 {
+    if (call->rc != NGX_OK
+        || call->replies[call->n - 1].type != STRATA_REPLY_INTEGER)
+    {
+        ngx_http_strata_claim_again(call->data);
+        return;
+    }
+
     ngx_free(call->data);
+}
+
+
+/*
+ * No answer.  Once there is a new connection, Redis has read what came on the
+ * old one.
+ */
+
+static void
+ngx_http_strata_claim_again(ngx_http_strata_claim_t *claim)
+{
+    if (++claim->ends == NGX_HTTP_STRATA_AGAIN_N) {
+        ngx_free(claim);
+        return;
+    }
+
+    claim->again = claim->again ? ngx_min(2 * claim->again,
+                                          NGX_HTTP_STRATA_AGAIN_MAX)
+                                : NGX_HTTP_STRATA_AGAIN_MIN;
+
+    ngx_add_timer(&claim->timer, claim->again);
 }
 
 

@@ -56,7 +56,11 @@ ngx_http_strata_l2_merge(ngx_conf_t *cf, ngx_http_strata_loc_conf_t *prev,
         l2->breaker = up->breaker;
     }
 
-    if (l2->name.len == 0 || conf->shm_zone == NULL || conf->status_page) {
+    /* scripts have values in zones of other locations */
+
+    if (l2->name.len == 0 || conf->status_page
+        || (conf->shm_zone == NULL && conf->content_by_lua == NULL))
+    {
         return NGX_CONF_OK;
     }
 

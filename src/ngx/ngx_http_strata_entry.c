@@ -11,6 +11,7 @@
 
 #include "ngx_http_strata_head.h"
 #include "ngx_http_strata_key.h"
+#include "ngx_http_strata_log.h"
 #include "ngx_http_strata_tags.h"
 
 static void ngx_http_strata_capture_withhold(ngx_http_strata_fetch_t *f);
@@ -25,6 +26,8 @@ static ngx_int_t ngx_http_strata_capture_merge(ngx_http_request_t *r,
     strata_str_t *head, strata_reason_e *reason);
 static ngx_int_t ngx_http_strata_capture_copy(ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o, strata_str_t head);
+static void ngx_http_strata_capture_in_place(ngx_http_strata_fetch_t *f,
+    const strata_meta_t *meta);
 static ngx_uint_t ngx_http_strata_rule_lost(ngx_http_strata_fetch_t *f);
 static ngx_int_t ngx_http_strata_capture_rule(ngx_http_strata_fetch_t *f,
     strata_str_t rule);
@@ -162,9 +165,7 @@ ngx_http_strata_capture_copy(ngx_http_strata_fetch_t *f,
                                 size, ngx_current_msec, &f->fill)
         != STRATA_OK)
     {
-        f->storing = 0;
-        f->in_place = 1;
-        strata_store_freshen(&f->stale, &near);
+        ngx_http_strata_capture_in_place(f, &near);
         return NGX_OK;
     }
 
@@ -184,6 +185,37 @@ ngx_http_strata_capture_copy(ngx_http_strata_fetch_t *f,
         if (strata_fill_append(&f->fill, run, ngx_current_msec) != STRATA_OK) {
             return NGX_ERROR;
         }
+    }
+}
+
+
+/* A purge since the fetch began leaves it as stale, or gone, as it is. */
+
+static void
+ngx_http_strata_capture_in_place(ngx_http_strata_fetch_t *f,
+    const strata_meta_t *meta)
+{
+    int               rc;
+    ngx_uint_t        tries;
+    strata_fetched_t  since;
+
+    f->storing = 0;
+    f->in_place = 1;
+
+    ngx_http_strata_judge_subject(f->zone->store, f->primary.text,
+                                  &since.subject);
+    since.guard = f->guard;
+    since.purges = f->purges;
+    since.position = f->position;
+
+    tries = 3;
+
+    do {
+        rc = strata_store_freshen(&f->stale, meta, &since);
+    } while (rc == STRATA_BUSY && --tries);
+
+    if (rc == STRATA_DECLINED) {
+        f->reason = STRATA_REASON_PURGED;
     }
 }
 

@@ -247,7 +247,10 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
         ctx->meta.fresh_until = ctx->purged_at;
         ctx->meta.flags |= STRATA_META_SOFT_PURGED;
-        strata_store_freshen(&ctx->hold, &ctx->meta);
+
+        /* the next one finds out again if the lock is busy */
+
+        (void) strata_store_stale(&ctx->hold, ctx->purged_at);
     }
 
     /* the flag: who made it stale may be ahead of our clock */

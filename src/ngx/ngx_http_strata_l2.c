@@ -418,7 +418,10 @@ ngx_http_strata_l2_close(ngx_http_strata_get_t *g)
         ngx_http_strata_claim_end(g->ticket.claim, "free", 0);
     }
 
-    if (g->claim) {
+    if (g->claim && g->trying) {
+        ngx_http_strata_claim_leave(g->claim, &g->call);
+
+    } else if (g->claim) {
         ngx_http_strata_claim_free(g->claim);
     }
 

@@ -112,6 +112,7 @@ struct ngx_http_strata_get_s {
     ngx_msec_t                    until;
     ngx_msec_t                    poll;
 
+    unsigned                      trying:1;   /* ... without an answer yet */
     unsigned                      missed:1;
     unsigned                      flight_retry:1;  /* others don't find it */
     unsigned                      need_fresh:1;  /* L1 has something stale */
@@ -174,6 +175,12 @@ void ngx_http_strata_l2_key_part(ngx_http_strata_l2_key_t *k,
     ngx_http_strata_redis_t *redis, const strata_digest_t *d,
     const u_char *id, uint32_t n);
 void ngx_http_strata_l2_key_purge(ngx_http_strata_l2_key_t *k,
+    ngx_http_strata_redis_t *redis, const strata_digest_t *d);
+/* of a value of scripts */
+void ngx_http_strata_l2_key_value(ngx_http_strata_l2_key_t *k,
+    ngx_http_strata_redis_t *redis, const strata_digest_t *d);
+/* of the last fence of a lock */
+void ngx_http_strata_l2_key_fence(ngx_http_strata_l2_key_t *k,
     ngx_http_strata_redis_t *redis, const strata_digest_t *d);
 /* variant may be NULL */
 void ngx_http_strata_l2_key_lock(ngx_http_strata_l2_key_t *k,
@@ -239,8 +246,12 @@ ngx_http_strata_l2_key_t *ngx_http_strata_claim_key(
     ngx_http_strata_claim_t *claim);
 u_char *ngx_http_strata_claim_token(ngx_http_strata_claim_t *claim);
 
-/* The script that stored has given it back. */
+/* The script that stored has given it back, or it was not won. */
 void ngx_http_strata_claim_free(ngx_http_strata_claim_t *claim);
+
+/* The call that tried it has no answer. */
+void ngx_http_strata_claim_leave(ngx_http_strata_claim_t *claim,
+    ngx_http_strata_call_t *tried);
 
 
 #endif /* NGX_HTTP_STRATA_L2_H */

@@ -11,6 +11,8 @@
  *   P{D}:p:I:n  part n of a long body; I random
  *   P{D}:t      id of the last purge
  *   P{D}:l[:V]  lock, and the channel of its news
+ *   P{D}:d      value of scripts
+ *   P{D}:f      last fence of a lock of scripts
  *
  * P is the prefix of the instance, D the digest of the primary's text.  It is
  * keyed by the prefix and nothing else, so that all gateways have the same.
@@ -160,6 +162,24 @@ ngx_http_strata_l2_key_purge(ngx_http_strata_l2_key_t *k,
 {
     ngx_http_strata_l2_key_primary(k, redis, d);
     ngx_http_strata_l2_key_add(k, ":t", NULL);
+}
+
+
+void
+ngx_http_strata_l2_key_value(ngx_http_strata_l2_key_t *k,
+    ngx_http_strata_redis_t *redis, const strata_digest_t *d)
+{
+    ngx_http_strata_l2_key_primary(k, redis, d);
+    ngx_http_strata_l2_key_add(k, ":d", NULL);
+}
+
+
+void
+ngx_http_strata_l2_key_fence(ngx_http_strata_l2_key_t *k,
+    ngx_http_strata_redis_t *redis, const strata_digest_t *d)
+{
+    ngx_http_strata_l2_key_primary(k, redis, d);
+    ngx_http_strata_l2_key_add(k, ":f", NULL);
 }
 
 

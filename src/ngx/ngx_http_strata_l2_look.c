@@ -262,6 +262,7 @@ ngx_http_strata_get_missed(ngx_http_strata_get_t *g)
 ngx_int_t
 ngx_http_strata_get_ticket(ngx_http_strata_get_t *g)
 {
+    ngx_int_t                  rc;
     ngx_str_t                  tag;
     ngx_uint_t                 n;
     ngx_msec_t                 spent;
@@ -321,8 +322,12 @@ ngx_http_strata_get_ticket(ngx_http_strata_get_t *g)
 
     tag = ngx_http_strata_l2_key_tag(&purge, redis);
 
-    return ngx_http_strata_redis_call(redis, &g->call, cmds, n, &tag,
-                                      NGX_HTTP_STRATA_L2_SMALL);
+    rc = ngx_http_strata_redis_call(redis, &g->call, cmds, n, &tag,
+                                    NGX_HTTP_STRATA_L2_SMALL);
+
+    g->trying = (rc == NGX_OK && n == 4);
+
+    return rc;
 }
 
 
@@ -363,6 +368,7 @@ ngx_http_strata_get_ticketed(ngx_http_strata_call_t *call)
     if (call->n == 4) {
 
         if (r[2].type == STRATA_REPLY_NIL) {
+            g->trying = 0;
             ngx_http_strata_cluster_wait(g);
             return;
         }
@@ -377,6 +383,7 @@ ngx_http_strata_get_ticketed(ngx_http_strata_call_t *call)
         ngx_http_strata_claim_keep(g->claim);
         g->ticket.claim = g->claim;
         g->claim = NULL;
+        g->trying = 0;
     }
 
     g->ticket.valid = 1;

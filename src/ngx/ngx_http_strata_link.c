@@ -280,7 +280,7 @@ ngx_http_strata_link_reply(ngx_http_strata_link_t *link,
         i /= 2;
     }
 
-    turn->replies[i] = *reply;
+    turn->replies[turn->order[i]] = *reply;
 
     if (turn->kind == NGX_HTTP_STRATA_TURN_HELLO
         && ngx_http_strata_login_reply(link, i, reply) != NGX_OK)
@@ -288,7 +288,7 @@ ngx_http_strata_link_reply(ngx_http_strata_link_t *link,
         return NGX_ERROR;
     }
 
-    if (i + 1 < turn->n) {
+    if (i + 1 < turn->left) {
         return NGX_OK;
     }
 

@@ -242,6 +242,7 @@ void ngx_http_strata_breaker_late(ngx_http_strata_node_t *node, ngx_msec_t ms);
 void ngx_http_strata_breaker_pong(ngx_http_strata_link_t *link);
 void ngx_http_strata_breaker_timer_handler(ngx_event_t *ev);
 void ngx_http_strata_breaker_close(ngx_http_strata_node_t *node);
+void ngx_http_strata_breaker_slow(ngx_http_strata_node_t *node);
 
 /* Tells the mode, if node_down() is not what it was. */
 void ngx_http_strata_node_changed(ngx_http_strata_node_t *node);

@@ -19,6 +19,10 @@
 #include <lauxlib.h>
 
 
+typedef struct ngx_http_strata_tier_s    ngx_http_strata_tier_t;
+typedef struct ngx_http_strata_claims_s  ngx_http_strata_claims_t;
+
+
 /* of http */
 struct ngx_http_strata_lua_conf_s {
     ngx_array_t       scripts;       /* of ngx_http_strata_script_t * */
@@ -164,6 +168,11 @@ ngx_uint_t ngx_http_strata_vm_room(size_t size);
  */
 ngx_int_t ngx_http_strata_vm_protect(lua_CFunction fn, void *data);
 
+/* ngx_http_strata_lua_alloc.c */
+void *ngx_http_strata_lua_resize(void *p, size_t old, size_t size);
+void ngx_http_strata_lua_give(void *p, size_t size);
+void ngx_http_strata_lua_alloc_done(void);
+
 /* ngx_http_strata_lua_load.c */
 
 /*
@@ -272,6 +281,10 @@ ngx_http_strata_zone_t *ngx_http_strata_lua_zone(lua_State *L);
 void ngx_http_strata_lua_zone_key(lua_State *L, int index, u_char type,
     ngx_http_strata_zone_t *zone, strata_key_t *key);
 
+/* The same of a name; buf: one byte more than it. */
+void ngx_http_strata_lua_zone_key_of(const ngx_str_t *name, u_char type,
+    ngx_http_strata_zone_t *zone, u_char *buf, strata_key_t *key);
+
 /* STRATA_OK: true; DECLINED: false and why; else nil and a reason. */
 int ngx_http_strata_lua_zone_done(lua_State *L, int rc, const char *declined);
 
@@ -300,6 +313,9 @@ struct ngx_http_strata_run_s {
     void             *wanted;
     int             (*result)(lua_State *L, ngx_http_strata_run_t *run);
     void            (*cancel)(ngx_http_strata_run_t *run);
+
+    ngx_http_strata_tier_t  *tier;   /* what it wants of L2; or NULL */
+    ngx_http_strata_claims_t  *claims;  /* its locks there; or NULL */
 
     ngx_queue_t       queue;         /* of those who wait for locks */
     ngx_queue_t       led;           /* flights, ngx_http_strata_led_t */
@@ -348,6 +364,22 @@ int ngx_http_strata_kv_native(lua_State *L);
 /* ngx_http_strata_lua_flight.c */
 void ngx_http_strata_lua_flight_close(ngx_http_strata_run_t *run);
 void ngx_http_strata_lua_flight_natives(lua_State *L);
+
+/* ngx_http_strata_lua_claim.c: locks in the second tier */
+void ngx_http_strata_claim_natives(lua_State *L);
+void ngx_http_strata_claims_close(ngx_http_strata_run_t *run);
+
+/* ngx_http_strata_lua_purge.c */
+void ngx_http_strata_lua_purge_natives(lua_State *L);
+
+/* ngx_http_strata_lua_tier.c: values in the second tier */
+void ngx_http_strata_tier_natives(lua_State *L);
+void ngx_http_strata_tier_close(ngx_http_strata_run_t *run);
+
+/* The conf of the request whose script runs, if it has strata_l2. */
+ngx_http_strata_loc_conf_t *ngx_http_strata_tier_conf(void);
+strata_digest_t ngx_http_strata_tier_digest(ngx_http_strata_loc_conf_t *conf,
+    ngx_http_strata_zone_t *zone, u_char type, ngx_str_t *name);
 
 /* ngx_http_strata_lua_sub.c: what a script asked for */
 ngx_int_t ngx_http_strata_sub_header(ngx_http_request_t *r,

@@ -76,7 +76,9 @@ ngx_http_strata_lua_key(ngx_http_request_t *r, ngx_http_strata_script_t *script,
 
     ngx_http_strata_vm_leave(script);
 
-    if (rc != NGX_ERROR && !b->overflow) {
+    if (rc != NGX_ERROR && !b->overflow
+        && (script->file.len == 0 || ngx_http_strata_vm.conf->code_cache))
+    {
         ngx_http_strata_memo_keep(script, old.pos, b->pos - old.pos);
     }
 

@@ -18,7 +18,8 @@
  * them and compares all values; equal values make the script go the same way.
  *
  * The table belongs to the worker and is direct-mapped: a slot holds the last
- * answer that fell into it.
+ * answer that fell into it.  An answer is kept when its input comes for the
+ * second time, so inputs that come once cost little and drive nothing out.
  *
  *   slot    hash, script, generation of the VM, path, then bytes:
  *   input   for each read: len u32 (NOTHING: it is not there), the value
@@ -52,6 +53,9 @@ static ngx_int_t ngx_http_strata_memo_input(ngx_http_request_t *r,
 
 static ngx_http_strata_memo_t  *ngx_http_strata_memos[
     NGX_HTTP_STRATA_MEMO_SLOTS];
+
+/* hashes of inputs that came once */
+static uint64_t  ngx_http_strata_memo_once[NGX_HTTP_STRATA_MEMO_SLOTS];
 
 static u_char  ngx_http_strata_memo_buf[NGX_HTTP_STRATA_MEMO_BYTES];
 
@@ -138,7 +142,7 @@ void
 ngx_http_strata_memo_keep(ngx_http_strata_script_t *script,
     const u_char *answer, size_t len)
 {
-    uint64_t                  hash;
+    uint64_t                  hash, *once;
     ngx_uint_t                i;
     ngx_http_strata_memo_t   *m, **slot;
     ngx_http_strata_path_t   *path;
@@ -180,6 +184,13 @@ ngx_http_strata_memo_keep(ngx_http_strata_script_t *script,
 
     hash = ngx_http_strata_memo_hash(script, i, ngx_http_strata_memo_buf,
                                      ngx_http_strata_memo_len);
+
+    once = &ngx_http_strata_memo_once[hash % NGX_HTTP_STRATA_MEMO_SLOTS];
+
+    if (*once != hash) {
+        *once = hash;
+        return;
+    }
 
     m = ngx_alloc(sizeof(ngx_http_strata_memo_t) + ngx_http_strata_memo_len
                   + len, ngx_http_strata_vm.log);

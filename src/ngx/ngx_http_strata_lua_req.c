@@ -182,11 +182,11 @@ ngx_http_strata_lua_req_index(lua_State *L)
 
     name = (lua_type(L, 2) == LUA_TSTRING) ? lua_tostring(L, 2) : "";
 
-    if (ngx_strcmp(name, "args") == 0) {
+    if (name[0] == 'a' && ngx_strcmp(name, "args") == 0) {
         return ngx_http_strata_lua_req_args(L);
     }
 
-    if (ngx_strcmp(name, "body") == 0) {
+    if (name[0] == 'b' && ngx_strcmp(name, "body") == 0) {
         return ngx_http_strata_run_body(L);
     }
 
@@ -355,12 +355,14 @@ ngx_http_strata_lua_req_args(lua_State *L)
 {
     u_char              *p, *last, *end, *buf;
     ngx_http_request_t  *r;
+    static u_char        small[1024];
 
     r = ngx_http_strata_lua_request(L);
 
     ngx_http_strata_memo_read(NGX_HTTP_STRATA_READ_QUERY, "", 0, &r->args);
 
-    buf = lua_newuserdata(L, r->args.len + 1);
+    buf = (r->args.len < sizeof(small)) ? small
+                                        : lua_newuserdata(L, r->args.len + 1);
 
     lua_createtable(L, 0, 4);
 

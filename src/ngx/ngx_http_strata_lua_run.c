@@ -188,8 +188,15 @@ ngx_http_strata_run_resume(ngx_http_strata_run_t *run)
     } else {
         call.run = run;
         call.rc = rc;
-        (void) lua_cpcall(ngx_http_strata_vm.state, ngx_http_strata_run_trace,
-                          &call);
+        rc = lua_cpcall(ngx_http_strata_vm.state, ngx_http_strata_run_trace,
+                        &call);
+
+        if (rc != 0) {
+
+            /* no memory to say so */
+            ngx_http_strata_vm_failed(run->script, ngx_http_strata_vm.state,
+                                      rc);
+        }
     }
 
     ngx_http_strata_vm_rest();
@@ -467,6 +474,8 @@ ngx_http_strata_run_cleanup(void *data)
     }
 
     ngx_http_strata_lua_flight_close(run);
+    ngx_http_strata_tier_close(run);
+    ngx_http_strata_claims_close(run);
 
     /* of an older VM nothing is left */
 

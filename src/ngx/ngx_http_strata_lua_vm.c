@@ -107,6 +107,7 @@ ngx_http_strata_vm_done(void)
     if (ngx_http_strata_vm.state) {
         lua_close(ngx_http_strata_vm.state);
         ngx_http_strata_vm.state = NULL;
+        ngx_http_strata_lua_alloc_done();
     }
 }
 
@@ -242,7 +243,7 @@ ngx_http_strata_vm_alloc(void *data, void *p, size_t old, size_t size)
     if (size == 0) {
         vm->used -= old;
         vm->huge -= (old >= NGX_HTTP_STRATA_VM_HUGE);
-        free(p);
+        ngx_http_strata_lua_give(p, old);
         return NULL;
     }
 
@@ -260,7 +261,7 @@ ngx_http_strata_vm_alloc(void *data, void *p, size_t old, size_t size)
         }
     }
 
-    new = realloc(p, size);
+    new = ngx_http_strata_lua_resize(p, old, size);
 
     if (new == NULL) {
 

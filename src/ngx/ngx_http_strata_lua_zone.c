@@ -78,20 +78,29 @@ void
 ngx_http_strata_lua_zone_key(lua_State *L, int index, u_char type,
     ngx_http_strata_zone_t *zone, strata_key_t *key)
 {
-    size_t         len;
-    const char    *name;
+    ngx_str_t      name;
     static u_char  buf[1 + NGX_HTTP_STRATA_VALUE_KEY];
 
-    name = luaL_checklstring(L, index, &len);
+    name.data = (u_char *) luaL_checklstring(L, index, &name.len);
 
-    luaL_argcheck(L, len && len <= NGX_HTTP_STRATA_VALUE_KEY, index, "key");
+    luaL_argcheck(L, name.len && name.len <= NGX_HTTP_STRATA_VALUE_KEY, index,
+                  "key");
 
+    ngx_http_strata_lua_zone_key_of(&name, type, zone, buf, key);
+}
+
+
+void
+ngx_http_strata_lua_zone_key_of(const ngx_str_t *name, u_char type,
+    ngx_http_strata_zone_t *zone, u_char *buf, strata_key_t *key)
+{
     buf[0] = type;
-    ngx_memcpy(buf + 1, name, len);
+    ngx_memcpy(buf + 1, name->data, name->len);
 
     key->text.data = buf;
-    key->text.len = 1 + len;
-    key->digest = strata_hash(strata_store_seed(zone->store), buf, 1 + len);
+    key->text.len = 1 + name->len;
+    key->digest = strata_hash(strata_store_seed(zone->store), buf,
+                              key->text.len);
 }
 
 

@@ -4,13 +4,11 @@
  */
 
 /*
- * More for lua/strata/zone.lua: lists of keys, counters, purges, and the ends
- * of days.
+ * More for lua/strata/zone.lua: lists of keys, counters, and the ends of days.
  */
 
 #include "ngx_http_strata_lua.h"
 #include "../base/strata_glob.h"
-#include "../store/strata_invlog.h"
 #include "../store/strata_value.h"
 
 
@@ -139,83 +137,6 @@ ngx_http_strata_lua_zone_stats(lua_State *L)
 }
 
 
-/*
- * purge(zone, kind, list, namespace or nil, soft): true, or nil and a reason.
- * An event for each of the list, all at one position.
- */
-
-static int
-ngx_http_strata_lua_zone_purge(lua_State *L)
-{
-    int                      rc;
-    size_t                   len;
-    uint32_t                 n;
-    uint64_t                 space, position;
-    const char              *kind;
-    strata_str_t             s;
-    ngx_http_strata_zone_t  *zone;
-    strata_log_event_t       events[STRATA_LOG_EVENTS], *ev;
-
-    zone = ngx_http_strata_lua_zone(L);
-
-    if (zone == NULL) {
-        return ngx_http_strata_lua_failed(L, "no zone");
-    }
-
-    kind = luaL_checkstring(L, 2);
-    luaL_checktype(L, 3, LUA_TTABLE);
-    space = 0;
-
-    if (lua_type(L, 4) == LUA_TSTRING) {
-        s.data = (const uint8_t *) lua_tolstring(L, 4, &len);
-        s.len = len;
-        space = strata_tag_hash(zone->store, STRATA_TAG_NAMESPACE, s);
-    }
-
-    ngx_memzero(events, sizeof(events));
-
-    for (n = 0; n < STRATA_LOG_EVENTS; n++) {
-        lua_rawgeti(L, 3, n + 1);
-
-        if (lua_type(L, -1) != LUA_TSTRING) {
-            break;
-        }
-
-        s.data = (const uint8_t *) lua_tolstring(L, -1, &len);
-        s.len = len;
-
-        lua_pop(L, 1);
-
-        ev = &events[n];
-        ev->soft = lua_toboolean(L, 5);
-        ev->hash = space;
-        ev->text = s;
-        ev->kind = (kind[0] == 'p') ? STRATA_LOG_PREFIX
-                   : (kind[0] == 'm') ? STRATA_LOG_GLOB
-                   : (kind[0] == 'a') ? STRATA_LOG_ALL : STRATA_LOG_TAG;
-
-        if (ev->kind == STRATA_LOG_TAG) {
-            ev->hash = strata_tag_hash(zone->store,
-                                       (kind[0] == 'k') ? STRATA_TAG_KEY
-                                       : (kind[0] == 'n') ? STRATA_TAG_NAMESPACE
-                                                          : STRATA_TAG_TAG, s);
-            if (space) {
-                ev->hash = strata_tag_within(ev->hash, space);
-            }
-        }
-
-        if (ev->kind == STRATA_LOG_ALL || ev->kind == STRATA_LOG_TAG) {
-            ngx_memzero(&ev->text, sizeof(strata_str_t));
-        }
-    }
-
-    rc = strata_invlog_append(zone->store, events, n, &position);
-
-    return (rc == STRATA_ERROR) ? ngx_http_strata_lua_failed(L, "bad pattern")
-                                : ngx_http_strata_lua_zone_done(L, rc, NULL);
-}
-
-
 /* ends(word): seconds to the next minute, hour, day, week, month; or nil */
 
 static int
@@ -291,7 +212,6 @@ ngx_http_strata_lua_zone_ends(lua_State *L)
 static const luaL_Reg  ngx_http_strata_lua_list_fns[] = {
     { "keys",       ngx_http_strata_lua_zone_keys },
     { "stats",      ngx_http_strata_lua_zone_stats },
-    { "purge",      ngx_http_strata_lua_zone_purge },
     { "ends",       ngx_http_strata_lua_zone_ends },
     { NULL,         NULL }
 };

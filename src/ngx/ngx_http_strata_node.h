@@ -53,7 +53,8 @@ typedef struct {
  * for any key if it has no data; NULL, none is known.  The other two may be
  * NULL.  answer() sees a turn whose replies are there, an error among them,
  * before its caller does; NGX_DONE: it took the turn, has set gone, and will
- * send it again or end it, but not with NGX_OK: the replies do not stay.
+ * send it again or end it, but not with NGX_OK: replies do not stay, unless
+ * they are settled.
  * changed() hears of a node that went up or down.
  */
 typedef struct {
@@ -166,9 +167,13 @@ struct ngx_http_strata_turn_s {
     unsigned                  mended:1;     /* NOSCRIPT was seen once */
     unsigned                  asking:1;     /* ASKING is before each command */
     unsigned                  retries:8;    /* of the mode */
+    unsigned                  waits:8;
 
     ngx_uint_t                n;            /* commands */
-    ngx_uint_t                got;          /* replies */
+    ngx_uint_t                left;         /* ... that are to be answered */
+    u_char                    order[NGX_HTTP_STRATA_CALL_MAX];    /* which */
+    ngx_uint_t                got;          /* replies, to these */
+    ngx_pool_t               *kept;         /* of replies to the others */
     const strata_script_t    *script;       /* of EVALSHA; NULL: no such */
     size_t                    reply_max;
     size_t                    size;         /* bytes of all commands */
@@ -181,7 +186,14 @@ struct ngx_http_strata_turn_s {
     strata_reply_t            replies[NGX_HTTP_STRATA_CALL_MAX];
 };
 
-/* Again, from the start, to this node.  rc as ngx_http_strata_node_call(). */
+/*
+ * The reply to its i-th open command stays; the others are open still.  For
+ * who took the turn, from the last one down to the first.
+ */
+ngx_int_t ngx_http_strata_turn_settle(ngx_http_strata_turn_t *turn,
+    ngx_uint_t i);
+
+/* Again, what is open, to this node.  rc as ngx_http_strata_node_call(). */
 ngx_int_t ngx_http_strata_turn_send(ngx_http_strata_turn_t *turn,
     ngx_http_strata_node_t *node, ngx_uint_t asking);
 

@@ -88,7 +88,7 @@ ngx_http_strata_link_push(ngx_http_strata_link_t *link,
     u_char       *end;
     uint64_t      appended;
     ngx_buf_t    *tail;
-    ngx_uint_t    i, copy;
+    ngx_uint_t    i, k, copy;
     ngx_chain_t  *cl, **last;
 
     static const char  asking[] = "*1\r\n$6\r\nASKING\r\n";
@@ -100,16 +100,17 @@ ngx_http_strata_link_push(ngx_http_strata_link_t *link,
     tail = (link->out != NULL) ? ngx_http_strata_link_tail(link)->buf : NULL;
     end = (tail != NULL) ? tail->last : NULL;
 
-    for (i = 0; i < turn->n; i++) {
+    for (i = 0; i < turn->left; i++) {
 
-        copy = (turn->lens[i] <= NGX_HTTP_STRATA_COPY_MAX);
+        k = turn->order[i];
+        copy = (turn->lens[k] <= NGX_HTTP_STRATA_COPY_MAX);
 
         if ((turn->asking
              && ngx_http_strata_link_append(link, asking, sizeof(asking) - 1,
                                             1)
                 != NGX_OK)
-            || ngx_http_strata_link_append(link, turn->bytes[i],
-                                           turn->lens[i], copy)
+            || ngx_http_strata_link_append(link, turn->bytes[k],
+                                           turn->lens[k], copy)
                != NGX_OK)
         {
             goto failed;
@@ -128,6 +129,10 @@ ngx_http_strata_link_push(ngx_http_strata_link_t *link,
     turn->since = ngx_current_msec;
     turn->node = link->node;
     turn->link = link;
+
+    if (turn->call != NULL) {
+        turn->call->via = link;
+    }
 
     ngx_queue_insert_tail(&link->turns, &turn->queue);
     link->turns_n++;

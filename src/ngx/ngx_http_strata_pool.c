@@ -365,7 +365,6 @@ ngx_http_strata_node_up(ngx_http_strata_link_t *link)
     node->why = NGX_HTTP_STRATA_WHY_NONE;
     link->ready_at = ngx_current_msec;
 
-
     if (node->said_why != NGX_HTTP_STRATA_WHY_NONE || !node->known) {
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                       "strata redis: \"%V\" is up, instance: \"%V\"",
@@ -375,8 +374,16 @@ ngx_http_strata_node_up(ngx_http_strata_link_t *link)
         node->said_why = NGX_HTTP_STRATA_WHY_NONE;
     }
 
-    if (node->ready_n == 1 && link->hello_ms <= node->patience) {
-        ngx_http_strata_breaker_close(node);
+    /* others may be ready and owe replies that never come: this one is not */
+
+    if (link->hello_ms <= node->patience) {
+
+        if (node->breaker != NGX_HTTP_STRATA_CLOSED || node->ready_n == 1) {
+            ngx_http_strata_breaker_close(node);
+        }
+
+    } else if (node->breaker == NGX_HTTP_STRATA_OPEN) {
+        ngx_http_strata_breaker_slow(node);
     }
 
     while (!ngx_queue_empty(&node->waiting)) {
@@ -615,12 +622,24 @@ ngx_int_t
 ngx_http_strata_node_place(ngx_http_strata_node_t *node,
     ngx_http_strata_turn_t *turn)
 {
+    ngx_uint_t               i;
+    ngx_http_strata_call_t  *call;
     ngx_http_strata_link_t  *link;
 
     turn->node = node;
     turn->link = NULL;
 
     link = ngx_http_strata_node_best(node);
+
+    call = turn->call;
+
+    for (i = 0; i < node->links_n && call->behind; i++) {
+        if (call->via == &node->links[i]
+            && node->links[i].state == NGX_HTTP_STRATA_LINK_READY)
+        {
+            link = &node->links[i];
+        }
+    }
 
     if (link != NULL) {
         return ngx_http_strata_link_push(link, turn);

@@ -20,6 +20,7 @@ static void ngx_http_strata_redis_timeout_handler(ngx_event_t *ev);
 static ngx_http_strata_call_t *ngx_http_strata_turn_detach(
     ngx_http_strata_turn_t *turn);
 static void ngx_http_strata_turn_leave(ngx_http_strata_turn_t *turn);
+static void *ngx_http_strata_turn_alloc(void *data, size_t size);
 static const strata_script_t *ngx_http_strata_turn_script(
     const strata_cmd_t *cmd);
 static ngx_int_t ngx_http_strata_turn_mend(ngx_http_strata_link_t *link,
@@ -93,12 +94,16 @@ ngx_http_strata_node_call(ngx_http_strata_node_t *node,
     turn->reply_max = reply_max;
     turn->urgent = call->urgent;
 
+    if (!call->behind) {
+        call->via = NULL;
+    }
+
+    turn->call = call;
+
     if (ngx_http_strata_node_place(node, turn) != NGX_OK) {
         ngx_http_strata_turn_free(turn);
         return NGX_BUSY;
     }
-
-    turn->call = call;
 
     call->redis = node->redis;
     call->link = turn;
@@ -240,6 +245,8 @@ ngx_http_strata_turn_create(ngx_http_strata_redis_t *redis,
     }
 
     for (i = 0; i < n; i++) {
+        turn->order[turn->left++] = (u_char) i;
+
         if (strata_cmd_format(&cmds[i], &turn->bytes[i], &turn->lens[i])
             != STRATA_OK)
         {
@@ -271,6 +278,10 @@ ngx_http_strata_turn_free(ngx_http_strata_turn_t *turn)
         if (turn->bytes[i] != NULL) {
             strata_cmd_free(turn->bytes[i]);
         }
+    }
+
+    if (turn->kept != NULL) {
+        ngx_destroy_pool(turn->kept);
     }
 
     ngx_free(turn);
@@ -343,6 +354,41 @@ ngx_http_strata_turn_drop(ngx_http_strata_turn_t *turn)
 {
     (void) ngx_http_strata_turn_detach(turn);
     ngx_http_strata_turn_free(turn);
+}
+
+
+static void *
+ngx_http_strata_turn_alloc(void *data, size_t size)
+{
+    return ngx_palloc(data, size);
+}
+
+
+ngx_int_t
+ngx_http_strata_turn_settle(ngx_http_strata_turn_t *turn, ngx_uint_t i)
+{
+    strata_reply_t  *reply;
+
+    if (turn->kept == NULL) {
+        turn->kept = ngx_create_pool(NGX_DEFAULT_POOL_SIZE / 4,
+                                     &ngx_http_strata_redis_log);
+        if (turn->kept == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    reply = &turn->replies[turn->order[i]];
+
+    if (strata_reply_copy(reply, reply, ngx_http_strata_turn_alloc, turn->kept)
+        != STRATA_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    turn->left--;
+    ngx_memmove(&turn->order[i], &turn->order[i + 1], turn->left - i);
+
+    return NGX_OK;
 }
 
 

@@ -55,6 +55,9 @@ struct ngx_http_strata_call_s {
     ngx_msec_t                patience;     /* if timeout is what is left of
                                                it: so slow may a server be */
     unsigned                  urgent:1;     /* a purge: no byte cap, no drop */
+    unsigned                  behind:1;     /* on the connection that via is,
+                                               if it stands: not before what
+                                               went there */
 
     /*
      * in the handler: NGX_OK, replies[0 .. n) are there (each may be an error
@@ -68,6 +71,8 @@ struct ngx_http_strata_call_s {
     /* the adapter's own */
     ngx_http_strata_redis_t  *redis;
     void                     *link;         /* entry of a connection's FIFO */
+    void                     *via;          /* connection it went to; kept, and
+                                               may be gone; NULL: none */
     ngx_event_t               timer;
 };
 

@@ -69,7 +69,7 @@ ngx_http_strata_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     redis->connect_timeout = 500;
     redis->timeout = 50;
     redis->reconnect_min = 100;
-    redis->reconnect_max = 1000;
+    redis->reconnect_max = 800;
     redis->verify = 1;
     redis->route = &ngx_http_strata_route_single;
     redis->clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);

@@ -25,6 +25,8 @@ static ngx_int_t ngx_http_strata_waited(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 static ngx_int_t ngx_http_strata_led(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
+static ngx_int_t ngx_http_strata_serve_held(ngx_http_request_t *r,
+    ngx_http_strata_ctx_t *ctx, ngx_http_strata_status_e status);
 static void ngx_http_strata_timer_handler(ngx_event_t *ev);
 static void ngx_http_strata_cleanup(void *data);
 
@@ -440,7 +442,6 @@ ngx_http_strata_waited(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 static ngx_int_t
 ngx_http_strata_led(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
-    ngx_int_t                 rc;
     ngx_http_strata_fetch_t  *f;
 
     f = ctx->fetch;
@@ -488,8 +489,9 @@ ngx_http_strata_led(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 
         ctx->stale_meta = f->meta;
         ngx_http_strata_fetch_leave(ctx);
-        rc = ngx_http_strata_serve_stale(r, ctx);
-        return rc;
+        ngx_http_strata_count(ctx->zone, revalidated);
+
+        return ngx_http_strata_serve_held(r, ctx, NGX_HTTP_STRATA_REVALIDATED);
     }
 
     ctx->hold = f->fill.hold;
@@ -599,15 +601,26 @@ ngx_http_strata_stale_allowed(ngx_http_strata_loc_conf_t *conf,
 ngx_int_t
 ngx_http_strata_serve_stale(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
+    ngx_http_strata_count(ctx->zone, stale);
+
+    return ngx_http_strata_serve_held(r, ctx, NGX_HTTP_STRATA_STALE);
+}
+
+
+/* What was stale when it was found. */
+
+static ngx_int_t
+ngx_http_strata_serve_held(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+    ngx_http_strata_status_e status)
+{
     ctx->hold = ctx->stale;
     ctx->meta = ctx->stale_meta;
     ctx->holding = 1;
     ctx->holding_stale = 0;
     ctx->filling = 0;
     ctx->leader = 0;
-    ctx->status = NGX_HTTP_STRATA_STALE;
+    ctx->status = status;
 
-    ngx_http_strata_count(ctx->zone, stale);
     ngx_http_strata_enter(ctx, NGX_HTTP_STRATA_SERVE);
 
     return ngx_http_strata_serve(r, ctx);

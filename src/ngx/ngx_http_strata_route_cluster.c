@@ -8,10 +8,12 @@
  * nobody is known to have, any member will do: it knows better, and says
  * MOVED.
  *
- * A call has the keys of one slot, so it is redirected as a whole, up to
- * REDIRECTS_MAX times: MOVED and ASK at once, TRYAGAIN and CLUSTERDOWN after
- * LATER_MS, then twice that, and so on.  All of it counts towards the deadline
- * of the call.
+ * A command that was told to is sent again: after MOVED and ASK at once, up to
+ * REDIRECTS_MAX times; after TRYAGAIN and CLUSTERDOWN when LATER_MS are over,
+ * then twice that, and so on up to LATER_MAX, as long as the deadline of the
+ * call is not there.  What the others of the call were answered stays: while a
+ * slot moves, some of its keys are here and some there, and a command that has
+ * been carried out must not be once more.
  */
 
 #include "ngx_http_strata_route.h"
@@ -20,6 +22,7 @@
 
 #define NGX_HTTP_STRATA_REDIRECTS_MAX  5
 #define NGX_HTTP_STRATA_LATER_MS       5
+#define NGX_HTTP_STRATA_LATER_MAX      80
 
 
 static ngx_int_t ngx_http_strata_route_open(ngx_http_strata_redis_t *redis);
@@ -31,6 +34,8 @@ static ngx_http_strata_node_t *ngx_http_strata_route_any(
 static ngx_int_t ngx_http_strata_route_answer(ngx_http_strata_turn_t *turn);
 static strata_reply_word_e ngx_http_strata_route_word(
     ngx_http_strata_turn_t *turn, strata_reply_t **error);
+static ngx_uint_t ngx_http_strata_route_redirects(strata_reply_word_e word);
+static ngx_int_t ngx_http_strata_route_narrow(ngx_http_strata_turn_t *turn);
 static ngx_http_strata_node_t *ngx_http_strata_route_target(
     ngx_http_strata_slots_t *cl, ngx_http_strata_turn_t *turn,
     strata_reply_word_e word, strata_str_t text);
@@ -184,16 +189,21 @@ ngx_http_strata_route_answer(ngx_http_strata_turn_t *turn)
         ngx_http_strata_slots_want(cl);
     }
 
-    if (turn->retries == NGX_HTTP_STRATA_REDIRECTS_MAX) {
-        return NGX_OK;
-    }
-
-    turn->retries++;
     node = NULL;
 
     if (word == STRATA_REPLY_WORD_MOVED || word == STRATA_REPLY_WORD_ASK) {
+
+        if (turn->retries == NGX_HTTP_STRATA_REDIRECTS_MAX) {
+            return NGX_OK;
+        }
+
+        turn->retries++;
         turn->redis->redirects++;
         node = ngx_http_strata_route_target(cl, turn, word, error->text);
+    }
+
+    if (ngx_http_strata_route_narrow(turn) != NGX_OK) {
+        return NGX_OK;
     }
 
     if (node) {
@@ -204,6 +214,15 @@ ngx_http_strata_route_answer(ngx_http_strata_turn_t *turn)
     }
 
     return NGX_DONE;
+}
+
+
+static ngx_uint_t
+ngx_http_strata_route_redirects(strata_reply_word_e word)
+{
+    return word == STRATA_REPLY_WORD_MOVED || word == STRATA_REPLY_WORD_ASK
+           || word == STRATA_REPLY_WORD_TRYAGAIN
+           || word == STRATA_REPLY_WORD_CLUSTERDOWN;
 }
 
 
@@ -222,8 +241,7 @@ ngx_http_strata_route_word(ngx_http_strata_turn_t *turn,
 
         if (w == STRATA_REPLY_WORD_MOVED
             || (w == STRATA_REPLY_WORD_ASK && word != STRATA_REPLY_WORD_MOVED)
-            || ((w == STRATA_REPLY_WORD_TRYAGAIN
-                 || w == STRATA_REPLY_WORD_CLUSTERDOWN)
+            || (ngx_http_strata_route_redirects(w)
                 && word == STRATA_REPLY_WORD_NONE))
         {
             word = w;
@@ -232,6 +250,27 @@ ngx_http_strata_route_word(ngx_http_strata_turn_t *turn,
     }
 
     return word;
+}
+
+
+/* Replies that are final stay. */
+static ngx_int_t
+ngx_http_strata_route_narrow(ngx_http_strata_turn_t *turn)
+{
+    ngx_uint_t           i;
+    strata_reply_word_e  word;
+
+    for (i = turn->left; i-- > 0; /* void */) {
+        word = strata_reply_word(&turn->replies[turn->order[i]], NULL);
+
+        if (!ngx_http_strata_route_redirects(word)
+            && ngx_http_strata_turn_settle(turn, i) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -281,7 +320,12 @@ ngx_http_strata_route_wait(ngx_http_strata_slots_t *cl,
 {
     ngx_msec_t  ms;
 
-    ms = NGX_HTTP_STRATA_LATER_MS << (turn->retries - 1);
+    ms = ngx_min(NGX_HTTP_STRATA_LATER_MS << turn->waits,
+                 NGX_HTTP_STRATA_LATER_MAX);
+
+    if (ms < NGX_HTTP_STRATA_LATER_MAX) {
+        turn->waits++;
+    }
 
     turn->due = ngx_current_msec + ms;
     turn->gone = ngx_http_strata_route_gone;

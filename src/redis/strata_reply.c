@@ -495,3 +495,47 @@ strata_reader_free(void *reply)
 {
     (void) reply;
 }
+
+
+/* No deeper than the reader lets arrays be. */
+
+int
+strata_reply_copy(strata_reply_t *to, const strata_reply_t *from,
+    void *(*alloc)(void *data, size_t size), void *data)
+{
+    size_t          i;
+    uint8_t        *text;
+    strata_reply_t  reply;
+
+    reply = *from;
+
+    if (from->text.len) {
+        text = alloc(data, from->text.len);
+        if (text == NULL) {
+            return STRATA_ERROR;
+        }
+
+        memcpy(text, from->text.data, from->text.len);
+        reply.text.data = text;
+    }
+
+    if (from->n) {
+        reply.elements = alloc(data, from->n * sizeof(*reply.elements));
+        if (reply.elements == NULL) {
+            return STRATA_ERROR;
+        }
+    }
+
+    for (i = 0; i < from->n; i++) {
+        if (strata_reply_copy(&reply.elements[i], &from->elements[i], alloc,
+                              data)
+            != STRATA_OK)
+        {
+            return STRATA_ERROR;
+        }
+    }
+
+    *to = reply;
+
+    return STRATA_OK;
+}

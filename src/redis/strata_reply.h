@@ -108,5 +108,9 @@ int strata_reader_next(strata_reader_t *rd, size_t bulk_max,
 /* Bytes that were fed and not read yet. */
 size_t strata_reader_unread(const strata_reader_t *rd);
 
+/* With all it has, in memory from alloc().  STRATA_ERROR: no memory. */
+int strata_reply_copy(strata_reply_t *to, const strata_reply_t *from,
+    void *(*alloc)(void *data, size_t size), void *data);
+
 
 #endif /* STRATA_REPLY_H */

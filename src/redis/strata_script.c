@@ -11,6 +11,7 @@
 
 #include "strata_script.h"
 #include "strata_script_log.h"
+#include "strata_script_value.h"
 
 
 /*
@@ -141,6 +142,22 @@ const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     [STRATA_SCRIPT_ACKED] = {
         strata_string(STRATA_SCRIPT_ACKED_TEXT),
         strata_string("a69a0e6d8ac5d7c77b7aaea54fe9333ba2b22a50")
+    },
+    [STRATA_SCRIPT_VALUE_PUT] = {
+        strata_string(STRATA_SCRIPT_VALUE_PUT_TEXT),
+        strata_string("b213165521693c36ec828c74fa68dc6a8947ba60")
+    },
+    [STRATA_SCRIPT_VALUE_INCR] = {
+        strata_string(STRATA_SCRIPT_VALUE_INCR_TEXT),
+        strata_string("55ff1d923b1a23967daf9171f5badd1bdf66de96")
+    },
+    [STRATA_SCRIPT_VALUE_TOUCH] = {
+        strata_string(STRATA_SCRIPT_VALUE_TOUCH_TEXT),
+        strata_string("7a30651ea6cf079c4dedda449991cf94cd8c280c")
+    },
+    [STRATA_SCRIPT_MUTEX] = {
+        strata_string(STRATA_SCRIPT_MUTEX_TEXT),
+        strata_string("57b553f18105961cb4030a184a0b8bc150929ca1")
     },
     [STRATA_SCRIPT_JOB] = {
         strata_string(STRATA_SCRIPT_JOB_TEXT),

@@ -4,8 +4,8 @@
  */
 
 /*
- * The scripts that run inside Redis; strata_script.c and strata_script_log.h
- * say what keys and arguments each has.
+ * The scripts that run inside Redis; strata_script.c, strata_script_log.h and
+ * strata_script_value.h say what keys and arguments each has.
  */
 
 #ifndef STRATA_SCRIPT_H
@@ -23,6 +23,10 @@ typedef enum {
     STRATA_SCRIPT_APPEND,          /* of the log: strata_script_log.h */
     STRATA_SCRIPT_LEASE,
     STRATA_SCRIPT_ACKED,
+    STRATA_SCRIPT_VALUE_PUT,       /* of values: strata_script_value.h */
+    STRATA_SCRIPT_VALUE_INCR,
+    STRATA_SCRIPT_VALUE_TOUCH,
+    STRATA_SCRIPT_MUTEX,
     STRATA_SCRIPT_JOB,
     STRATA_SCRIPT_N
 } strata_script_e;

@@ -188,6 +188,42 @@ strata_entry_release_locked(strata_shard_t *sh, uint32_t i)
 }
 
 
+void
+strata_entry_describe(strata_entry_t *e, const strata_meta_t *meta)
+{
+    atomic_store_explicit(&e->stale_ms, meta->stale_ms, memory_order_relaxed);
+    atomic_store_explicit(&e->error_ms, meta->error_ms, memory_order_relaxed);
+    atomic_store_explicit(&e->keep_ms, meta->keep_ms, memory_order_relaxed);
+    atomic_store_explicit(&e->flags, meta->flags, memory_order_relaxed);
+    atomic_store_explicit(&e->born_at, meta->born_at, memory_order_relaxed);
+    atomic_store_explicit(&e->fresh_until, meta->fresh_until,
+                          memory_order_relaxed);
+}
+
+
+void
+strata_entry_stale_locked(strata_entry_t *e, int64_t at)
+{
+    bool  rule;
+
+    /* a rule has the instant of the last one, for what came in between */
+
+    rule = atomic_load_explicit(&e->flags, memory_order_relaxed)
+           & STRATA_META_VARY_RULE;
+
+    if (rule
+        || atomic_load_explicit(&e->fresh_until, memory_order_relaxed) > at)
+    {
+        atomic_store_explicit(&e->fresh_until, at, memory_order_relaxed);
+    }
+
+    STRATA_FAULT("entry_stale");
+
+    atomic_fetch_or_explicit(&e->flags, STRATA_META_SOFT_PURGED,
+                             memory_order_relaxed);
+}
+
+
 bool
 strata_entry_expired(const strata_entry_t *e, int64_t now)
 {

@@ -48,6 +48,15 @@ void strata_entry_crowd_locked(strata_shard_t *sh, uint32_t i);
 void strata_entry_negative_add_locked(strata_shard_t *sh, int entries,
     int64_t chunks);
 
+/* Its instants, windows and flags; readers never see a torn word. */
+void strata_entry_describe(strata_entry_t *e, const strata_meta_t *meta);
+
+/*
+ * Marks it stale, if it is not yet.  Under the lock, so that a mark and who
+ * takes it away (strata_store_freshen()) come one after the other.
+ */
+void strata_entry_stale_locked(strata_entry_t *e, int64_t at);
+
 /* Nothing more may be served from it, whatever its windows say. */
 bool strata_entry_expired(const strata_entry_t *e, int64_t now);
 

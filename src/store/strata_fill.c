@@ -195,7 +195,7 @@ strata_fill_describe(strata_fill_t *f, const strata_key_t *key,
     atomic_store_explicit(&e->position, label->position, memory_order_relaxed);
     atomic_store_explicit(&e->checked, label->position, memory_order_relaxed);
 
-    strata_store_freshen(&f->hold, meta);
+    strata_entry_describe(e, meta);
 }
 
 

@@ -13,8 +13,9 @@
  *                        strata_pattern.c
  *   seq                  lock; odd: being         odd until healed: nobody can
  *                        changed                  tell, which is a miss
- *   first_base, base,    lock, in this order,     another incarnation than the
- *                        after the floor          log's: restart again
+ *   incarnation,         lock, after the floor:   an incarnation that no log
+ *   first_base, base     first nobody's, then     has: restart again
+ *                        the rest, position too
  *   lease_until          anybody, one word        a lease that runs out
  *   tailer               by compare-and-set       a role that healing clears
  *
@@ -458,16 +459,25 @@ strata_invlog_restart(strata_store_t *st,
 
     strata_log_raise(&log->floor, position);
     STRATA_FAULT("log_restart");
+
+    /*
+     * Nobody's until all of it is there.  With a base that the position does
+     * not fit to, who comes after our death would take the sequence for one
+     * that was reached, and what was judged at the old position for valid.
+     */
+    strata_log_set(&log->incarnation[0], ~id[0]);
+    STRATA_FAULT("log_nobodys");
     atomic_store_explicit(&log->shared, 1, memory_order_release);
     strata_log_set(&log->first_base, position - sequence);
+    STRATA_FAULT("log_first_base");
     strata_log_set(&log->base, position - sequence);
-    strata_log_set(&log->incarnation[0], id[0]);
+    STRATA_FAULT("log_rebased");
+    strata_log_set(&log->position, position);
     STRATA_FAULT("log_incarnation");
     strata_log_set(&log->incarnation[1], id[1]);
+    strata_log_set(&log->incarnation[0], id[0]);
 
     strata_invlog_end(log);
-
-    strata_log_set(&log->position, position);
     strata_invlog_unlock(st);
 
     return STRATA_OK;
@@ -548,6 +558,7 @@ strata_invlog_place(const strata_store_t *st,
     uint64_t *position)
 {
     uint8_t              id[STRATA_LOG_ID];
+    uint64_t             base;
     const strata_log_t  *log;
 
     log = &st->zone->log;
@@ -557,13 +568,15 @@ strata_invlog_place(const strata_store_t *st,
      * the first one it is not later than it was.
      */
 
-    *position = strata_log_load(&log->first_base) + sequence;
+    base = strata_log_load(&log->first_base);
+    *position = base + sequence;
 
     strata_invlog_id(log, id);
 
-    /* a restart sets the floor first, and its incarnation last */
+    /* a restart in between: of this incarnation with the base of another */
 
     if (memcmp(id, incarnation, STRATA_LOG_ID) != 0
+        || strata_log_load(&log->first_base) != base
         || *position < strata_log_load(&log->floor))
     {
         return STRATA_DECLINED;

@@ -167,6 +167,23 @@ bool strata_store_judged(const strata_hold_t *hold);
 int strata_store_judge(const strata_hold_t *hold,
     const strata_subject_t *subject, int64_t now);
 
+/* The beginning of a fetch: all purges before it are in its answer. */
+typedef struct {
+    strata_subject_t   subject;
+    strata_digest_t    guard;
+    uint32_t           purges;     /* strata_purge_seen() of guard */
+    uint64_t           position;
+} strata_fetched_t;
+
+/*
+ * The answer to that fetch says that a stored entry is still right: moves its
+ * instants and windows, in place, and takes away the mark of a soft purge.
+ * STRATA_DECLINED: purged since, in one way or another, and left as it is.
+ * STRATA_BUSY: left as it is; perhaps another event came just now.
+ */
+int strata_store_freshen(const strata_hold_t *hold, const strata_meta_t *meta,
+    const strata_fetched_t *since);
+
 
 /* status */
 

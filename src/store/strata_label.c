@@ -14,12 +14,22 @@
  *   checked    up to where it has been judged; by compare-and-set, upwards.
  *              Who marks it stale does so before, so a mark is never missed by
  *              one who sees checked; two who judge at once do it twice.
+ *
+ * Marks are set under the shard's lock, and taken away under it by a freshening
+ * that no event came in between with:
+ *
+ *   fetch at position 5   event 6: a judge     freshening, without the lock
+ *   304 comes             finds it hits        5 to 5: nothing happened
+ *                         marks, checked = 6
+ *                                              clears the mark: the event is
+ *                                              lost, nobody judges it again
  */
 
 #include "strata_label.h"
 #include "strata_chunk.h"
 #include "strata_entry.h"
 #include "strata_invlog.h"
+#include "strata_shard.h"
 
 
 static inline strata_entry_t *
@@ -114,13 +124,10 @@ strata_store_judge(const strata_hold_t *hold, const strata_subject_t *subject,
 
     if (rc == STRATA_AGAIN) {
 
-        if (atomic_load_explicit(&e->fresh_until, memory_order_relaxed) > now)
-        {
-            atomic_store_explicit(&e->fresh_until, now, memory_order_relaxed);
+        if (strata_store_stale(hold, now) != STRATA_OK) {
+            return STRATA_BUSY;
         }
 
-        atomic_fetch_or_explicit(&e->flags, STRATA_META_SOFT_PURGED,
-                                 memory_order_relaxed);
         STRATA_FAULT("label_stale");
     }
 
@@ -132,6 +139,54 @@ strata_store_judge(const strata_hold_t *hold, const strata_subject_t *subject,
                                                        memory_order_release,
                                                        memory_order_relaxed);
     }
+
+    return rc;
+}
+
+
+int
+strata_store_freshen(const strata_hold_t *hold, const strata_meta_t *meta,
+    const strata_fetched_t *since)
+{
+    int              rc;
+    uint32_t         n;
+    uint64_t         upto, tags[STRATA_LABEL_TAGS];
+    strata_entry_t  *e;
+    strata_shard_t  *sh;
+    strata_store_t  *st;
+
+    st = hold->store;
+    e = strata_label_entry(hold);
+    sh = strata_ref_shard(st, hold->entry);
+
+    n = strata_store_tags(hold, tags);
+    rc = strata_invlog_judge(st, since->position, tags, n, &since->subject,
+                             &upto);
+
+    if (rc != STRATA_OK) {
+        return rc == STRATA_BUSY ? rc : STRATA_DECLINED;
+    }
+
+    if (strata_shard_lock(sh) != STRATA_OK) {
+        return STRATA_BUSY;
+    }
+
+    /* who marks it for what came later waits for the lock, or has had it */
+
+    if (strata_invlog_position(st) != upto) {
+        rc = STRATA_BUSY;
+
+    } else if (strata_purge_seen(st, &since->guard) != since->purges) {
+        rc = STRATA_DECLINED;
+
+    } else {
+        STRATA_FAULT("label_checked");
+        strata_entry_describe(e, meta);
+        STRATA_FAULT("label_fresh");
+        atomic_store_explicit(&e->checked, upto, memory_order_release);
+    }
+
+    strata_shard_unlock(sh);
 
     return rc;
 }

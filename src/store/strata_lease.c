@@ -21,7 +21,11 @@ strata_invlog_confirm(strata_store_t *st, uint64_t sequence, int64_t sent_at,
 
     position = strata_log_load(&st->zone->log.position);
 
-    if (position - strata_log_load(&st->zone->log.base) < sequence) {
+    /* signed: while a restart moves the base the position may be before it */
+
+    if ((int64_t) (position - strata_log_load(&st->zone->log.base) - sequence)
+        < 0)
+    {
         return;
     }
 

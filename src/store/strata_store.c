@@ -285,23 +285,6 @@ strata_store_flags(const strata_hold_t *hold)
 }
 
 
-void
-strata_store_freshen(const strata_hold_t *hold, const strata_meta_t *meta)
-{
-    strata_entry_t  *e;
-
-    e = strata_store_entry(hold);
-
-    atomic_store_explicit(&e->stale_ms, meta->stale_ms, memory_order_relaxed);
-    atomic_store_explicit(&e->error_ms, meta->error_ms, memory_order_relaxed);
-    atomic_store_explicit(&e->keep_ms, meta->keep_ms, memory_order_relaxed);
-    atomic_store_explicit(&e->flags, meta->flags, memory_order_relaxed);
-    atomic_store_explicit(&e->born_at, meta->born_at, memory_order_relaxed);
-    atomic_store_explicit(&e->fresh_until, meta->fresh_until,
-                          memory_order_relaxed);
-}
-
-
 int
 strata_store_remove(strata_store_t *st, const strata_key_t *key, int64_t now)
 {
@@ -372,10 +355,7 @@ strata_store_drop(const strata_hold_t *hold)
 int
 strata_store_expire(strata_store_t *st, const strata_key_t *key, int64_t now)
 {
-    bool             rule;
-    int64_t          until;
     uint32_t         i;
-    strata_entry_t  *e;
     strata_shard_t  *sh;
 
     sh = strata_shard_of(st, &key->digest);
@@ -387,25 +367,30 @@ strata_store_expire(strata_store_t *st, const strata_key_t *key, int64_t now)
     i = strata_index_find_locked(sh, key);
 
     if (i != STRATA_NONE) {
-        e = &sh->entries[i];
-
-        /* a rule has the instant of the last one, for what came in between */
-
-        rule = atomic_load_explicit(&e->flags, memory_order_relaxed)
-               & STRATA_META_VARY_RULE;
-        until = atomic_load_explicit(&e->fresh_until, memory_order_relaxed);
-
-        if (until > now || rule) {
-            atomic_store_explicit(&e->fresh_until, now, memory_order_relaxed);
-        }
-
-        atomic_fetch_or_explicit(&e->flags, STRATA_META_SOFT_PURGED,
-                                 memory_order_relaxed);
+        strata_entry_stale_locked(&sh->entries[i], now);
     }
 
     strata_shard_unlock(sh);
 
     return i == STRATA_NONE ? STRATA_DECLINED : STRATA_OK;
+}
+
+
+int
+strata_store_stale(const strata_hold_t *hold, int64_t at)
+{
+    strata_shard_t  *sh;
+
+    sh = strata_ref_shard(hold->store, hold->entry);
+
+    if (strata_shard_lock(sh) != STRATA_OK) {
+        return STRATA_BUSY;
+    }
+
+    strata_entry_stale_locked(&sh->entries[strata_ref_index(hold->entry)], at);
+    strata_shard_unlock(sh);
+
+    return STRATA_OK;
 }
 
 

@@ -306,13 +306,6 @@ void strata_fill_abandon(strata_fill_t *f);
 void strata_fill_close(strata_fill_t *f);
 
 /*
- * Moves the instants and windows of a stored entry (a 304 changed nothing
- * else, or a soft purge).  In place: readers see either or both, never a torn
- * word.
- */
-void strata_store_freshen(const strata_hold_t *hold, const strata_meta_t *meta);
-
-/*
  * Takes the key out of the index.  STRATA_OK: it was there; STRATA_DECLINED;
  * STRATA_BUSY
  */
@@ -328,6 +321,9 @@ int strata_store_drop(const strata_hold_t *hold);
 /* Marks it stale now (keeps its windows, counted from now).  As above. */
 int strata_store_expire(strata_store_t *st, const strata_key_t *key,
     int64_t now);
+
+/* The same to this entry, as of at.  STRATA_OK, STRATA_BUSY */
+int strata_store_stale(const strata_hold_t *hold, int64_t at);
 
 
 /* variants: at most so many under a rule */

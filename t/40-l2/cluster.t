@@ -5,6 +5,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *
 from probe import Probe
 from redis_cluster import Cluster, slot_of
+import l2
 
 N = 200
 
@@ -69,16 +70,23 @@ with scenario(150) as t:
         at_least(p.stat()["redirects"] - before, 1, "  ASK was followed")
         is_(call("SET", "{100}:new", "1", key=k).lines, ["+OK"], "a new key")
         is_(cluster.servers[to]("CLUSTER", "COUNTKEYSINSLOT", slot), 1, "  is at the new server")
-        a = call("MGET", k, "{100}:new", key=k, timeout=2000)
-        like(a.first, "^-TRYAGAIN", "one key here and one there: in the end it fails")
-        within(a.ms, 1000, "  soon")
-        a = call("MGET", k, "{100}:new", key=k, timeout=20)
-        is_(a.rc, "timeout", "or at the deadline of the call")
-        a = [None]
-        th = in_thread(lambda: call("MGET", k, "{100}:new", key=k, timeout=2000))
-        time.sleep(0.02)
+        # commands of one call, each with a key of its own
+        is_(p(cmds=[("GET", k), ("GET", "{100}:new"), ("TIME",), ("STRLEN", k)],
+              key=k).lines[:3], [f"${k}", "$1", "*2"], "one key here and one there: both are read")
+        is_(p(cmds=[("APPEND", k, "+"), ("GET", "{100}:new"), ("APPEND", k, "+")], key=k).lines,
+            [f":{len(k) + 1}", "$1", f":{len(k) + 2}"], "what was carried out is not once more")
+        call("SET", k, k, key=k)
+        # one command, or a script, with both
+        a = call("MGET", k, "{100}:new", key=k, timeout=200)
+        ok(a.rc == "timeout" and a.ms >= 199, "both in one command: it is tried until the deadline")
+        th = [in_thread(lambda x: call(*x, key=k, timeout=3000), x) for x in
+              (("MGET", k, "{100}:new"), ("EVALSHA", sha, 2, k, "{100}:new", k, "x"))]
+        time.sleep(0.3)
         cluster.migrate(slot, i, to)
-        is_(th.join().lines, ["*2", f"${k}", "$1"], "and works if the key arrives meanwhile")
+        is_(th[0].join().lines in (["*2", f"${k}", "$1"], ["*2", "nil", "$1"]), True,
+            "and works if the key arrives meanwhile")
+        is_(th[1].join().lines, [":1"], "a script too")
+        call("SET", k, k, key=k)
         is_(call("GET", k, key=k).lines, [f"${k}"], "a key that has gone")
         is_(p(cmds=[("GET", k), ("STRLEN", k), ("GET", "{100}:new")], key=k).lines,
             [f"${k}", f":{len(k)}", "$1"], "ASKING is before each command")
@@ -87,6 +95,29 @@ with scenario(150) as t:
         unlike(a.first, "NOSCRIPT|ASK|MOVED", "a script, which the new server does not have yet")
     cluster.settle()
     is_(call("GET", k, key=k).lines, [f"${k}"], "the slot has arrived")
+
+    # the keys of a URL on two servers: the rule has gone, the variant not yet
+    origin = t.origin()
+    origin.reply("/v", Reply(b"variant", cc="max-age=600", headers=[("Vary", "X-L")]))
+    where = f"{cluster.servers[0].url} mode=cluster timeout=500ms"
+    a, = l2.gateways(t, origin, where, n=1)
+    l2.ready(a)
+    a.fill("/v")
+    ok(wait_until(lambda: any(b":v:" in x for x in cluster.keys())), "a rule and a variant")
+    of_url = [x for x in cluster.keys() if x.startswith(b"strata:{")]
+    rule, variant = sorted(of_url, key=len)
+    slot = slot_of(rule)
+    i = cluster.primary(slot)
+    to = next(x for x in there if x != i)
+    b, = l2.gateways(t, origin, where, n=1)
+    l2.ready(b)
+    with cluster.moving(slot, to):
+        cluster.servers[i]("MIGRATE", "127.0.0.1", cluster.servers[to].port, "", 0, 5000,
+                           "KEYS", rule)
+        r = b.get("/v")
+        is_((r.tier, r.body), ("l2", b"variant"), "a URL on two servers is a hit")
+    cluster.settle()
+    is_(origin.count("/v"), 1, "fetched once")
 
     # channels: any server has them all
     th = in_thread(lambda: p.get(sub="news", n=1))

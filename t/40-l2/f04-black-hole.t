@@ -19,7 +19,7 @@ with scenario(60, alone=True) as t:
             net.pull()
             ok(wait_until(lambda: l2.instance(load.ng)["connections"] == 0, 5),
                "pulled: the connections are closed")
-            within(ms_since(f.began), 3000, "pulled: long before the kernel would")
+            within(ms_since(f.began), 2500, "pulled: long before the kernel would")
             f.hold(2)
             net.plug()
         # before anybody has noticed

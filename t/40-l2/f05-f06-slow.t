@@ -20,6 +20,6 @@ with scenario(90, alone=True) as t:
                 proxy.down(**rules)
                 f.hold(1.5)
                 proxy.heal()
-    late, slow = load.phases[1], load.phases[4]
-    at_most(late.share("l2"), 0.5, "F-05: nobody waited for what came too late")
-    at_most(slow.share("l2"), 0.6, "F-06: nor for the rest of an answer")
+    share = {f.name: f.share("l2") for f in load.phases}
+    at_most(share["F-05: 200 ms"], 0.5, "F-05: nobody waited for what came too late")
+    at_most(share["F-06: a byte a second"], 0.6, "F-06: nor for the rest of an answer")

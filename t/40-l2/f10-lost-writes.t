@@ -25,7 +25,7 @@ with scenario(60) as t:
     link = lambda s: s.info("INFO", "replication").get("master_link_status")
     ok(wait_until(lambda: link(replica) == "up", 10), "a replica")
     proxy = t.keep(FaultProxy(primary.port))
-    a, b = l2.gateways(t, origin, f"{proxy.url} timeout=500ms", "strata_lock cluster;")
+    a, b = l2.gateways(t, origin, f"{proxy.url} timeout=500ms", "strata_lock cluster; strata_l2_timeout 2s;")
     for ng in a, b:
         ng.allowed.append("strata")
         l2.ready(ng)
@@ -66,7 +66,7 @@ with scenario(60) as t:
 
     r = b.get("/lost")
     is_((r.status, r.body, r.tier), (200, b"2", "origin"), "the record that was lost is a miss")
-    c, = l2.gateways(t, origin, replica, n=1)
+    c, = l2.gateways(t, origin, replica, "strata_l2_timeout 2s;", n=1)
     l2.ready(c)
     got = [(c.get(x).body, c.count("l2_damaged")) for x in ("/before", "/owned", "/lost")]
     is_(got[0], (b"1", 0), "a third node: what was there before")

@@ -5,6 +5,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *
 import invlog
 
+import os, signal
+
 with scenario(60) as t:
     origin = t.origin()
     n = {}
@@ -52,6 +54,17 @@ with scenario(60) as t:
     is_(redis("ZCARD", "{log}:d"), 1, "kept in Redis")
     for pid in a.workers():
         a.kill_worker(pid)
+    run(steps)
+    # the node that was asked, as a whole
+    for ng in a, b:
+        ng.fill("/x")
+    steps = twice(a, b, "/x")
+    next(steps)
+    workers, a.stopped = a.workers(), True
+    a.process.kill()
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    a.process.wait()
     run(steps)
     wait_until(lambda: redis("ZCARD", "{log}:d") == 0, 5)
     is_(redis("ZCARD", "{log}:d"), 0, "and not any more")

@@ -57,7 +57,7 @@ class Between:
 
 class Bridge:
     def __init__(self, db, url, tokens, *args):
-        self.cmd = [sys.executable, "-B", str(BRIDGE), "--url", url, "--token-file", tokens, "--interval", "0.05",
+        self.cmd = [sys.executable, "-B", str(BRIDGE), "--url", url, "--token-file", tokens, "--interval", "0.1",
                     *args, db.dsn]
         self.process = None
 
@@ -97,10 +97,7 @@ with scenario(120) as t:
     bridge.start()
     ok(wait_until(lambda: db("SELECT count(*) FROM pg_replication_slots") == "1", 20), "its slot is made")
 
-    def slot():
-        return db("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'strata'")
-
-    written = [slot()]
+    written = [None]
 
     def fill():
         for p in TAGS:
@@ -112,15 +109,17 @@ with scenario(120) as t:
     def caught_up():
         return db(f"SELECT confirmed_flush_lsn >= '{written[0]}' FROM pg_replication_slots") == "t"
 
+    def not_past():
+        return db(f"SELECT confirmed_flush_lsn < '{written[0]}' FROM pg_replication_slots") == "t"
+
     def commit(sql):
-        db(sql)
-        written[0] = db("SELECT pg_current_wal_flush_lsn()")
+        written[0] = db(sql, "SELECT pg_current_wal_flush_lsn()").split("\n")[-1]
 
     def case(sql, expected, what):
         """Committed; the slot is past it when the gateway has answered, so then it is done."""
         fill()
         commit(sql)
-        ok(wait_until(caught_up, 20), f"{what}: acknowledged")
+        ok(wait_until(caught_up, 20, 0.05), f"{what}: acknowledged")
         is_(gone(), expected, what)
 
     case(f"INSERT INTO shop.products VALUES (1, 7, 1.50, 'a'), (2, NULL, 'NaN', NULL), ({BIG}, 8, -0.1, 'b')",
@@ -131,7 +130,7 @@ with scenario(120) as t:
     case("UPDATE shop.products SET id = 1 WHERE id = 3", ["/list", "/1", "/cat"], "and back")
     case("UPDATE shop.products SET category = 9 WHERE id = 1", ["/list", "/1"], "what it had been is not told ...")
     commit("ALTER TABLE shop.products REPLICA IDENTITY FULL; UPDATE shop.products SET category = 7 WHERE id = 1")
-    ok(wait_until(caught_up, 20), "acknowledged")
+    ok(wait_until(caught_up, 20, 0.05), "acknowledged")
     case("UPDATE shop.products SET category = 9 WHERE id = 1", ["/list", "/1", "/cat"], "... but with REPLICA IDENTITY FULL")
     case("INSERT INTO shop.notes VALUES (E'\u00fc\u4e16 \"a\\\\b\"', true)", ["/text"], "a key of letters")
     case("DELETE FROM shop.notes", ["/text"], "deleted")
@@ -148,7 +147,6 @@ with scenario(120) as t:
 
     note("a bridge that dies")
     fill()
-    at = slot()
 
     def dies_before(body, headers):
         bridge.kill()
@@ -157,14 +155,13 @@ with scenario(120) as t:
     between.act = dies_before
     commit("INSERT INTO shop.products VALUES (1)")
     ok(wait_until(lambda: bridge.process.poll() is not None, 20), "killed before the gateway heard of the row")
-    is_((gone(), slot()), ([], at), "nothing was purged, the slot is where it was")
+    is_((gone(), not_past()), ([], True), "nothing was purged, the slot is not past it")
     between.act = None
     bridge.start()
-    ok(wait_until(caught_up, 20), "started again")
+    ok(wait_until(caught_up, 20, 0.05), "started again")
     is_(gone(), ["/list", "/1"], "nothing is lost")
 
     fill()
-    at = slot()
 
     def dies_after(body, headers):
         answer = between.forward(body, headers)
@@ -174,12 +171,12 @@ with scenario(120) as t:
     between.act = dies_after
     commit("UPDATE shop.products SET price = 5 WHERE id = 1")
     ok(wait_until(lambda: bridge.process.poll() is not None, 20), "killed between the gateway's answer and the slot")
-    is_((gone(), slot()), (["/list", "/1"], at), "purged; the slot is where it was")
+    is_((gone(), not_past()), (["/list", "/1"], True), "purged; the slot is not past it")
     between.act = None
     fill()
     before = len(between.heard)
     bridge.start()
-    ok(wait_until(caught_up, 20), "started again")
+    ok(wait_until(caught_up, 20, 0.05), "started again")
     is_([[m["op"] for m in heard] for heard in between.heard[before:]], [["u"]], "told twice")
     is_(gone(), ["/list", "/1"], "which purges once more")
 
@@ -187,9 +184,8 @@ with scenario(120) as t:
     fill()
     answers = [(503, b'{"error":"unavailable"}'), (401, b""), (202, b"")]
     between.act = lambda body, headers: answers.pop() if answers else None
-    at = slot()
     commit("UPDATE shop.products SET price = 6 WHERE id = 1")
-    ok(wait_until(caught_up, 30), "asked until it is told 200")
+    ok(wait_until(caught_up, 30, 0.05), "asked until it is told 200")
     is_((answers, gone()), ([], ["/list", "/1"]), "nothing is lost")
     between.act = None
 
@@ -199,7 +195,7 @@ with scenario(120) as t:
     db.kill()
     bridge.start()
     db.start()
-    ok(wait_until(caught_up, 30), "PostgreSQL was killed, the slot is as of its last checkpoint")
+    ok(wait_until(caught_up, 30, 0.05), "PostgreSQL was killed, the slot is as of its last checkpoint")
     is_({"/list", "/1"} - set(gone()), set(), "nothing is lost, much is told again")
 
     note("wrong arguments")

@@ -37,6 +37,27 @@ def _(ng, seen):
     is_(ng.get("/shop/b", headers={"Accept-Language": "pt"}).cache, "HIT", "languages there are not")
 
 
+@check("Header and cookie parts")
+def _(ng, seen):
+    h = {"X-Api-Version": "2", "Cookie": "sid=1; currency=eur"}
+    ng.fill("/offers/a?q=1&utm=x&page=2", headers=h)
+    is_(ng.get("/offers/a?page=2&q=1", headers={**h, "Cookie": "currency=eur; sid=2"}).cache, "HIT", "other arguments and cookies do not count")
+    is_(ng.get("/offers/a?page=2&q=1", headers={**h, "Cookie": "currency=usd"}).cache, "MISS", "another currency")
+    is_(ng.get("/offers/a?page=2&q=1", headers={**h, "X-Api-Version": "3"}).cache, "MISS", "another version")
+
+
+@check("Delayed double delete")
+def _(ng, seen):
+    ng.fill("/catalog/list"), ng.fill("/catalog/7")
+    is_(ng.request("/catalog/7", "PUT", body=b"new").status, 200, "a write")
+    written = time.monotonic()
+    is_((ng.fill("/catalog/list").cache, ng.fill("/catalog/7").cache), ("MISS", "MISS"), "takes the list along")
+    early = ng.get("/catalog/list").cache if time.monotonic() - written < 0.3 else "HIT"
+    is_(early, "HIT", "stored again meanwhile")
+    ok(tap.wait_until(lambda: ng.get("/catalog/list").cache == "MISS", 5), "goes too, later")
+    ok(time.monotonic() - written > 0.45, "not at once")
+
+
 @check("A/B buckets")
 def _(ng, seen):
     ng.fill("/landing/", headers={"Cookie": "sid=1; bucket=b"})

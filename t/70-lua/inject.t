@@ -16,8 +16,8 @@ with scenario() as t:
         seen.append(req)
         return Reply(b"x", cc="max-age=60")
 
-    ng = t.nginx(origin, workers=1, h2=True, http="client_max_body_size 4m; add_header X-Key $strata_key always; "
-                 "add_header X-Var $upstream_http_nothing always; strata_lua_memory 16m;", locations="""
+    ng = t.nginx(origin, workers=1, h2=True, environ=FORGETFUL, http="client_max_body_size 4m; add_header X-Key $strata_key always; "
+                 "strata_lua_memory 16m;", locations="""
         location /up/ { proxy_pass http://%ORIGIN%; proxy_http_version 1.1; }
         location = /args { strata_content_by_lua_block {
             local r, e = strata.fetch("/up/x?id=" .. req.args.id) return r and tostring(r.status) or e } }
@@ -31,7 +31,7 @@ with scenario() as t:
             local ok, e = pcall(function() res.headers[req.args.name or "x-a"] = req.args.id end) return tostring(ok) } }
         location = /type { strata_content_by_lua_block {
             local ok, e = pcall(function() res.headers["content-type"] = req.args.id end) return tostring(ok) } }
-        location /key { strata_cache z; proxy_pass http://%ORIGIN%; strata_key_by_lua_block { return { req.uri, req.args.id } } }
+        location /key { strata_cache z; strata_cache_status on key=on; proxy_pass http://%ORIGIN%; strata_key_by_lua_block { return { req.uri, req.args.id } } }
         location /fetch { strata_cache z; proxy_pass http://%ORIGIN%; strata_fetch_by_lua_block { fetch.headers["x-a"] = req.args.id } }
         location /tag { strata_cache z; proxy_pass http://%ORIGIN%; strata_store_by_lua_block { res.tags = { req.args.id } } }
         location = /zone { strata_content_by_lua_block {
@@ -90,7 +90,7 @@ with scenario() as t:
     wrong = []
     for s in SPLIT + ["\r\n\r\n<script>"]:
         r = ng.get(f"/key?id={quote(s)}")
-        clean = all(c >= " " and c != "\x7f" for c in r.get("X-Key") or "\0")
+        clean = all(c >= " " and c != "\x7f" for c in (r.get("X-Key") or "\0") + (r.get("Cache-Status") or "\0"))
         if (r.status, r.get("X-Evil"), clean) != (200, None, True) or b"<script>" in r.body:
             wrong.append((s, r.headers))
         n = len(seen)
@@ -148,6 +148,8 @@ with scenario() as t:
         is_(got, [(s, b"" if s in (204, 205, 304) else b"body")] * 2, f"{s}, HTTP/1.1 and HTTP/2")
     is_((ng.get("/partial").body, ng.get("/partial?first=1").body), (b"", b"first"), "a body that was refused changes nothing")
     is_([v for n, v in ng.get("/cookies").headers if n.lower() == "x-a"], ["2"], "a field that was set again and again")
+    r = ng.curl("/echo", "-d", "hello", h2=True)
+    is_((r.status, r.body), (200, b"hello"), "a body by HTTP/2")
     c = ng.conn()
     c.send(b"".join(b"%s /status?s=200 HTTP/1.1\r\nHost: localhost\r\n\r\n" % m for m in (b"GET", b"HEAD", b"GET")))
     is_([c.read().body, c.read("HEAD").body, c.read().body], [b"body", b"", b"body"], "one after the other in a connection, HEAD between")

@@ -16,6 +16,7 @@
  *                          for each connection on its own
  *     delay, jitter        ms that each piece is late, and up to so many more;
  *                          the order stays
+ *     lag                  ... only what begins after N bytes
  *     rate                 bytes a second
  *     drop                 bytes are taken and thrown away
  *     stall                bytes are not taken
@@ -51,12 +52,13 @@
 enum { UP, DOWN };
 
 enum {
-    DELAY, JITTER, RATE, DROP, STALL, FLIP, FIN, RST, HALF, DUP, SWAP, RULES
+    DELAY, JITTER, LAG, RATE, DROP, STALL, FLIP, FIN, RST, HALF, DUP, SWAP,
+    RULES
 };
 
 static const char *const  names[RULES] = {
-    "delay", "jitter", "rate", "drop", "stall", "flip", "fin", "rst", "half",
-    "dup", "swap"
+    "delay", "jitter", "lag", "rate", "drop", "stall", "flip", "fin", "rst",
+    "half", "dup", "swap"
 };
 
 enum { FLIPS, CUTS, DUPS, SWAPS, BYTES_UP, BYTES_DOWN, ACCEPTED, COUNTS };
@@ -83,7 +85,7 @@ typedef struct {
     int64_t   rate_from, rate_sent;
     uint64_t  n, replies;           /* since the rule is in force */
     unsigned  rule;                 /* version */
-    int       eof, shut;
+    int       eof, shut, early;
 
     /* framing of replies: values and bytes that are missing, a line's start */
     int64_t   need, skip;
@@ -202,8 +204,8 @@ enqueue(way_t *w, int dir, const char *data, size_t len)
     p->off = 0;
     p->len = len;
 
-    due = now_ms() + rules[dir][DELAY];
-    if (rules[dir][JITTER]) {
+    due = now_ms() + (w->early ? 0 : rules[dir][DELAY]);
+    if (rules[dir][JITTER] && !w->early) {
         due += random() % (rules[dir][JITTER] + 1);
     }
 
@@ -399,6 +401,7 @@ take(conn_t *c, int dir)
         }
     }
 
+    w->early = w->n < (uint64_t) rules[dir][LAG];
     w->n += (uint64_t) n;
 
     if (!rules[dir][DROP]) {

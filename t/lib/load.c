@@ -7,7 +7,7 @@
  * Steady clients: each asks, reads, and asks again a period after it last
  * asked.
  *
- *   load PID,... CLASS:PORT:CONNECTIONS:PERIOD_US:PATH:N ...
+ *   load PID,.../PID,... CLASS:PORT:CONNECTIONS:PERIOD_US:PATH:N ...
  *
  * A class asks for PATH0 .. PATH(N-1) in turn, or for another one each time if
  * N is 0.  A good answer is 200, and its body is the path and a newline, once
@@ -18,9 +18,10 @@
  * SENT_AT of the monotonic clock, STATUS 0 for a connection that ended or did
  * not answer for five seconds, TIER the first letters of X-Tier or "-".
  *
- * Lines "busy AT_US WAITED_US" say how long this and the processes of the list
- * were ready to run so far and had no processor, all together: that much the
- * machine took, with whatever else it did.
+ * Lines "busy AT_US WAITED_US OTHERS_US" say how long this and the processes
+ * before the slash, and those behind it, were ready to run so far and had no
+ * processor, all together: that much the machine took, with whatever else it
+ * did.
  */
 
 #include <arpa/inet.h>
@@ -42,8 +43,8 @@
 #define CLIENTS  256
 #define BUFFER   65536
 #define LIMIT    5000000            /* us */
-#define SAMPLE   4000
-#define PIDS     16
+#define SAMPLE   1000               /* us */
+#define PIDS     64
 
 typedef struct {
     char      name[16], path[128];
@@ -70,14 +71,15 @@ typedef struct {
 } seen_t;
 
 typedef struct {
-    int64_t  at, waited;
+    int64_t  at, waited[2];
 } busy_t;
 
 static class_t   classes[CLASSES];
 static client_t  clients[CLIENTS];
 static seen_t   *seen;
 static size_t    seen_n, seen_size;
-static int       pids[PIDS], pids_n;
+static int       pids[PIDS], pids_n, pids_ours;
+static int64_t   pids_waited[PIDS];      /* as long as there is one */
 static busy_t   *busy;
 static size_t    busy_n, busy_size;
 
@@ -112,7 +114,7 @@ sample(int64_t now)
 
     b = &busy[busy_n++];
     b->at = now;
-    b->waited = 0;
+    b->waited[0] = b->waited[1] = 0;
 
     for (i = 0; i < pids_n; i++) {
         snprintf(path, sizeof(path), "/proc/%d/schedstat", pids[i]);
@@ -123,7 +125,10 @@ sample(int64_t now)
         }
         buf[n > 0 ? n : 0] = '\0';
         p = strchr(buf, ' ');
-        b->waited += p ? strtoll(p, NULL, 10) / 1000 : 0;
+        if (p) {
+            pids_waited[i] = strtoll(p, NULL, 10) / 1000;
+        }
+        b->waited[i >= pids_ours] += pids_waited[i];
     }
 }
 
@@ -292,14 +297,22 @@ main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
 
     if (argc < 3) {
-        fprintf(stderr, "usage: load PID,... CLASS ...\n");
+        fprintf(stderr, "usage: load PID,.../PID,... CLASS ...\n");
         return 2;
     }
 
     pids[pids_n++] = getpid();
 
-    for (p = strtok(argv[1], ","); p && pids_n < PIDS; p = strtok(NULL, ",")) {
-        pids[pids_n++] = atoi(p);
+    for (p = argv[1], pids_ours = PIDS; *p && pids_n < PIDS; p++) {
+        pids[pids_n++] = (int) strtol(p, &p, 10);
+
+        if (*p == '/') {
+            pids_ours = pids_n;
+        }
+
+        if (*p == '\0') {
+            break;
+        }
     }
 
     argv++;
@@ -363,7 +376,8 @@ main(int argc, char **argv)
     }
 
     for (j = 0; j < busy_n; j++) {
-        printf("busy %ld %ld\n", (long) busy[j].at, (long) busy[j].waited);
+        printf("busy %ld %ld %ld\n", (long) busy[j].at,
+               (long) busy[j].waited[0], (long) busy[j].waited[1]);
     }
 
     for (j = 0; j < seen_n; j++) {

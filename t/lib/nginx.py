@@ -130,7 +130,8 @@ class Nginx:
         self.origin = origin
         self.port, self.h2_port = free_port(), free_port()
         self.tls_port, self.back_port = free_port(), free_port()
-        self.allowed = []            # log lines that are no failure (regexes)
+        # log lines that are no failure (regexes); valgrind keeps descriptors for itself
+        self.allowed = [r"setrlimit\(RLIMIT_NOFILE"] if "valgrind" in BINARY else []
         self.killed = {}             # pid: signal, by the test
         self.process = None
         self.stopped = False
@@ -172,11 +173,14 @@ class Nginx:
         zones = p["zone"] if isinstance(p["zone"], (list, tuple)) else [p["zone"]]
         env = "".join(f"env {e};\n" for e in ("ASAN_OPTIONS", "UBSAN_OPTIONS",
                                                "LSAN_OPTIONS")) + p["env"]
+        http = p["http"]
+        if strata and tap.SLOW >= 10 and "strata_lua_budget" not in http:
+            http += f" strata_lua_budget {int(10 * tap.SLOW)}ms;"       # of valgrind's CPU
         text = self._conf or TEMPLATE.format(
             workers=p["workers"], connections=p["connections"], nofile=p["nofile"],
             level=p["level"] or ("debug" if os.environ.get("STRATA_DEBUG") == "1"
                                  else "info"),
-            load=load_module(self.module), env=env, main=p["main"], http=p["http"],
+            load=load_module(self.module), env=env, main=p["main"], http=http,
             server=p["server"], servers=p["servers"], listen=listen,
             socket=p["socket"],
             locations=locations, show=SHOW if strata and p["show"] else "",
@@ -203,7 +207,7 @@ class Nginx:
     def test_config(self):
         """nginx -t: (accepted, message)."""
         p = subprocess.run(self._command("-t"), capture_output=True, text=True,
-                           timeout=30, env=self._env())
+                           timeout=30 * tap.SLOW, env=self._env())
         return p.returncode == 0, p.stdout + p.stderr + "".join(self.reports())
 
     # life
@@ -246,8 +250,9 @@ class Nginx:
 
     def workers(self):
         """Pids of the workers, those of an old cycle (shutting down) not included."""
+        # under valgrind the title is the one it was started with
         return [p for p, title in self._children()
-                if title.startswith("nginx: worker process")
+                if title.startswith(("nginx: worker process", "valgrind", "/usr/bin/valgrind"))
                 and "shutting down" not in title]
 
     def children(self):
@@ -431,7 +436,7 @@ class Nginx:
     def reports(self):
         """What a sanitizer said."""
         return [f"sanitizer: {pathlib.Path(path).read_text(errors='replace')[:4000]}"
-                for path in sorted(glob.glob(f"{self.dir}/sanitizer*"))] + [
+                for path in sorted(glob.glob(f"{self.dir}/sanitizer*")) if os.path.getsize(path)] + [
             f"sanitizer: {line}" for line in self.log(": runtime error: ")]
 
     def remove(self):

@@ -19,7 +19,6 @@ import tempfile
 
 import tap
 from nginx import _die_with_parent
-from redis_server import TMP
 
 
 class Server:
@@ -28,7 +27,7 @@ class Server:
         if not bins:
             raise RuntimeError('no PostgreSQL: "make deps" installs it')
         self._bin = bins[-1]
-        self.dir = tempfile.mkdtemp(prefix="strata-postgres-", dir=TMP)
+        self.dir = tempfile.mkdtemp(prefix="strata-postgres-")
         self._process = None
         self._as = {}
         if os.getuid() == 0:           # which it refuses to run as
@@ -38,7 +37,7 @@ class Server:
         self.dsn = f"host={self.dir} dbname=postgres user=postgres"
         try:
             self._run("initdb", "-D", f"{self.dir}/data", "-U", "postgres", "-A", "trust", "-N",
-                      "--no-instructions", "-E", "UTF8", "--locale=C")
+                      "--no-instructions", "-E", "UTF8", "--locale=C", "--wal-segsize=1")
             self.start()
         except BaseException:
             self.close()
@@ -56,10 +55,11 @@ class Server:
             self._process = subprocess.Popen(
                 [f"{self._bin}/postgres", "-D", f"{self.dir}/data", "-k", self.dir, "-h", "",
                  "-c", "wal_level=logical", "-c", "fsync=off", "-c", "full_page_writes=off",
-                 "-c", "shared_buffers=8MB", "-c", "autovacuum=off", "-c", "max_connections=20"],
+                 "-c", "shared_buffers=8MB", "-c", "min_wal_size=4MB", "-c", "max_wal_size=32MB",
+                 "-c", "autovacuum=off", "-c", "max_connections=20"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.dir,
                 preexec_fn=_die_with_parent, **self._as)
-        if not tap.wait_until(lambda: not self.running() or self._answers(), 30) or not self.running():
+        if not tap.wait_until(lambda: not self.running() or self._answers(), 30, 0.05) or not self.running():
             raise RuntimeError(f"postgres does not start: {self.log()[-2000:]}")
 
     def _answers(self):
@@ -71,8 +71,8 @@ class Server:
     def running(self):
         return self._process is not None and self._process.poll() is None
 
-    def __call__(self, sql):
-        return self._run("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-c", sql, self.dsn)
+    def __call__(self, *statements):
+        return self._run("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", *(x for sql in statements for x in ("-c", sql)), self.dsn)
 
     def log(self):
         with open(f"{self.dir}/log", errors="replace") as f:

@@ -150,11 +150,12 @@ class Server:
     def socket(self):
         return f"unix:{self.dir}/redis.sock"
 
-    def start(self):
+    def start(self, environ=None):
         with open(f"{self.dir}/log", "ab") as log:
             self._process = subprocess.Popen(
                 [*self._prefix, self._binary, *map(str, self._args)], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, cwd=self.dir, preexec_fn=_die_with_parent)
+                stdout=log, stderr=log, cwd=self.dir, preexec_fn=_die_with_parent,
+                env=dict(os.environ, **environ) if environ else None)
         if not tap.wait_until(lambda: not self.running() or self._answers(), 10):
             raise RuntimeError(f"{self._binary} does not answer: {self.log()[-2000:]}")
         if not self.running():

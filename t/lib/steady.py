@@ -11,15 +11,27 @@ What RELIABILITY.md 3.3 promises of every fault of Redis, under steady load.
             redis.go_on()
 
 Half of the requests are hits of L1, a fifth asks for what only L2 has, a fifth is
-cold, and a tenth goes to the origin directly, to say what it takes at that moment. When
-the fault is over, L2 has to be in use again within 2 s, in every worker. At the end of
-the load every phase is judged: all answers are 200 and bytes of their own URL, the p99
-of L1 hits is what it was in the quiet phase (at most twice that and 3 ms), and no miss
-took longer than the origin, strata_l2_timeout and 20 ms. The time that nginx, origin and
-clients wanted to run and other processes had the processors is taken off.
+cold, and a tenth goes to the origin directly, to say what it takes at that moment.
+Before the first fault and after each one comes a quiet stretch; one in which a call of
+L2 was late was not quiet, and is tried again. The bars are those of issue 4, with the
+default of strata_l2_timeout, 20 ms:
+
+    answers      all are 200, and bytes of their own URL
+    hits of L1   their p99 is what it is in the quiet stretches: at most twice that, or
+                 1 ms more (I6 of RELIABILITY.md would let 20 ms pass)
+    misses       no one takes longer than the origin, strata_l2_timeout and 20 ms
+    recovery     L2 is in use again within 2 s, in every worker
+
+What is judged is what the gateway takes: of each request's time comes off how long
+nginx, origin and clients were ready to run meanwhile and others had the processors
+(/proc/PID/schedstat, each millisecond), of a recovery also how long Redis was, but no
+more than half; of a miss what the origin itself took at that moment.
 """
 
 import bisect
+import contextlib
+import glob
+import os
 import subprocess
 import time
 
@@ -27,9 +39,13 @@ import strata
 import tap
 from nginx import CACHE, PROXY, _die_with_parent
 
-TIMEOUT_MS = int(50 * tap.SLOW)    # a sanitizer's nginx has less to do, and longer
+TIMEOUT_MS = int(20 * tap.SLOW)    # the default; a sanitizer has less to do, and longer
 SLACK_MS = 20
 BACK_MS = 2000
+HIT_MS = 1.0
+BETWEEN = 0.4                      # s of quiet after each fault
+AGAIN = 10
+FAULT, QUIET, NOISE = "fault", "quiet", "noise"
 KEYS = 40
 NEAR_US = 25_000                   # the origin is compared within so much
 
@@ -50,6 +66,16 @@ def places(more):
             strata_l1 {'off' if name == 'l2' else 'on'};
             {more}
         }}""" for name in ("hit", "cold", "l2"))
+
+
+def descendants(pid):
+    """All processes below one."""
+    found = []
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        with contextlib.suppress(OSError), open(path) as f:
+            for child in map(int, f.read().split()):
+                found += [child, *descendants(child)]
+    return found
 
 
 class Seen:
@@ -92,9 +118,10 @@ class Steady:
         self.ng.quiet()
         if self._warm:
             tap.wait_until(lambda: self.in_use() and not self.ng.count("l2_queued"), 5)
+        ours = self.ng.workers() + self.origin.nginx.workers()
+        others = [p for p in descendants(os.getpid()) if p not in ours]
         self._load = subprocess.Popen(
-            [strata.compiled("load.c"), ",".join(map(str, self.ng.workers()
-                                                     + self.origin.nginx.workers())), *(
+            [strata.compiled("load.c"), "/".join(",".join(map(str, x)) for x in (ours, others)), *(
                 f"{name}:{port}:{conns}:{int(ms * 1000 * tap.SLOW)}:/{name}/:{keys}"
                 for name, port, conns, ms, keys in (
                     ("hit", self.ng.port, 4, 4, KEYS), ("l2", self.ng.port, 4, 10, KEYS),
@@ -102,10 +129,19 @@ class Steady:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             preexec_fn=_die_with_parent)
         time.sleep(0.4)
-        f = Phase(self, "quiet")
-        f.hold(self._quiet)
-        f.end()
+        self.rest(self._quiet)
         return self
+
+    def rest(self, seconds):
+        for _ in range(AGAIN):
+            f = Phase(self, "quiet", kind=QUIET)
+            late = self.ng.count("l2_errors")
+            f.hold(seconds)
+            f.end()
+            if not self._warm or self.ng.count("l2_errors") == late:
+                return
+            f.kind = NOISE
+        f.kind = QUIET
 
     def __exit__(self, kind, *_):
         try:
@@ -116,15 +152,19 @@ class Steady:
                 self._load.wait()
         if kind is None:
             lines = [x.split() for x in out.splitlines()]
-            busy = [(int(x[1]), int(x[2]) / 1000) for x in lines if x[0] == "busy"]
-            self._at, self._waited = zip(*busy)
+            busy = [list(map(int, x[1:])) for x in lines if x[0] == "busy"]
+            self._at = [x[0] for x in busy]
+            self._waited = [x[1] / 1000 for x in busy]
+            self._waited_all = [sum(x[1:]) / 1000 for x in busy]
             self._judge([Seen(x) for x in lines if x[0] != "busy"])
 
-    def others_ms(self, since_us, until_us):
-        """How long processes of ours waited for a processor at that time."""
+    def others_ms(self, since_us, until_us, waited=None):
+        """How long processes of ours waited for a processor at that time, or its share."""
+        waited = waited or self._waited
         lo = max(0, bisect.bisect_right(self._at, since_us) - 1)
         hi = min(len(self._at) - 1, bisect.bisect_left(self._at, until_us))
-        return self._waited[hi] - self._waited[lo]
+        span = max(1, self._at[hi] - self._at[lo])
+        return (waited[hi] - waited[lo]) * min(1, (until_us - since_us) / span)
 
     def in_use(self):
         """Does every worker answer from L2, whatever the key?"""
@@ -140,19 +180,40 @@ class Steady:
             f.seen = [s for s in seen if f.began <= s.at / 1e6 < f.ended]
             for s in f.seen:
                 s.ms = max(0.1, s.took - self.others_ms(s.at, s.at + s.took * 1000))
-        quiet = self.phases[0]
+        quiet = self._together(QUIET)
+        base = percentile([s.ms for s in quiet.of("hit")], 0.99)
+        tap.note(f"quiet: p99 of {len(quiet.of('hit'))} hits of L1 {base:.2f} ms, with what "
+                 f"others took {percentile([s.took for s in quiet.of('hit')], 0.99):.2f} ms")
+        self._answers(quiet)
+        if self._warm:
+            tap.at_least(quiet.share("l2"), 0.95, "quiet: from L2")
+        noise = self._together(NOISE)
+        if noise.seen:
+            tap.note(f"{noise.ended:.1f} s were to be quiet, and were not")
+            self._answers(noise)
         for f in self.phases:
-            self._answers(f)
-            p99 = percentile([s.ms for s in f.of("hit")], 0.99)
-            if f is quiet:
-                base = p99
-                if self._warm:
-                    tap.at_least(f.share("l2"), 0.95, "quiet: from L2")
-                tap.note("quiet: p99 of L1 hits, with all that others took: "
-                         f"{percentile([s.took for s in f.of('hit')], 0.99):.2f} ms")
-            else:
-                tap.within(p99, 2 * base + 3, f"{f.name}: p99 of L1 hits, {base:.2f} when quiet")
+            if f.kind == FAULT:
+                self._answers(f)
+                self._recovery(f)
+                tap.within(percentile([s.ms for s in f.of("hit")], 0.99),
+                           max(2 * base, base + HIT_MS), f"{f.name}: p99 of L1 hits",
+                           slack_ms=HIT_MS)
                 self._misses(f)
+
+    def _together(self, kind):
+        """All phases of a kind as one."""
+        parts = [f for f in self.phases if f.kind == kind]
+        whole = Phase.__new__(Phase)
+        whole.name, whole.began = kind, 0
+        whole.ended = sum(f.ended - f.began for f in parts)
+        whole.seen = [s for f in parts for s in f.seen]
+        return whole
+
+    def _recovery(self, f):
+        if f.back is not None:
+            over = f.over * 1e6
+            took = self.others_ms(over, over + f.back * 1000, self._waited_all)
+            tap.within(f.back - min(took, f.back / 2), f.back_ms, f"{f.name}: recovery")
 
     @staticmethod
     def _answers(f):
@@ -183,8 +244,10 @@ class Steady:
 
 
 class Phase:
-    def __init__(self, load, name, *, recovers=True, timeout_ms=TIMEOUT_MS, back_ms=BACK_MS):
-        self.load, self.name, self.recovers = load, name, recovers
+    def __init__(self, load, name, *, recovers=True, timeout_ms=TIMEOUT_MS, back_ms=BACK_MS,
+                 kind=FAULT):
+        self.load, self.name, self.recovers, self.kind = load, name, recovers, kind
+        self.back = None
         self.timeout_ms, self.back_ms = timeout_ms, back_ms
         self.seen, self.began = [], time.monotonic()
         load.phases.append(self)
@@ -202,14 +265,15 @@ class Phase:
     def __exit__(self, kind, *_):
         if kind is not None:
             return
-        over = time.monotonic()
+        self.over = time.monotonic()
         if self.recovers:
-            back = tap.wait_until(self.load.in_use, 10, 0.01)
-            ms = strata.ms_since(over)
-            tap.ok(back, f"{self.name}: L2 is in use again, in all workers")
-            tap.within(ms, self.back_ms, f"{self.name}: recovery")
+            used = tap.wait_until(self.load.in_use, 10, 0.01)
+            self.back = strata.ms_since(self.over)
+            tap.ok(used, f"{self.name}: L2 is in use again, in all workers")
             time.sleep(0.1)
         self.end()
+        if self.recovers:
+            self.load.rest(BETWEEN)
 
     def of(self, name):
         return [s for s in self.seen if s.name == name]

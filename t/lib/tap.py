@@ -119,7 +119,7 @@ def wait_until(condition, seconds=5.0, every=0.005):
 
 
 def _num(x):
-    return f"{x:.1f}" if isinstance(x, float) else str(x)
+    return f"{x:.{2 if abs(x) < 10 else 1}f}" if isinstance(x, float) else str(x)
 
 
 def _differs(got, want):

@@ -17,15 +17,31 @@
  *       src/store/strata_tag.c src/store/strata_verify.c
  *       src/store/strata_walk.c */
 
+#define STRATA_FAULTS
+
 #include "store/strata_invlog.c"
 #include "store/strata_later.h"
 #include "strata_test_store.h"
+
+#include <setjmp.h>
 
 
 #define MB  (1024 * 1024)
 
 
 static strata_store_t  *st;
+static const char      *die_at;    /* a fault point */
+static jmp_buf          death;
+
+
+/* Everything stays as it is, the lock too. */
+void
+strata_fault(const char *name)
+{
+    if (die_at && strcmp(name, die_at) == 0) {
+        longjmp(death, 1);
+    }
+}
 
 
 static void
@@ -365,6 +381,90 @@ test_shared(void)
 }
 
 
+/*
+ * Who starts over dies, then another looks where the zone is: where it was, or
+ * nowhere, or where the first one wanted to be, and nothing in between.
+ */
+static void
+restart_dies(const char *point, const uint8_t *to, uint64_t sequence)
+{
+    uint64_t              before;
+    strata_log_event_t    ev;
+    strata_invlog_stat_t  stat;
+
+    static const uint8_t  one[STRATA_LOG_ID] = "incarnation one";
+
+    setup();
+    memset(&ev, 0, sizeof(ev));
+    ev.kind = STRATA_LOG_TAG;
+    ev.hash = tag("a");
+    (void) strata_invlog_restart(st, one, 500);
+    (void) strata_invlog_apply(st, &ev, 1, 501);
+    strata_invlog_isolate(st);
+    before = strata_invlog_position(st);
+
+    die_at = point;
+
+    if (setjmp(death) == 0) {
+        (void) strata_invlog_restart(st, to, sequence);
+        ok(false, "%s is not passed", point);
+    }
+
+    die_at = NULL;
+
+    /* a reply that comes to who has not died yet */
+
+    strata_invlog_confirm(st, UINT64_MAX / 2, 0, 1000);
+    ok(!strata_invlog_leased(st, 10), "%s: no lease", point);
+
+    strata_invlog_clear(st, 0);
+    strata_invlog_stat(st, &stat);
+
+    if (memcmp(stat.incarnation, to, STRATA_LOG_ID) == 0
+        && stat.sequence == sequence)
+    {
+        ok(stat.position > before && stat.position >= stat.floor,
+           "%s: all of it", point);
+
+    } else if (memcmp(stat.incarnation, one, STRATA_LOG_ID) == 0) {
+        ok(stat.sequence == 501 && stat.position == before,
+           "%s: nothing of it", point);
+
+    } else {
+        ok(memcmp(stat.incarnation, to, STRATA_LOG_ID) != 0,
+           "%s: nobody's", point);
+    }
+
+    is(strata_invlog_restart(st, to, sequence), STRATA_OK, "again");
+    strata_invlog_stat(st, &stat);
+    ok(memcmp(stat.incarnation, to, STRATA_LOG_ID) == 0
+       && stat.sequence == sequence && stat.position > before, "there");
+    is(bare(before, "any"), STRATA_DECLINED, "what was there is gone");
+    is(strata_invlog_apply(st, &ev, 1, sequence + 1), STRATA_OK, "it goes on");
+
+    end(point);
+}
+
+
+static void
+test_restart_dies(void)
+{
+    size_t  i;
+
+    static const char *const  points[] = {
+        "log_lock", "log_begin", "log_restart", "log_nobodys",
+        "log_first_base", "log_rebased", "log_incarnation", "log_end",
+        "log_unlock"
+    };
+
+    for (i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
+        restart_dies(points[i], (const uint8_t *) "incarnation two", 0);
+        restart_dies(points[i], (const uint8_t *) "incarnation two", 7);
+        restart_dies(points[i], (const uint8_t *) "incarnation one", 600);
+    }
+}
+
+
 /* A node that joins: what the others remember, and what it was told. */
 static void
 test_join(void)
@@ -520,6 +620,12 @@ test_later(void)
     is(strata_later_job(st, 11, true, &i), STRATA_BUSY, "somebody is at it");
     strata_invlog_clear(st, 5);
 
+    is(strata_later_put(st, ev, 2, 350, 0), STRATA_OK, "a tag and a prefix");
+    is(strata_later_run(st, 350), 2, "both happen");
+    ev[2] = ev[0];
+    is(strata_later_put(st, &ev[1], 2, 350, 0), STRATA_OK, "or in this order");
+    is(strata_later_run(st, 350), 2, "both");
+
     for (i = 0; i < STRATA_LOG_EVENTS; i++) {
         ev[i].kind = STRATA_LOG_TAG;
         ev[i].hash = i + 1;
@@ -624,6 +730,7 @@ main(void)
     test_patterns();
     test_several();
     test_shared();
+    test_restart_dies();
     test_join();
     test_all_of();
     test_later();

@@ -266,6 +266,104 @@ test_judge(void)
 }
 
 
+/* The beginning of a fetch of what has the key hash 77. */
+static void
+begin(strata_fetched_t *since)
+{
+    memset(since, 0, sizeof(*since));
+    since->subject.key = 77;
+    since->guard.hi = 5;
+    since->purges = strata_purge_seen(st, &since->guard);
+    since->position = strata_invlog_position(st);
+}
+
+
+static bool
+marked(const strata_hold_t *h)
+{
+    return (strata_store_flags(h) & STRATA_META_SOFT_PURGED)
+           && strata_store_fresh_until(h) <= now;
+}
+
+
+/* A 304 in place, with all that may come between its request and it. */
+static void
+test_freshen(void)
+{
+    strata_meta_t      m;
+    strata_hold_t      h;
+    strata_lock_t     *lock;
+    strata_fetched_t   since;
+
+    setup();
+    (void) store(1, 3, HEAD, 100, true);
+    look(1, &h);
+    m = test_meta(now, 5000);
+    lock = &strata_ref_shard(st, h.entry)->head->lock;
+
+    (void) purge(STRATA_LOG_TAG, true, tag(1));
+    begin(&since);
+    is(strata_store_judge(&h, &since.subject, now), STRATA_AGAIN, "purged");
+    is(strata_store_freshen(&h, &m, &since), STRATA_OK, "asked after that");
+    is(strata_store_fresh_until(&h), now + 5000, "fresh again");
+    ok(!(strata_store_flags(&h) & STRATA_META_SOFT_PURGED), "without a mark");
+    ok(strata_store_judged(&h), "and judged");
+
+    begin(&since);
+    (void) purge(STRATA_LOG_TAG, true, tag(2));
+    is(strata_store_judge(&h, &since.subject, now), STRATA_AGAIN, "purged");
+    is(strata_store_freshen(&h, &m, &since), STRATA_DECLINED, "asked before");
+    ok(marked(&h), "the mark stays");
+
+    begin(&since);
+    is(strata_store_freshen(&h, &m, &since), STRATA_OK, "asked again");
+    (void) purge(STRATA_LOG_TAG, true, tag(2));
+    is(strata_store_freshen(&h, &m, &since), STRATA_DECLINED,
+       "purged, and nobody has judged it since");
+    is(strata_store_judge(&h, &since.subject, now), STRATA_AGAIN,
+       "so the next one does");
+    ok(marked(&h), "and marks it");
+
+    begin(&since);
+    (void) purge(STRATA_LOG_TAG, true, 77);
+    is(strata_store_freshen(&h, &m, &since), STRATA_DECLINED, "by its key");
+
+    begin(&since);
+    (void) purge(STRATA_LOG_TAG, true, tag(9));
+    (void) purge(STRATA_LOG_TAG, false, tag(9));
+    is(strata_store_freshen(&h, &m, &since), STRATA_OK, "another was purged");
+    ok(strata_store_judged(&h), "judged up to there");
+
+    begin(&since);
+    strata_purge_mark(st, &since.guard);
+    (void) strata_store_stale(&h, now);
+    is(strata_store_freshen(&h, &m, &since), STRATA_DECLINED,
+       "its URL was purged");
+    ok(marked(&h), "the mark stays");
+
+    begin(&since);
+    (void) purge(STRATA_LOG_ALL, false, 0);
+    is(strata_store_freshen(&h, &m, &since), STRATA_DECLINED, "all are gone");
+
+    begin(&since);
+    lock->word = 9;
+    is(strata_store_freshen(&h, &m, &since), STRATA_BUSY, "the lock is busy");
+    lock->word = 0;
+    is(strata_store_freshen(&h, &m, &since), STRATA_OK, "now it is not");
+
+    (void) purge(STRATA_LOG_TAG, true, 77);
+    lock->word = 9;
+    is(strata_store_judge(&h, &since.subject, now), STRATA_BUSY,
+       "who can't mark it can't tell");
+    ok(!strata_store_judged(&h), "and leaves it to the next one");
+    lock->word = 0;
+    is(strata_store_judge(&h, &since.subject, now), STRATA_AGAIN, "who does");
+
+    strata_store_unpin(&h);
+    end("freshen");
+}
+
+
 /* One event, however many entries; each pays when it is asked for. */
 static void
 test_many(void)
@@ -302,6 +400,7 @@ main(void)
     test_bytes_of();
     test_free();
     test_judge();
+    test_freshen();
     test_many();
 
     return test_done();

@@ -252,10 +252,10 @@ endless(const char *start, size_t most, const char *why)
 int
 main(void)
 {
-    char             out[SHOWN];
+    char             out[SHOWN], copied[SHOWN];
     size_t           i, step, len;
     strata_str_t     word;
-    strata_reply_t   reply;
+    strata_reply_t   reply, copy;
     strata_reader_t  rd;
 
     for (i = 0; i < sizeof(replies) / sizeof(*replies); i++) {
@@ -320,6 +320,30 @@ main(void)
     is(strata_reader_next(&rd, 2, &reply), STRATA_AGAIN, "begun with 2");
     (void) strata_reader_feed(&rd, "ab\r\n$2\r\nab\r\n", 12);
     is(strata_reader_next(&rd, 1, &reply), STRATA_OK, "... and ends with 2");
+    strata_reader_close(&rd);
+    test_free();
+
+    /* a copy stays when what it is of has gone */
+
+    (void) strata_reader_open(&rd, test_alloc, NULL);
+    (void) strata_reader_feed(&rd, "*3\r\n$2\r\nab\r\n*2\r\n:7\r\n$-1\r\n"
+                              "+c\r\n", 29);
+    is(strata_reader_next(&rd, 8, &reply), STRATA_OK, "to be copied");
+    out[0] = '\0';
+    show(&reply, out);
+
+    for (i = 1; i < 6; i++) {
+        fail_at = blocks_n + i;
+        is(strata_reply_copy(&copy, &reply, test_alloc, NULL),
+           i < 5 ? STRATA_ERROR : STRATA_OK, "a copy, allocation %zu fails", i);
+    }
+
+    fail_at = 0;
+    memset((void *) reply.elements[0].text.data, 'x', 2);
+    memset(reply.elements, 0, 3 * sizeof(*reply.elements));
+    copied[0] = '\0';
+    show(&copy, copied);
+    is(strcmp(copied, out), 0, "%s as %s", copied, out);
     strata_reader_close(&rd);
     test_free();
 

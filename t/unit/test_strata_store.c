@@ -18,6 +18,7 @@
  *       src/store/strata_walk.c */
 
 #include "store/strata_store.c"
+#include "store/strata_invlog.h"
 #include "strata_test_store.h"
 
 
@@ -324,6 +325,7 @@ test_time(void)
     strata_hold_t         h;
     strata_store_t       *st;
     strata_store_stat_t   stat;
+    strata_fetched_t      since;
 
     base = test_region(MB, NULL);
     st = strata_store_attach(base, 0, 42, NULL, NULL, NULL);
@@ -344,11 +346,17 @@ test_time(void)
     m.born_at = 8000;
     m.flags = STRATA_META_VALIDATOR;
     m.stale_ms = 7;
-    strata_store_freshen(&h, &m);
+    memset(&since, 0, sizeof(since));
+    is(strata_store_freshen(&h, &m, &since), STRATA_OK, "freshened");
     memset(&m, 0, sizeof(m));
     strata_store_meta(&h, &m);
     ok(m.fresh_until == 9000 && m.born_at == 8000 && m.stale_ms == 7
-       && m.flags == STRATA_META_VALIDATOR && m.status == 200, "freshened");
+       && m.flags == STRATA_META_VALIDATOR && m.status == 200, "all of it");
+    is(strata_store_stale(&h, 8500), STRATA_OK, "this very entry");
+    is(strata_store_fresh_until(&h), 8500, "is stale");
+    ok(strata_store_flags(&h) & STRATA_META_SOFT_PURGED, "as by a purge");
+    is(strata_store_stale(&h, 8600), STRATA_OK, "again");
+    is(strata_store_fresh_until(&h), 8500, "not longer");
     strata_store_unpin(&h);
 
     /* 100 that may be used until 2000, then 300 insertions after it */
