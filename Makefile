@@ -172,6 +172,12 @@ bench bench-quick: module $(patsubst t/%.c,build/%,$(wildcard t/bench/*.c))
 	@t/build/deps bench
 	@t/bench/bench $(if $(filter bench-quick,$@),--quick)
 
+#: make bench-purge    a million entries under one tag; hits while purges go on
+bench-purge: module
+	@STRATA_ENTRIES=1000000 t/build/suite t/60-purge/one-tag.t
+	@t/build/deps bench
+	@t/bench/purge
+
 #: make clean          removes build/
 clean:
 	rm -rf build
@@ -260,5 +266,6 @@ build/bench/%: t/bench/%.c
 
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
         headers-1.26 static faults valkey conformance bench bench-quick \
-        bench-l2 bench-lua battery clean help unit-build asan-build collisions \
-        odd probe storm no-memory check-consistency check-mutants
+        bench-l2 bench-lua bench-purge battery clean help unit-build \
+        asan-build collisions odd probe storm no-memory check-consistency \
+        check-mutants

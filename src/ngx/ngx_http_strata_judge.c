@@ -20,16 +20,22 @@
 ngx_int_t
 ngx_http_strata_judge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
+    int               rc;
     strata_subject_t  subject;
 
     if (ctx->waited && STRATA_MUTANT("waiter-unjudged")) {
         return NGX_OK;
     }
 
-    ngx_http_strata_judge_subject(ctx->zone->store, ctx->primary.text,
-                                  &subject);
+    rc = strata_store_judge(&ctx->hold, NULL, ngx_current_msec);
 
-    switch (strata_store_judge(&ctx->hold, &subject, ngx_current_msec)) {
+    if (rc == STRATA_DONE) {
+        ngx_http_strata_judge_subject(ctx->zone->store, ctx->primary.text,
+                                      &subject);
+        rc = strata_store_judge(&ctx->hold, &subject, ngx_current_msec);
+    }
+
+    switch (rc) {
 
     case STRATA_OK:
     case STRATA_AGAIN:

@@ -90,6 +90,7 @@ ngx_http_strata_log_events(strata_store_t *st, const strata_event_t *ev,
             ngx_memzero(&out[i], sizeof(strata_log_event_t));
             out[i].kind = STRATA_LOG_TAG;
             out[i].soft = (ev->mode == STRATA_EVENT_SOFT);
+            out[i].plain = (kind == STRATA_TAG_TAG && space == 0);
             out[i].hash = strata_tag_hash(st, kind, ev->subjects[i]);
 
             if (space) {
@@ -349,6 +350,7 @@ ngx_http_strata_log_row(strata_store_t *st, strata_str_t row,
 
     out->kind = STRATA_LOG_TAG;
     out->soft = (row.data[0] == 's');
+    out->plain = (row.data[1] == STRATA_TAG_TAG && space.len == 0);
     out->hash = strata_tag_hash(st, row.data[1], text);
 
     if (space.len) {

@@ -381,8 +381,8 @@ ngx_http_strata_orders_arm(ngx_http_strata_log_t *log)
         return;
     }
 
-    log->pause = ngx_min(log->pause ? log->pause * 2 : NGX_HTTP_STRATA_ASK_MIN,
-                         NGX_HTTP_STRATA_ASK_MAX);
+    log->pause = log->pause ? log->pause * 2 : NGX_HTTP_STRATA_ASK_MIN;
+    log->pause = ngx_min(log->pause, NGX_HTTP_STRATA_ASK_MAX);
 
     log->poll.handler = ngx_http_strata_orders_poll;
     log->poll.data = log;

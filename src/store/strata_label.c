@@ -29,6 +29,7 @@
 #include "strata_chunk.h"
 #include "strata_entry.h"
 #include "strata_invlog.h"
+#include "strata_pattern.h"
 #include "strata_shard.h"
 
 
@@ -90,7 +91,7 @@ strata_store_judged(const strata_hold_t *hold)
 {
     return atomic_load_explicit(&strata_label_entry(hold)->checked,
                                 memory_order_acquire)
-           == strata_invlog_position(hold->store)
+           >= strata_log_load(&hold->store->zone->log.event_last)
            || STRATA_MUTANT("hit-unjudged");
 }
 
@@ -107,7 +108,7 @@ strata_store_judge(const strata_hold_t *hold, const strata_subject_t *subject,
     e = strata_label_entry(hold);
     since = atomic_load_explicit(&e->checked, memory_order_acquire);
 
-    if (since == strata_invlog_position(hold->store)) {
+    if (strata_store_judged(hold)) {
         return STRATA_OK;
     }
 
