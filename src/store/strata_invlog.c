@@ -625,6 +625,12 @@ strata_invlog_place(const strata_store_t *st,
         return STRATA_DECLINED;
     }
 
+    /*
+     * Of a node that is ahead of us: events of our own may take the positions
+     * in between, and what was fetched there knows nothing of these.
+     */
+    *position = strata_min(*position, strata_log_load(&log->position));
+
     return STRATA_OK;
 }
 
