@@ -50,7 +50,11 @@ end
 local function number(args, name)
     local value = args[name]
 
-    if value == nil or type(value) == "table" then
+    if type(value) == "table" then
+        error(name .. " is given twice", 0)
+    end
+
+    if value == nil then
         return nil
     end
 
@@ -65,9 +69,11 @@ local function list(value)
 
     local items = {}
 
-    for item in native.gmatch(type(value) == "table" and value[1] or value,
-                              "[^,]+")
-    do
+    if type(value) == "table" then
+        value = table.concat(value, ",")
+    end
+
+    for item in native.gmatch(value, "[^,]+") do
         items[#items + 1] = item
     end
 

@@ -179,9 +179,8 @@ ngx_http_strata_lua_fetch_header(lua_State *L)
     }
 
     for (i = 0; ngx_http_strata_lua_fetch_fixed[i].len; i++) {
-        if (ngx_http_strata_lua_fetch_fixed[i].len == name.len
-            && ngx_memcmp(ngx_http_strata_lua_fetch_fixed[i].data, name.data,
-                          name.len) == 0)
+        if (ngx_http_strata_same_name(&ngx_http_strata_lua_fetch_fixed[i],
+                                      &name))
         {
             return luaL_error(L, "\"%s\" can't be set", name.data);
         }

@@ -165,7 +165,9 @@ ngx_http_strata_order_send(ngx_http_strata_log_t *log,
     (void) strata_cmd_add(&cmd, a->bytes, len);
     (void) strata_cmd_add(&cmd, rows, rows_len);
     (void) strata_cmd_add(&cmd, pattern ? "1" : "0", 1);
-    ngx_http_strata_log_number(&cmd, nums[4], order->again);
+    ngx_http_strata_log_number(&cmd, nums[4],
+                               STRATA_MUTANT("repeat-lost") ? 0
+                                                            : order->again);
 
     if (order->job) {
         ngx_sprintf(job, "%016xL", order->job);
@@ -330,7 +332,8 @@ ngx_http_strata_order_refused(ngx_http_strata_log_t *log,
                   rc == STRATA_OK ? "is purged alone" : "was busy, too");
 
     if (order) {
-        order->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+        order->status = STRATA_MUTANT("refused-as-200")
+                        ? NGX_HTTP_OK : NGX_HTTP_SERVICE_UNAVAILABLE;
         order->reason = reason;
 
         if (rc == STRATA_OK) {
@@ -383,8 +386,8 @@ ngx_http_strata_orders_arm(ngx_http_strata_log_t *log)
         return;
     }
 
-    log->pause = ngx_min(log->pause ? log->pause * 2 : NGX_HTTP_STRATA_ASK_MIN,
-                         NGX_HTTP_STRATA_ASK_MAX);
+    log->pause = log->pause ? log->pause * 2 : NGX_HTTP_STRATA_ASK_MIN;
+    log->pause = ngx_min(log->pause, NGX_HTTP_STRATA_ASK_MAX);
 
     log->poll.handler = ngx_http_strata_orders_poll;
     log->poll.data = log;
@@ -545,7 +548,7 @@ ngx_http_strata_order_acked(ngx_http_strata_order_t *order,
     e = reply->elements;
     same = (ngx_memcmp(e[0].text.data, order->incarnation, STRATA_LOG_ID)
             == 0);
-    behind = (e[1].integer > 0);
+    behind = (e[1].integer > 0 && !STRATA_MUTANT("restart-unwaited"));
 
     order->acked = 0;
     order->expired = 0;
@@ -569,7 +572,7 @@ ngx_http_strata_order_acked(ngx_http_strata_order_t *order,
         }
     }
 
-    return !behind;
+    return !behind || STRATA_MUTANT("ack-early");
 }
 
 

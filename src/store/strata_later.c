@@ -47,7 +47,7 @@ int
 strata_later_put(strata_store_t *st, const strata_log_event_t *ev, uint32_t n,
     int64_t due_at, uint64_t job)
 {
-    uint32_t        i, k, slots[STRATA_LOG_EVENTS];
+    uint32_t        i, k, next[2], slots[STRATA_LOG_EVENTS];
     strata_log_t   *log;
     strata_later_t *l;
 
@@ -61,22 +61,21 @@ strata_later_put(strata_store_t *st, const strata_log_event_t *ev, uint32_t n,
         return STRATA_BUSY;
     }
 
-    for (k = 0, i = 0; k < n; k++) {
+    /* those with a text from the start, the others behind them */
 
-        /* those with a text from the start, the others behind them */
+    next[true] = 0;
+    next[false] = STRATA_LATER_TEXTS;
 
-        if (k == 0 && !strata_later_text(&ev[0])) {
-            i = STRATA_LATER_TEXTS;
-        }
-
-        i = strata_later_free(log, &ev[k], i);
+    for (k = 0; k < n; k++) {
+        i = strata_later_free(log, &ev[k], next[strata_later_text(&ev[k])]);
 
         if (i == STRATA_LATER_N) {
             strata_invlog_unlock(st);
             return STRATA_DECLINED;
         }
 
-        slots[k] = i++;
+        slots[k] = i;
+        next[strata_later_text(&ev[k])] = i + 1;
     }
 
     for (k = 0; k < n; k++) {
@@ -186,6 +185,7 @@ strata_later_run(strata_store_t *st, int64_t now)
 
         ev.kind = (strata_log_kind_e) (l->what & 0xff);
         ev.soft = l->what >> 8 & 1;
+        ev.plain = false;              /* nobody wrote it down */
         ev.hash = l->hash;
         ev.text.len = l->what >> 16;
         ev.text.data = ev.text.len ? (uint8_t *) log->later_text[i] : NULL;

@@ -21,7 +21,11 @@ strata_invlog_confirm(strata_store_t *st, uint64_t sequence, int64_t sent_at,
 
     position = strata_log_load(&st->zone->log.position);
 
-    if (position - strata_log_load(&st->zone->log.base) < sequence) {
+    /* signed: while a restart moves the base the position may be before it */
+
+    if ((int64_t) (position - strata_log_load(&st->zone->log.base) - sequence)
+        < 0)
+    {
         return;
     }
 
@@ -65,7 +69,7 @@ strata_invlog_tail(strata_store_t *st)
                                                    st->seat + 1,
                                                    memory_order_acq_rel,
                                                    memory_order_relaxed)
-           || who == st->seat + 1;
+           || (who == st->seat + 1 && !STRATA_MUTANT("tail-orphaned"));
 }
 
 
@@ -74,7 +78,7 @@ strata_invlog_untail_seat(strata_store_t *st, uint32_t seat)
 {
     uint32_t  who;
 
-    who = seat + 1;
+    who = STRATA_MUTANT("tail-orphaned") ? 0 : seat + 1;
 
     (void) atomic_compare_exchange_strong_explicit(&st->zone->log.tailer, &who,
                                                    0, memory_order_acq_rel,

@@ -18,6 +18,7 @@ with scenario() as t:
         location /off { strata_cache z; proxy_pass http://%ORIGIN%; strata_fetch_by_lua_file off; }
         location /bad { strata_cache z; proxy_pass http://%ORIGIN%; strata_fetch_by_lua_block { fetch.nothing = 1 } }
         location /host { strata_cache z; proxy_pass http://%ORIGIN%; strata_fetch_by_lua_block { fetch.headers["host"] = "x" } }
+        location /under { strata_cache z; proxy_pass http://%ORIGIN%; strata_fetch_by_lua_block { fetch.headers["content_length"] = "5" } }
         location /crlf { strata_cache z; proxy_pass http://%ORIGIN%; strata_fetch_by_lua_block { fetch.headers["x-a"] = "a\\r\\nb: c" } }
         location /mode { strata_cache z; proxy_pass http://%ORIGIN%; strata_fetch_by_lua_block { fetch.origin = "perhaps" } }""", start=False)
     ng.file("fetch.lua", """
@@ -64,7 +65,7 @@ with scenario() as t:
 
     ng.fill("/off")
     is_(ng.get("/off").cache, "HIT", "off")
-    for k, where in enumerate(("bad", "host", "crlf", "mode")):
+    for k, where in enumerate(("bad", "host", "under", "crlf", "mode")):
         r = ng.get(f"/{where}")
         is_((r.status, r.cache, r.why, ng.count("lua_errors")), (200, "PASS", "hook", k + 1), f"{where}: an error passes")
-        ok("b" not in seen[-1] and seen[-1].get("host") != "x", f"{where}: and sends nothing of it")
+        ok("b" not in seen[-1] and "content_length" not in seen[-1] and seen[-1].get("host") != "x", f"{where}: and sends nothing of it")

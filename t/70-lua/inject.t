@@ -31,7 +31,7 @@ with scenario() as t:
             local ok, e = pcall(function() res.headers[req.args.name or "x-a"] = req.args.id end) return tostring(ok) } }
         location = /type { strata_content_by_lua_block {
             local ok, e = pcall(function() res.headers["content-type"] = req.args.id end) return tostring(ok) } }
-        location /key { strata_cache z; proxy_pass http://%ORIGIN%; strata_key_by_lua_block { return { req.uri, req.args.id } } }
+        location /key { strata_cache z; strata_cache_status on key=on; proxy_pass http://%ORIGIN%; strata_key_by_lua_block { return { req.uri, req.args.id } } }
         location /fetch { strata_cache z; proxy_pass http://%ORIGIN%; strata_fetch_by_lua_block { fetch.headers["x-a"] = req.args.id } }
         location /tag { strata_cache z; proxy_pass http://%ORIGIN%; strata_store_by_lua_block { res.tags = { req.args.id } } }
         location = /zone { strata_content_by_lua_block {
@@ -90,7 +90,7 @@ with scenario() as t:
     wrong = []
     for s in SPLIT + ["\r\n\r\n<script>"]:
         r = ng.get(f"/key?id={quote(s)}")
-        clean = all(c >= " " and c != "\x7f" for c in r.get("X-Key") or "\0")
+        clean = all(c >= " " and c != "\x7f" for c in (r.get("X-Key") or "\0") + (r.get("Cache-Status") or "\0"))
         if (r.status, r.get("X-Evil"), clean) != (200, None, True) or b"<script>" in r.body:
             wrong.append((s, r.headers))
         n = len(seen)

@@ -76,9 +76,11 @@ with scenario() as t:
     same(kv("PATCH", "nope?incr=1"), 404)
     same(kv("PATCH", "text?incr=1"), 409)
     same(kv("PUT", "tagged?tags=a,b", b"x"), 204)
-    for bad in ("text?incr=x", "text?ttl=-1", "text?ttl=soon", "text"):
+    for bad in ("text?incr=x", "text?ttl=-1", "text?ttl=soon", "text", "text?incr=inf", "text?incr=nan", "text?ttl=1&ttl=2", "text?incr=1&incr=2"):
         same(kv("PATCH", bad), 400)
-    same(kv("PUT", "t?ttl=0", b"x"), 400)
+    for bad in ("t?ttl=0", "t?ttl=5&ttl=6", "t?ttl=inf", "t?grace=-1", "t?tags=a&tags=b%20c"):
+        same(kv("PUT", bad, b"x"), 400)
+    same(kv("PUT", "t?tags=a&tags=b,c", b"x"), 204)
     same(kv("PUT", "x" * 1025, b"x"), 400)
     same(kv("GET", ""), 400)
     same(kv("OPTIONS", "text"), 405, Allow="GET, HEAD, PUT, POST, PATCH, DELETE")

@@ -58,7 +58,7 @@ with scenario() as t:
             return Reply(b"", headers=[("X-Accel-Redirect", "/up/other")])
         return Reply(req.target.encode(), cc="max-age=60")
 
-    ng = t.nginx(origin, workers=1, h2=True, main="worker_shutdown_timeout 700ms;", only=LOCATIONS,
+    ng = t.nginx(origin, workers=1, h2=True, main="worker_shutdown_timeout 1500ms;", only=LOCATIONS,
                  http=f"strata_lua_budget {int(50 * tap.SLOW)}ms;" """limit_req_zone $server_name zone=slow:1m rate=1r/s; strata_lua_path "%DIR%/?.lua"; strata_lua_memory 8m;""",
                  start=False)
     ng.file("kept.lua", """

@@ -109,6 +109,18 @@ with scenario() as t:
         is_(ng.count("lua_errors"), n + 1, f"{name}: stopped")
         # the budget, 10 ms, what may pass until it is noticed, and the request itself
         ok(ms < 12 + 10 * tap.SLOW, f"{name}: in time ({ms:.0f} ms)")
+    ng.fill("/hot")
+
+    def attack():
+        return {ng.get(f"/{name}?2", timeout=30).status for name in SCRIPTS}
+
+    attacks = [in_thread(attack) for _ in range(3)]
+    others = set()
+    while any(a.is_alive() for a in attacks):
+        r = ng.get("/hot", timeout=30)
+        others.add((r.status, r.cache, r.body))
+    is_(others, {(200, "HIT", b"x")}, "others have their hits meanwhile")
+    is_([a.join() for a in attacks], [{200}] * 3, "and so have all of these their answers")
     is_(len(ng.workers()), 1, "one worker all the time")
     before = ng.rss()
     for n in range(20):

@@ -17,15 +17,31 @@
  *       src/store/strata_tag.c src/store/strata_verify.c
  *       src/store/strata_walk.c */
 
+#define STRATA_FAULTS
+
 #include "store/strata_invlog.c"
 #include "store/strata_later.h"
 #include "strata_test_store.h"
+
+#include <setjmp.h>
 
 
 #define MB  (1024 * 1024)
 
 
 static strata_store_t  *st;
+static const char      *die_at;    /* a fault point */
+static jmp_buf          death;
+
+
+/* Everything stays as it is, the lock too. */
+void
+strata_fault(const char *name)
+{
+    if (die_at && strcmp(name, die_at) == 0) {
+        longjmp(death, 1);
+    }
+}
 
 
 static void
@@ -76,6 +92,7 @@ event(strata_log_kind_e kind, bool soft, uint64_t hash, const char *text)
     uint64_t            position;
     strata_log_event_t  ev;
 
+    memset(&ev, 0, sizeof(ev));
     ev.kind = kind;
     ev.soft = soft;
     ev.hash = hash;
@@ -365,6 +382,90 @@ test_shared(void)
 }
 
 
+/*
+ * Who starts over dies, then another looks where the zone is: where it was, or
+ * nowhere, or where the first one wanted to be, and nothing in between.
+ */
+static void
+restart_dies(const char *point, const uint8_t *to, uint64_t sequence)
+{
+    uint64_t              before;
+    strata_log_event_t    ev;
+    strata_invlog_stat_t  stat;
+
+    static const uint8_t  one[STRATA_LOG_ID] = "incarnation one";
+
+    setup();
+    memset(&ev, 0, sizeof(ev));
+    ev.kind = STRATA_LOG_TAG;
+    ev.hash = tag("a");
+    (void) strata_invlog_restart(st, one, 500);
+    (void) strata_invlog_apply(st, &ev, 1, 501);
+    strata_invlog_isolate(st);
+    before = strata_invlog_position(st);
+
+    die_at = point;
+
+    if (setjmp(death) == 0) {
+        (void) strata_invlog_restart(st, to, sequence);
+        ok(false, "%s is not passed", point);
+    }
+
+    die_at = NULL;
+
+    /* a reply that comes to who has not died yet */
+
+    strata_invlog_confirm(st, UINT64_MAX / 2, 0, 1000);
+    ok(!strata_invlog_leased(st, 10), "%s: no lease", point);
+
+    strata_invlog_clear(st, 0);
+    strata_invlog_stat(st, &stat);
+
+    if (memcmp(stat.incarnation, to, STRATA_LOG_ID) == 0
+        && stat.sequence == sequence)
+    {
+        ok(stat.position > before && stat.position >= stat.floor,
+           "%s: all of it", point);
+
+    } else if (memcmp(stat.incarnation, one, STRATA_LOG_ID) == 0) {
+        ok(stat.sequence == 501 && stat.position == before,
+           "%s: nothing of it", point);
+
+    } else {
+        ok(memcmp(stat.incarnation, to, STRATA_LOG_ID) != 0,
+           "%s: nobody's", point);
+    }
+
+    is(strata_invlog_restart(st, to, sequence), STRATA_OK, "again");
+    strata_invlog_stat(st, &stat);
+    ok(memcmp(stat.incarnation, to, STRATA_LOG_ID) == 0
+       && stat.sequence == sequence && stat.position > before, "there");
+    is(bare(before, "any"), STRATA_DECLINED, "what was there is gone");
+    is(strata_invlog_apply(st, &ev, 1, sequence + 1), STRATA_OK, "it goes on");
+
+    end(point);
+}
+
+
+static void
+test_restart_dies(void)
+{
+    size_t  i;
+
+    static const char *const  points[] = {
+        "log_lock", "log_begin", "log_restart", "log_nobodys",
+        "log_first_base", "log_rebased", "log_incarnation", "log_end",
+        "log_unlock"
+    };
+
+    for (i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
+        restart_dies(points[i], (const uint8_t *) "incarnation two", 0);
+        restart_dies(points[i], (const uint8_t *) "incarnation two", 7);
+        restart_dies(points[i], (const uint8_t *) "incarnation one", 600);
+    }
+}
+
+
 /* A node that joins: what the others remember, and what it was told. */
 static void
 test_join(void)
@@ -419,6 +520,13 @@ test_join(void)
     is(judge(position, "pre/1"), STRATA_DECLINED, "and before the prefix");
     is(strata_invlog_place(st, five, 116, &position), STRATA_OK, "another");
     is(judge(position, "pre/1"), STRATA_OK, "after both");
+
+    is(strata_invlog_place(st, five, 143, &position), STRATA_OK,
+       "of a node that is three ahead");
+    is(position, strata_invlog_position(st), "where we are");
+    ev.hash = tag("b");
+    is(strata_invlog_append(st, &ev, 1, &sequence), STRATA_OK, "one of ours");
+    is(judge(position, "key"), STRATA_DECLINED, "which it does not know");
 
     is(strata_invlog_apply(st, &ev, 1, 141), STRATA_OK, "and it goes on");
     is(strata_store_verify(st, test_say, NULL), 0, "verify");
@@ -520,6 +628,12 @@ test_later(void)
     is(strata_later_job(st, 11, true, &i), STRATA_BUSY, "somebody is at it");
     strata_invlog_clear(st, 5);
 
+    is(strata_later_put(st, ev, 2, 350, 0), STRATA_OK, "a tag and a prefix");
+    is(strata_later_run(st, 350), 2, "both happen");
+    ev[2] = ev[0];
+    is(strata_later_put(st, &ev[1], 2, 350, 0), STRATA_OK, "or in this order");
+    is(strata_later_run(st, 350), 2, "both");
+
     for (i = 0; i < STRATA_LOG_EVENTS; i++) {
         ev[i].kind = STRATA_LOG_TAG;
         ev[i].hash = i + 1;
@@ -615,15 +729,74 @@ test_busy(void)
 }
 
 
+/* What can be judged without the subject, and when. */
+static void
+test_plain(void)
+{
+    int                 i, rc;
+    uint64_t            tags[2], upto, since, position;
+    strata_log_event_t  ev;
+
+    static const struct {
+        const char         *name;
+        strata_log_kind_e   kind;
+        bool                plain;
+        bool                soft;
+        const char         *tag;
+        int                 rc;
+    } table[] = {
+        { "a plain tag", STRATA_LOG_TAG, true, false, "a", STRATA_DECLINED },
+        { "soft", STRATA_LOG_TAG, true, true, "b", STRATA_AGAIN },
+        { "another's", STRATA_LOG_TAG, true, false, "c", STRATA_OK },
+        { "nothing", STRATA_LOG_NOTHING, false, false, "c", STRATA_OK },
+        { "all", STRATA_LOG_ALL, false, false, "c", STRATA_DECLINED },
+        { "all, soft", STRATA_LOG_ALL, false, true, "c", STRATA_AGAIN },
+        { "not known to be one", STRATA_LOG_TAG, false, false, "c",
+          STRATA_DONE },
+        { "a prefix", STRATA_LOG_PREFIX, false, false, "c", STRATA_DONE },
+        { "later, a plain tag", STRATA_LOG_TAG, true, false, "a",
+          STRATA_DECLINED }
+    };
+
+    setup();
+    tags[0] = tag("a");
+    tags[1] = tag("b");
+    memset(&ev, 0, sizeof(ev));
+
+    for (i = 0; i < (int) (sizeof(table) / sizeof(table[0])); i++) {
+        since = strata_invlog_position(st);
+
+        ev.kind = table[i].kind;
+        ev.plain = table[i].plain;
+        ev.soft = table[i].soft;
+        ev.hash = table[i].kind == STRATA_LOG_TAG ? tag(table[i].tag) : 0;
+        ev.text = str(table[i].kind == STRATA_LOG_PREFIX ? "p" : "");
+
+        is(strata_invlog_append(st, &ev, 1, &position), STRATA_OK, "%s",
+           table[i].name);
+
+        rc = strata_invlog_judge(st, since, tags, 2, NULL, &upto);
+        is(rc, table[i].rc, "%s: without subject", table[i].name);
+        is(st->zone->log.event_last == position,
+           table[i].kind != STRATA_LOG_NOTHING, "%s: is to be judged by",
+           table[i].name);
+    }
+
+    end("plain");
+}
+
+
 int
 main(void)
 {
+    test_plain();
     test_hash();
     test_events();
     test_bad();
     test_patterns();
     test_several();
     test_shared();
+    test_restart_dies();
     test_join();
     test_all_of();
     test_later();
