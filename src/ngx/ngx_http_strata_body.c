@@ -11,7 +11,14 @@
  * spelling of it, so that no two requests of one key differ there.
  *
  * A URL has a rule for each method with bodies, whose id is part of the keys:
- * to purge the URL is to remove its rules.
+ * to purge the URL is to remove its rules.  As anybody may send bodies to any
+ * URL, there is one only when something is stored under it.  Until then the id
+ * follows from the URL and from how often it was purged:
+ *
+ *   no rule     id is a hash of URL, method and purges of its guard
+ *   stored, or  a rule with that id, unless it was purged meanwhile
+ *   found
+ *   purge       guard first, then the rules: one of before does not come back
  */
 
 #include "ngx_http_strata_key.h"
@@ -31,6 +38,8 @@ static ngx_int_t ngx_http_strata_body_document(strata_str_t *bytes,
     ngx_uint_t type, u_char *work);
 static ngx_uint_t ngx_http_strata_body_type(ngx_http_request_t *r);
 static const ngx_str_t *ngx_http_strata_body_method(ngx_http_request_t *r);
+static uint64_t ngx_http_strata_body_early_id(ngx_http_strata_zone_t *zone,
+    strata_str_t rule, uint32_t purges);
 static void ngx_http_strata_body_rule_key(ngx_http_strata_zone_t *zone,
     uint64_t scope, const ngx_str_t *method, strata_key_builder_t *b,
     strata_key_t *key);
@@ -473,6 +482,12 @@ ngx_http_strata_body_key(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 
     body = ctx->body;
 
+    body->guard = strata_hash(strata_store_seed(ctx->zone->store), b->start,
+                              b->pos - b->start);
+    body->guard.lo ^= ctx->scope;
+    body->purges = strata_purge_seen(ctx->zone->store, &body->guard);
+    body->rule_len = 0;
+
     ngx_http_strata_body_rule_key(ctx->zone, ctx->scope, body->method, b,
                                   &rule);
 
@@ -483,19 +498,10 @@ ngx_http_strata_body_key(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     if (ngx_http_strata_rule_find(ctx->zone, &rule, buf, &id, &text)
         != STRATA_OK)
     {
-        text.len = 0;
+        id = ngx_http_strata_body_early_id(ctx->zone, rule.text, body->purges);
 
-        /* of two that store it at once one prevails */
-
-        if (ngx_http_strata_rule_id(&id) != NGX_OK
-            || ngx_http_strata_rule_store(ctx->zone, &rule, text, id, 0, 0,
-                                          NULL, 0)
-               != STRATA_OK
-            || ngx_http_strata_rule_find(ctx->zone, &rule, buf, &id, &text)
-               != STRATA_OK)
-        {
-            return NGX_DECLINED;
-        }
+        body->rule_len = rule.text.len;
+        body->rule_id = id;
     }
 
     text.data = hex;
@@ -518,6 +524,52 @@ ngx_http_strata_body_key(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     strata_key_named(b, STRATA_KEY_BODY, body->form, &value);
 
     return NGX_OK;
+}
+
+
+static uint64_t
+ngx_http_strata_body_early_id(ngx_http_strata_zone_t *zone, strata_str_t rule,
+    uint32_t purges)
+{
+    strata_seed_t    seed;
+    strata_digest_t  d;
+
+    seed = *strata_store_seed(zone->store);
+    seed.k0 ^= (uint64_t) purges << 8 | 'r';
+
+    d = strata_hash(&seed, rule.data, rule.len);
+
+    return d.hi ? d.hi : 1;
+}
+
+
+/* Something is there, or about to be, under a key of ctx->body. */
+
+void
+ngx_http_strata_body_found(ngx_http_strata_ctx_t *ctx)
+{
+    strata_key_t             rule;
+    strata_str_t             none;
+    ngx_http_strata_body_t  *body;
+
+    body = ctx->body;
+
+    if (body->rule_len == 0) {
+        return;
+    }
+
+    none.data = NULL;
+    none.len = 0;
+
+    rule.text.data = ctx->primary.text.data;
+    rule.text.len = body->rule_len;
+    rule.digest = strata_hash(strata_store_seed(ctx->zone->store),
+                              rule.text.data, rule.text.len);
+    rule.digest.lo ^= ctx->scope;
+
+    (void) ngx_http_strata_rule_store(ctx->zone, &rule, none, body->rule_id, 0,
+                                      0, &body->guard, body->purges);
+    body->rule_len = 0;
 }
 
 
