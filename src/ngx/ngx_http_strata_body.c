@@ -15,10 +15,9 @@
  * URL, there is one only when something is stored under it.  Until then the id
  * follows from the URL and from how often it was purged:
  *
- *   no rule     id is a hash of URL, method and purges of its guard
- *   stored, or  a rule with that id, unless it was purged meanwhile
- *   found
- *   purge       guard first, then the rules: one of before does not come back
+ *   no rule  id is a hash of URL, method and purges of its guard
+ *   stored   a rule with that id, unless it was purged meanwhile
+ *   purge    guard first, then the rules: one of before does not come back
  */
 
 #include "ngx_http_strata_key.h"
@@ -38,8 +37,6 @@ static ngx_int_t ngx_http_strata_body_document(strata_str_t *bytes,
     ngx_uint_t type, u_char *work);
 static ngx_uint_t ngx_http_strata_body_type(ngx_http_request_t *r);
 static const ngx_str_t *ngx_http_strata_body_method(ngx_http_request_t *r);
-static uint64_t ngx_http_strata_body_early_id(ngx_http_strata_zone_t *zone,
-    strata_str_t rule, uint32_t purges);
 static void ngx_http_strata_body_rule_key(ngx_http_strata_zone_t *zone,
     uint64_t scope, const ngx_str_t *method, strata_key_builder_t *b,
     strata_key_t *key);
@@ -472,6 +469,7 @@ ngx_http_strata_body_key(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ngx_uint_t               i;
     strata_key_t             rule;
     strata_str_t             text, value;
+    strata_seed_t            seed;
     ngx_http_strata_body_t  *body;
 
     static const strata_str_t  names[] = {
@@ -498,7 +496,10 @@ ngx_http_strata_body_key(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     if (ngx_http_strata_rule_find(ctx->zone, &rule, buf, &id, &text)
         != STRATA_OK)
     {
-        id = ngx_http_strata_body_early_id(ctx->zone, rule.text, body->purges);
+        seed = *strata_store_seed(ctx->zone->store);
+        seed.k0 ^= (uint64_t) body->purges << 8 | 'r';
+
+        id = strata_hash(&seed, rule.text.data, rule.text.len).hi | 1;
 
         body->rule_len = rule.text.len;
         body->rule_id = id;
@@ -527,39 +528,21 @@ ngx_http_strata_body_key(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
 }
 
 
-static uint64_t
-ngx_http_strata_body_early_id(ngx_http_strata_zone_t *zone, strata_str_t rule,
-    uint32_t purges)
-{
-    strata_seed_t    seed;
-    strata_digest_t  d;
-
-    seed = *strata_store_seed(zone->store);
-    seed.k0 ^= (uint64_t) purges << 8 | 'r';
-
-    d = strata_hash(&seed, rule.data, rule.len);
-
-    return d.hi ? d.hi : 1;
-}
-
-
-/* Something is there, or about to be, under a key of ctx->body. */
+/* Something is, or is about to be, under the key of ctx->body. */
 
 void
-ngx_http_strata_body_found(ngx_http_strata_ctx_t *ctx)
+ngx_http_strata_body_stored(ngx_http_strata_ctx_t *ctx)
 {
     strata_key_t             rule;
-    strata_str_t             none;
     ngx_http_strata_body_t  *body;
+
+    static const strata_str_t  none;
 
     body = ctx->body;
 
     if (body->rule_len == 0) {
         return;
     }
-
-    none.data = NULL;
-    none.len = 0;
 
     rule.text.data = ctx->primary.text.data;
     rule.text.len = body->rule_len;

@@ -230,10 +230,6 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         }
     }
 
-    if (ctx->body) {
-        ngx_http_strata_body_found(ctx);
-    }
-
     strata_store_meta(&ctx->hold, &ctx->meta);
 
     if (ctx->zone->log && !ngx_http_strata_log_leased(ctx->zone)) {

@@ -122,7 +122,7 @@ strata_reason_e ngx_http_strata_body_take(ngx_http_request_t *r,
 ngx_uint_t ngx_http_strata_body_mutates(ngx_http_request_t *r);
 ngx_int_t ngx_http_strata_body_key(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
-void ngx_http_strata_body_found(ngx_http_strata_ctx_t *ctx);
+void ngx_http_strata_body_stored(ngx_http_strata_ctx_t *ctx);
 int ngx_http_strata_body_purge(ngx_http_strata_zone_t *zone,
     ngx_http_strata_url_t *url);
 ngx_uint_t ngx_http_strata_body_rules(ngx_http_strata_zone_t *zone,

@@ -508,7 +508,7 @@ ngx_http_strata_led(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
                              : NGX_HTTP_STRATA_STORED;
 
     if (ctx->body && !f->spilled && !f->shared_error) {
-        ngx_http_strata_body_found(ctx);
+        ngx_http_strata_body_stored(ctx);
     }
 
     if (f->not_modified) {
