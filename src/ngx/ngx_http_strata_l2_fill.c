@@ -275,6 +275,10 @@ ngx_http_strata_record_judge(ngx_http_strata_get_t *g,
     rc = strata_invlog_judge(st, position, hashes, label->tag_n, &subject,
                              &upto);
 
+    if (STRATA_MUTANT("record-unjudged")) {
+        rc = STRATA_OK;
+    }
+
     if (rc != STRATA_OK && rc != STRATA_AGAIN) {
         return NGX_DECLINED;
     }

@@ -117,8 +117,8 @@ int strata_invlog_sequence(const strata_store_t *st, uint64_t position,
     uint8_t incarnation[STRATA_LOG_ID], uint64_t *sequence);
 
 /*
- * The reverse.  STRATA_DECLINED: of another incarnation, or from before the
- * floor: what was fetched there does not count.
+ * The reverse, at most where we are.  STRATA_DECLINED: of another incarnation,
+ * or from before the floor: what was fetched there does not count.
  */
 int strata_invlog_place(const strata_store_t *st,
     const uint8_t incarnation[STRATA_LOG_ID], uint64_t sequence,

@@ -521,6 +521,13 @@ test_join(void)
     is(strata_invlog_place(st, five, 116, &position), STRATA_OK, "another");
     is(judge(position, "pre/1"), STRATA_OK, "after both");
 
+    is(strata_invlog_place(st, five, 143, &position), STRATA_OK,
+       "of a node that is three ahead");
+    is(position, strata_invlog_position(st), "where we are");
+    ev.hash = tag("b");
+    is(strata_invlog_append(st, &ev, 1, &sequence), STRATA_OK, "one of ours");
+    is(judge(position, "key"), STRATA_DECLINED, "which it does not know");
+
     is(strata_invlog_apply(st, &ev, 1, 141), STRATA_OK, "and it goes on");
     is(strata_store_verify(st, test_say, NULL), 0, "verify");
 
