@@ -109,6 +109,7 @@ ngx_http_strata_log_events(strata_store_t *st, const strata_event_t *ev,
 
     case STRATA_EVENT_KEY:
     case STRATA_EVENT_HEARTBEAT:
+    case STRATA_EVENT_DATA:
         out->kind = STRATA_LOG_NOTHING;
         return 1;
 

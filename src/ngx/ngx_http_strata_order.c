@@ -18,6 +18,7 @@
  */
 
 #include "ngx_http_strata_tail.h"
+#include "ngx_http_strata_lua.h"
 
 
 #define NGX_HTTP_STRATA_ASK_MIN    1       /* ms */
@@ -102,6 +103,10 @@ ngx_http_strata_log_submit(ngx_http_strata_order_t *order, strata_event_t *ev)
 
     if (rc == STRATA_OK && order->delay == 0) {
         rc = ngx_http_strata_log_local(order->zone, ev, &order->position);
+
+        if (rc == STRATA_OK) {
+            ngx_http_strata_lua_event_note(order->zone, ev, 0);
+        }
     }
 
     if (rc != STRATA_OK) {

@@ -21,6 +21,7 @@
  */
 
 #include "ngx_http_strata_tail.h"
+#include "ngx_http_strata_lua.h"
 #include "../base/strata_str.h"
 
 
@@ -559,6 +560,7 @@ ngx_http_strata_tail_apply(ngx_http_strata_log_t *log, strata_reply_t *entry)
     }
 
     ngx_http_strata_count(log->zone, log_events);
+    ngx_http_strata_lua_event_note(log->zone, ev, place.sequence);
 
     return NGX_OK;
 }
