@@ -104,6 +104,10 @@ storm: module probe
 check-consistency: module
 	@t/check/consistency $(if $(filter command,$(origin S)),$(S),600)
 
+#: make check-mutants  planted bugs, each has to be caught  [M=name] [SEED=]
+check-mutants: module
+	@t/check/mutants $(M)
+
 #: make no-memory      each allocation of a worker fails once
 no-memory: module
 	@STRATA_ALLOCATIONS=3000 t/build/suite t/40-l2/f47-no-memory.t
@@ -134,9 +138,10 @@ static:
 	@t/build/nginx-source build/static/src
 	$(call build-nginx,static,$(CFLAGS),$(LDFLAGS),--add-module=$(CURDIR))
 
-#: make faults         the module with fault points, in build/faults/
+#: make faults         the module with fault points and planted bugs
 faults:
-	$(call build-module,faults,$(CFLAGS) -DSTRATA_FAULTS,$(LDFLAGS))
+	$(call build-module,faults,\
+	    $(CFLAGS) -DSTRATA_FAULTS -DSTRATA_MUTANTS,$(LDFLAGS))
 
 #: make collisions     the suite of 20-http with digests of 8 bits
 collisions: odd
@@ -262,4 +267,5 @@ build/bench/%: t/bench/%.c
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
         headers-1.26 static faults valkey conformance bench bench-quick \
         bench-l2 bench-lua bench-purge battery clean help unit-build \
-        asan-build collisions odd probe storm no-memory check-consistency
+        asan-build collisions odd probe storm no-memory check-consistency \
+        check-mutants

@@ -160,6 +160,11 @@ strata_tag_judge(const strata_store_t *st, strata_judge_t *j)
     rc = strata_tag_look(st, j, space);
 
     for (i = 0; rc == STRATA_OK && i < j->tag_n; i++) {
+
+        if (i && STRATA_MUTANT("tags-after-first")) {
+            break;
+        }
+
         rc = strata_tag_look(st, j, j->tags[i]);
 
         if (rc == STRATA_OK && space) {
@@ -188,7 +193,9 @@ strata_invlog_look(const strata_store_t *st, strata_judge_t *j)
 
     log = &st->zone->log;
 
-    if (strata_log_load(&log->floor) > j->since) {
+    if (strata_log_load(&log->floor) > j->since
+        && !STRATA_MUTANT("floor-ignored"))
+    {
         return STRATA_DECLINED;
     }
 

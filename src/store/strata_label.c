@@ -91,7 +91,8 @@ strata_store_judged(const strata_hold_t *hold)
 {
     return atomic_load_explicit(&strata_label_entry(hold)->checked,
                                 memory_order_acquire)
-           >= strata_log_load(&hold->store->zone->log.event_last);
+           >= strata_log_load(&hold->store->zone->log.event_last)
+           || STRATA_MUTANT("hit-unjudged");
 }
 
 
@@ -113,6 +114,10 @@ strata_store_judge(const strata_hold_t *hold, const strata_subject_t *subject,
 
     n = strata_store_tags(hold, tags);
     rc = strata_invlog_judge(hold->store, since, tags, n, subject, &upto);
+
+    if (rc == STRATA_DECLINED && STRATA_MUTANT("hard-as-soft")) {
+        rc = STRATA_AGAIN;
+    }
 
     if (rc != STRATA_OK && rc != STRATA_AGAIN) {
         return rc;
