@@ -238,13 +238,7 @@ strata_invlog_judge(const strata_store_t *st, uint64_t since,
     j.tags = tags;
     j.tag_n = tag_n;
     j.named = (subject != NULL);
-
-    if (subject) {
-        j.subject = *subject;
-
-    } else {
-        memset(&j.subject, 0, sizeof(strata_subject_t));
-    }
+    j.subject = subject ? *subject : (strata_subject_t) { 0 };
 
     for (tries = 0; tries < STRATA_LOG_TRIES; tries++) {
         seq = atomic_load_explicit(&log->seq, memory_order_acquire);
