@@ -225,16 +225,13 @@ strata_invlog_judge(const strata_store_t *st, uint64_t since,
     strata_judge_t       j;
     const strata_log_t  *log;
 
-    static const strata_subject_t  none;
-
     log = &st->zone->log;
 
     j.since = since;
     j.tags = tags;
     j.tag_n = tag_n;
     j.named = (subject != NULL);
-
-    j.subject = subject ? *subject : none;
+    j.subject = subject ? *subject : (strata_subject_t) { 0 };
 
     for (tries = 0; tries < STRATA_LOG_TRIES; tries++) {
         seq = atomic_load_explicit(&log->seq, memory_order_acquire);
