@@ -104,6 +104,10 @@ storm: module probe
 check-consistency: module
 	@t/check/consistency $(if $(filter command,$(origin S)),$(S),600)
 
+#: make check-mutants  planted bugs, each has to be caught  [M=name] [SEED=]
+check-mutants: module
+	@t/check/mutants $(M)
+
 #: make no-memory      each allocation of a worker fails once
 no-memory: module
 	@STRATA_ALLOCATIONS=3000 t/build/suite t/40-l2/f47-no-memory.t
@@ -134,9 +138,10 @@ static:
 	@t/build/nginx-source build/static/src
 	$(call build-nginx,static,$(CFLAGS),$(LDFLAGS),--add-module=$(CURDIR))
 
-#: make faults         the module with fault points, in build/faults/
+#: make faults         the module with fault points and planted bugs
 faults:
-	$(call build-module,faults,$(CFLAGS) -DSTRATA_FAULTS,$(LDFLAGS))
+	$(call build-module,faults,\
+	    $(CFLAGS) -DSTRATA_FAULTS -DSTRATA_MUTANTS,$(LDFLAGS))
 
 #: make collisions     the suite of 20-http with digests of 8 bits
 collisions: odd
@@ -166,6 +171,12 @@ conformance: module
 bench bench-quick: module $(patsubst t/%.c,build/%,$(wildcard t/bench/*.c))
 	@t/build/deps bench
 	@t/bench/bench $(if $(filter bench-quick,$@),--quick)
+
+#: make bench-purge    a million entries under one tag; hits while purges go on
+bench-purge: module
+	@STRATA_ENTRIES=1000000 t/build/suite t/60-purge/one-tag.t
+	@t/build/deps bench
+	@t/bench/purge
 
 #: make clean          removes build/
 clean:
@@ -255,5 +266,6 @@ build/bench/%: t/bench/%.c
 
 .PHONY: module deps run install test unit lint asan stress fuzz clang \
         headers-1.26 static faults valkey conformance bench bench-quick \
-        bench-l2 bench-lua battery clean help unit-build asan-build collisions odd \
-        probe storm no-memory check-consistency
+        bench-l2 bench-lua bench-purge battery clean help unit-build \
+        asan-build collisions odd probe storm no-memory check-consistency \
+        check-mutants

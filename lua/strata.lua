@@ -5,6 +5,7 @@
 
 local native = require "strata.native"
 local check = require "strata.check"
+local json = require "strata.json"
 
 local METHODS = { GET = true, HEAD = true, POST = true, PUT = true,
                   DELETE = true, PATCH = true, OPTIONS = true }
@@ -40,6 +41,41 @@ function strata.escape(text)
     end
 
     return native.escape(text)
+end
+
+
+function strata.publish(topic, data)
+    topic = check.key(topic, 2, "topic")
+
+    if #topic > 128 or native.find(topic, "[%s,%c]") then
+        error("a topic has at most 128 bytes, no spaces, commas and control"
+              .. " characters", 2)
+    end
+
+    if type(data) == "table" and json then
+        data = json.safe.encode(data)
+    end
+
+    if type(data) ~= "string" or #data > 8192 then
+        error("data must be a string, or a table that JSON has, of at most"
+              .. " 8192 bytes", 2)
+    end
+
+    local id = native.here()
+
+    if not id then
+        return nil, "no zone"
+    end
+
+    native.impure()
+
+    local ok, err = native.publish(id, topic, data)
+
+    if ok ~= nil or err then
+        return ok, err
+    end
+
+    return native.result()
 end
 
 

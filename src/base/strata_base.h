@@ -79,4 +79,13 @@ void strata_fault(const char *name);
 #endif
 
 
+/* Planted bugs, for tests of the tests: see docs/consistency.md. */
+#ifdef STRATA_MUTANTS
+int strata_mutant(const char *name);
+#define STRATA_MUTANT(name)  strata_mutant(name)
+#else
+#define STRATA_MUTANT(name)  0
+#endif
+
+
 #endif /* STRATA_BASE_H */

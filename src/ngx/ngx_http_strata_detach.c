@@ -24,6 +24,10 @@ typedef struct {
 } ngx_http_strata_detached_t;
 
 
+/* of no descriptor; -1 would be a closed one, which lua-nginx-module refuses */
+#define NGX_HTTP_STRATA_NO_SOCKET  ((ngx_socket_t) -2)
+
+
 static ngx_int_t ngx_http_strata_detach_addresses(ngx_connection_t *c,
     ngx_connection_t *client);
 static ngx_int_t ngx_http_strata_detach_target(ngx_http_request_t *r,
@@ -68,7 +72,7 @@ ngx_http_strata_detach_connection(ngx_http_request_t *r)
         return NULL;
     }
 
-    c->fd = (ngx_socket_t) -1;
+    c->fd = NGX_HTTP_STRATA_NO_SOCKET;
     c->pool = pool;
     c->type = SOCK_STREAM;
     c->tcp_nodelay = NGX_TCP_NODELAY_DISABLED;

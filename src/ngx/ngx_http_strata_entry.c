@@ -102,7 +102,10 @@ static void
 ngx_http_strata_capture_label(ngx_http_strata_fetch_t *f,
     ngx_http_strata_origin_t *o, uint64_t *hashes, strata_label_t *label)
 {
-    ngx_http_strata_tags_label(f->zone->store, f->position,
+    ngx_http_strata_tags_label(f->zone->store,
+                               STRATA_MUTANT("position-late")
+                               ? strata_invlog_position(f->zone->store)
+                               : f->position,
                                o->tags ? o->tags->elts : NULL,
                                o->tags ? o->tags->nelts : 0, hashes, label);
 }
@@ -166,7 +169,9 @@ ngx_http_strata_capture_copy(ngx_http_strata_fetch_t *f,
         return NGX_OK;
     }
 
-    strata_fill_guard(&f->fill, &f->guard, f->purges);
+    if (!STRATA_MUTANT("refresh-unguarded")) {
+        strata_fill_guard(&f->fill, &f->guard, f->purges);
+    }
 
     ngx_memzero(&cursor, sizeof(strata_cursor_t));
 
@@ -455,6 +460,11 @@ ngx_http_strata_capture_variant(ngx_http_request_t *r,
 static ngx_uint_t
 ngx_http_strata_rule_lost(ngx_http_strata_fetch_t *f)
 {
+    if (STRATA_MUTANT("rule-back")) {
+        f->ticket.ruled = 1;
+        return 0;
+    }
+
     return f->ticket.valid && f->ticket.purged
            && f->ticket.rule_id != f->rule_id;
 }

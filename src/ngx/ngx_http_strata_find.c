@@ -253,8 +253,10 @@ ngx_http_strata_found(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
         (void) strata_store_stale(&ctx->hold, ctx->purged_at);
     }
 
+    /* the flag: who made it stale may be ahead of our clock */
+
     if ((int64_t) ngx_current_msec < ctx->meta.fresh_until
-        && !(ctx->meta.flags & STRATA_META_NO_CACHE)
+        && !(ctx->meta.flags & (STRATA_META_NO_CACHE|STRATA_META_SOFT_PURGED))
         && (ctx->want == NULL || !ngx_http_strata_refused(ctx)))
     {
         ctx->reason = STRATA_REASON_NONE;

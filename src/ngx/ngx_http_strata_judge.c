@@ -20,12 +20,22 @@
 ngx_int_t
 ngx_http_strata_judge(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 {
+    int               rc;
     strata_subject_t  subject;
 
-    ngx_http_strata_judge_subject(ctx->zone->store, ctx->primary.text,
-                                  &subject);
+    if (ctx->waited && STRATA_MUTANT("waiter-unjudged")) {
+        return NGX_OK;
+    }
 
-    switch (strata_store_judge(&ctx->hold, &subject, ngx_current_msec)) {
+    rc = strata_store_judge(&ctx->hold, NULL, ngx_current_msec);
+
+    if (rc == STRATA_DONE) {
+        ngx_http_strata_judge_subject(ctx->zone->store, ctx->primary.text,
+                                      &subject);
+        rc = strata_store_judge(&ctx->hold, &subject, ngx_current_msec);
+    }
+
+    switch (rc) {
 
     case STRATA_OK:
     case STRATA_AGAIN:
@@ -84,6 +94,10 @@ ngx_http_strata_judge_subject(strata_store_t *st, strata_str_t text,
     subject->text.data = buf;
     subject->text.len = strata_key_readable(text, buf, STRATA_KEY_MAX);
     subject->key = strata_tag_hash(st, STRATA_TAG_KEY, subject->text);
+    if (STRATA_MUTANT("namespace-missed")) {
+        space.len = 0;
+    }
+
     subject->space = space.len ? strata_tag_hash(st, STRATA_TAG_NAMESPACE,
                                                  space)
                                : 0;

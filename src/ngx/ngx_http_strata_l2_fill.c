@@ -275,6 +275,10 @@ ngx_http_strata_record_judge(ngx_http_strata_get_t *g,
     rc = strata_invlog_judge(st, position, hashes, label->tag_n, &subject,
                              &upto);
 
+    if (STRATA_MUTANT("record-unjudged")) {
+        rc = STRATA_OK;
+    }
+
     if (rc != STRATA_OK && rc != STRATA_AGAIN) {
         return NGX_DECLINED;
     }
@@ -322,6 +326,13 @@ ngx_http_strata_record_usable(ngx_http_strata_get_t *g, strata_record_t *rec,
 
     if (g->conf->max_object && rec->raw_len > g->conf->max_object) {
         return NGX_DECLINED;
+    }
+
+    if (soft) {
+
+        /* who waits for it is not to take it for an answer of now */
+
+        g->meta.flags |= STRATA_META_SOFT_PURGED;
     }
 
     return NGX_OK;

@@ -139,7 +139,8 @@ ngx_http_strata_l2_purge_send(ngx_http_strata_loc_conf_t *conf,
     d = ngx_http_strata_l2_digest(conf, purge->primary.text, scope);
 
     ngx_http_strata_l2_key_primary(&k, redis, &d);
-    ngx_http_strata_l2_key_purge(&key, redis, &d);
+    ngx_http_strata_l2_key_purge(&key, redis, STRATA_MUTANT("tombstone-lost")
+                                              ? &purge->guard : &d);
     ngx_http_strata_l2_key_lock(&lock, redis, &d, NULL);
 
     cmd.n = 0;

@@ -90,6 +90,7 @@ ngx_http_strata_log_events(strata_store_t *st, const strata_event_t *ev,
             ngx_memzero(&out[i], sizeof(strata_log_event_t));
             out[i].kind = STRATA_LOG_TAG;
             out[i].soft = (ev->mode == STRATA_EVENT_SOFT);
+            out[i].plain = (kind == STRATA_TAG_TAG && space == 0);
             out[i].hash = strata_tag_hash(st, kind, ev->subjects[i]);
 
             if (space) {
@@ -108,6 +109,7 @@ ngx_http_strata_log_events(strata_store_t *st, const strata_event_t *ev,
 
     case STRATA_EVENT_KEY:
     case STRATA_EVENT_HEARTBEAT:
+    case STRATA_EVENT_DATA:
         out->kind = STRATA_LOG_NOTHING;
         return 1;
 
@@ -198,6 +200,10 @@ ngx_http_strata_purge_key(ngx_http_strata_zone_t *zone,
 
     strata_purge_mark(st, &primary->digest);
     strata_pass_forget(st, &primary->digest);
+
+    /* not before what another worker has fetched since our clock was read */
+
+    ngx_time_update();
 
     rc = (mode == NGX_HTTP_STRATA_PURGE_DELETE)
          ? strata_store_remove(st, primary, ngx_current_msec)
@@ -345,6 +351,7 @@ ngx_http_strata_log_row(strata_store_t *st, strata_str_t row,
 
     out->kind = STRATA_LOG_TAG;
     out->soft = (row.data[0] == 's');
+    out->plain = (row.data[1] == STRATA_TAG_TAG && space.len == 0);
     out->hash = strata_tag_hash(st, row.data[1], text);
 
     if (space.len) {
@@ -488,5 +495,6 @@ ngx_http_strata_log_now(void)
 ngx_uint_t
 ngx_http_strata_log_leased(ngx_http_strata_zone_t *zone)
 {
-    return strata_invlog_leased(zone->store, ngx_http_strata_log_now());
+    return strata_invlog_leased(zone->store, ngx_http_strata_log_now())
+           || STRATA_MUTANT("lease-unchecked");
 }

@@ -14,6 +14,7 @@
 
 
 #include "ngx_http_strata.h"
+#include "../wire/strata_event.h"
 
 #include <lua.h>
 #include <lauxlib.h>
@@ -32,6 +33,7 @@ struct ngx_http_strata_lua_conf_s {
     ngx_flag_t        jit;           /* the compiler is on, the budget off */
     ngx_flag_t        code_cache;    /* off: _file code is read each time */
     ngx_http_strata_script_t  *init; /* of each VM; NULL: none */
+    ngx_http_strata_script_t  *event;  /* of the log; NULL: none */
 };
 
 
@@ -70,6 +72,7 @@ typedef enum {
     NGX_HTTP_STRATA_HOOK_FETCH,    /* ngx_http_strata_ctx_t */
     NGX_HTTP_STRATA_HOOK_STORE,    /* ngx_http_strata_lua_res_t */
     NGX_HTTP_STRATA_HOOK_PURGE,
+    NGX_HTTP_STRATA_HOOK_EVENT,    /* ngx_http_strata_lua_event_t */
     NGX_HTTP_STRATA_HOOK_CONTENT   /* ngx_http_strata_run_t */
 } ngx_http_strata_hook_e;
 
@@ -204,7 +207,7 @@ char *ngx_http_strata_lua_init_conf(ngx_conf_t *cf,
 char *ngx_http_strata_lua_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_strata_lua_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* strata_init_by_lua_block, _file */
+/* strata_init_by_lua_block, strata_event_by_lua_block, _file */
 char *ngx_http_strata_lua_init(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* strata_lua_path, _budget, _memory, _jit, _code_cache */
@@ -364,6 +367,14 @@ int ngx_http_strata_kv_native(lua_State *L);
 /* ngx_http_strata_lua_flight.c */
 void ngx_http_strata_lua_flight_close(ngx_http_strata_run_t *run);
 void ngx_http_strata_lua_flight_natives(lua_State *L);
+
+/* ngx_http_strata_lua_event.c */
+void ngx_http_strata_lua_event_natives(lua_State *L);
+void ngx_http_strata_lua_event_create(lua_State *L);
+
+/* ev has been applied to the zone; sequence 0: of this node alone. */
+void ngx_http_strata_lua_event_note(ngx_http_strata_zone_t *zone,
+    strata_event_t *ev, uint64_t sequence);
 
 /* ngx_http_strata_lua_claim.c: locks in the second tier */
 void ngx_http_strata_claim_natives(lua_State *L);

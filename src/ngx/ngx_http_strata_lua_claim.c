@@ -253,7 +253,7 @@ ngx_http_strata_claim_undo(ngx_http_strata_claims_t *c)
     }
 
     if (c->claim) {
-        ngx_http_strata_claim_end(c->claim, "free", 0);
+        ngx_http_strata_claim_leave(c->claim, &c->call);
         c->claim = NULL;
     }
 }

@@ -299,6 +299,7 @@ ngx_http_strata_lua_create_conf(ngx_conf_t *cf)
     conf->jit = NGX_CONF_UNSET;
     conf->code_cache = NGX_CONF_UNSET;
     conf->init = NGX_CONF_UNSET_PTR;
+    conf->event = NGX_CONF_UNSET_PTR;
 
     return conf;
 }
@@ -312,6 +313,7 @@ ngx_http_strata_lua_init_conf(ngx_conf_t *cf, ngx_http_strata_lua_conf_t *conf)
     ngx_conf_init_value(conf->jit, 0);
     ngx_conf_init_value(conf->code_cache, 1);
     ngx_conf_init_ptr_value(conf->init, NULL);
+    ngx_conf_init_ptr_value(conf->event, NULL);
 
     if (conf->memory < 2 * 1024 * 1024) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -495,7 +497,9 @@ ngx_http_strata_lua_init(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_command_t  command = *cmd;
 
-    command.offset = offsetof(ngx_http_strata_lua_conf_t, init);
+    command.offset = (cmd->name.data[7] == 'i')    /* "strata_init_..." */
+                     ? offsetof(ngx_http_strata_lua_conf_t, init)
+                     : offsetof(ngx_http_strata_lua_conf_t, event);
 
     return (cmd->type & NGX_CONF_BLOCK)
            ? ngx_http_strata_lua_block(cf, &command, smcf->lua)

@@ -587,6 +587,7 @@ ngx_http_strata_lua_natives(lua_State *L)
     ngx_http_strata_tier_natives(L);
     ngx_http_strata_lua_purge_natives(L);
     ngx_http_strata_claim_natives(L);
+    ngx_http_strata_lua_event_natives(L);
 
     lua_pushinteger(L, NGX_HTTP_STRATA_LIB_CONCAT);
     lua_setfield(L, -2, "concat_max");

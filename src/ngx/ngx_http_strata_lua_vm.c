@@ -164,6 +164,9 @@ ngx_http_strata_vm_setup(lua_State *L)
     ngx_http_strata_lua_fetch_create(L);
     lua_setfield(L, -2, "fetch");
 
+    ngx_http_strata_lua_event_create(L);
+    lua_setfield(L, -2, "event");
+
     vm->sandbox = luaL_ref(L, LUA_REGISTRYINDEX);
 
     return 0;

@@ -140,6 +140,10 @@ static ngx_uint_t  ngx_http_strata_at_least_1 = 1;
       ngx_http_strata_lua_block, NGX_HTTP_LOC_CONF_OFFSET,                    \
       offsetof(ngx_http_strata_loc_conf_t, field), NULL }
 
+#define ngx_http_strata_own(name, args)                                       \
+    { ngx_string(name), NGX_HTTP_MAIN_CONF|args, ngx_http_strata_lua_init,    \
+      NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL }
+
 #define ngx_http_strata_lua(name, args)                                       \
     { ngx_string(name), NGX_HTTP_MAIN_CONF|args, ngx_http_strata_lua_option,  \
       NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL }
@@ -210,6 +214,11 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_drop_headers", NGX_CONF_1MORE,
                         ngx_http_strata_set_drop_headers, drop, NULL),
 
+    ngx_http_strata_own("strata_event_by_lua_block",
+                        NGX_CONF_BLOCK|NGX_CONF_NOARGS),
+
+    ngx_http_strata_own("strata_event_by_lua_file", NGX_CONF_TAKE1),
+
     { ngx_string("strata_events"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
       ngx_http_strata_set_events,
@@ -235,19 +244,10 @@ ngx_command_t  ngx_http_strata_commands[] = {
                         ngx_http_strata_set_mask, ignore_headers,
                         ngx_http_strata_ignore_words),
 
-    { ngx_string("strata_init_by_lua_block"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_NOARGS,
-      ngx_http_strata_lua_init,
-      NGX_HTTP_MAIN_CONF_OFFSET,
-      0,
-      NULL },
+    ngx_http_strata_own("strata_init_by_lua_block",
+                        NGX_CONF_BLOCK|NGX_CONF_NOARGS),
 
-    { ngx_string("strata_init_by_lua_file"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_http_strata_lua_init,
-      NGX_HTTP_MAIN_CONF_OFFSET,
-      0,
-      NULL },
+    ngx_http_strata_own("strata_init_by_lua_file", NGX_CONF_TAKE1),
 
     ngx_http_strata_loc("strata_invalidate", NGX_CONF_FLAG,
                         ngx_conf_set_flag_slot, invalidate, NULL),

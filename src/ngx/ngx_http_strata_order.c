@@ -18,6 +18,7 @@
  */
 
 #include "ngx_http_strata_tail.h"
+#include "ngx_http_strata_lua.h"
 
 
 #define NGX_HTTP_STRATA_ASK_MIN    1       /* ms */
@@ -113,6 +114,11 @@ ngx_http_strata_log_submit(ngx_http_strata_order_t *order, strata_event_t *ev)
 
     if (rc != STRATA_OK || order->delay == 0) {
         now = ngx_http_strata_log_local(order->zone, ev, &order->position);
+
+        if (now == STRATA_OK) {
+            ngx_http_strata_lua_event_note(order->zone, ev, 0);
+        }
+
         rc = (rc == STRATA_OK) ? now : rc;
     }
 
@@ -172,7 +178,9 @@ ngx_http_strata_order_send(ngx_http_strata_log_t *log,
     (void) strata_cmd_add(&cmd, a->bytes, len);
     (void) strata_cmd_add(&cmd, rows, rows_len);
     (void) strata_cmd_add(&cmd, pattern ? "1" : "0", 1);
-    ngx_http_strata_log_number(&cmd, nums[4], order->again);
+    ngx_http_strata_log_number(&cmd, nums[4],
+                               STRATA_MUTANT("repeat-lost") ? 0
+                                                            : order->again);
 
     if (order->job) {
         ngx_sprintf(job, "%016xL", order->job);
@@ -337,7 +345,8 @@ ngx_http_strata_order_refused(ngx_http_strata_log_t *log,
                   rc == STRATA_OK ? "is purged alone" : "was busy, too");
 
     if (order) {
-        order->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+        order->status = STRATA_MUTANT("refused-as-200")
+                        ? NGX_HTTP_OK : NGX_HTTP_SERVICE_UNAVAILABLE;
         order->reason = reason;
 
         if (rc == STRATA_OK) {
@@ -390,8 +399,8 @@ ngx_http_strata_orders_arm(ngx_http_strata_log_t *log)
         return;
     }
 
-    log->pause = ngx_min(log->pause ? log->pause * 2 : NGX_HTTP_STRATA_ASK_MIN,
-                         NGX_HTTP_STRATA_ASK_MAX);
+    log->pause = log->pause ? log->pause * 2 : NGX_HTTP_STRATA_ASK_MIN;
+    log->pause = ngx_min(log->pause, NGX_HTTP_STRATA_ASK_MAX);
 
     log->poll.handler = ngx_http_strata_orders_poll;
     log->poll.data = log;
@@ -564,7 +573,7 @@ ngx_http_strata_order_acked(ngx_http_strata_order_t *order,
     e = reply->elements;
     same = (ngx_memcmp(e[0].text.data, order->incarnation, STRATA_LOG_ID)
             == 0);
-    behind = (e[1].integer > 0);
+    behind = (e[1].integer > 0 && !STRATA_MUTANT("restart-unwaited"));
 
     order->acked = 0;
     order->expired = 0;
@@ -588,7 +597,7 @@ ngx_http_strata_order_acked(ngx_http_strata_order_t *order,
         }
     }
 
-    return !behind;
+    return !behind || STRATA_MUTANT("ack-early");
 }
 
 

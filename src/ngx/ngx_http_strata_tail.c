@@ -21,6 +21,7 @@
  */
 
 #include "ngx_http_strata_tail.h"
+#include "ngx_http_strata_lua.h"
 #include "../base/strata_str.h"
 
 
@@ -131,7 +132,7 @@ ngx_http_strata_tail_take(ngx_http_strata_log_t *log)
 
     log->state = stat.shared ? NGX_HTTP_STRATA_TAIL_READ
                              : NGX_HTTP_STRATA_TAIL_JOIN;
-    log->target = stat.sequence;
+    log->target = STRATA_MUTANT("tail-at-end") ? 0 : stat.sequence;
     log->confirm_at = 0;
     log->again = 0;
     log->isolated = !ngx_http_strata_log_leased(log->zone);
@@ -247,7 +248,9 @@ ngx_http_strata_tail_renew(ngx_http_strata_log_t *log)
     log->again = 0;
 
     ngx_http_strata_log_cmd(log, &cmd, STRATA_SCRIPT_LEASE,
-                            log->lease + log->lease / 10, nums, name, &stat);
+                            STRATA_MUTANT("member-short")
+                            ? log->lease / 3 : log->lease + log->lease / 10,
+                            nums, name, &stat);
 
     /* of the region: whoever is its tail, it is one member */
 
@@ -301,13 +304,17 @@ ngx_http_strata_tail_renewed(ngx_http_strata_call_t *call)
     sequence = r->elements[1].integer;
 
     if (log->state == NGX_HTTP_STRATA_TAIL_JOIN || !stat.shared
-        || ngx_memcmp(stat.incarnation, r->elements[0].text.data,
-                      STRATA_LOG_ID)
-           != 0)
+        || (ngx_memcmp(stat.incarnation, r->elements[0].text.data,
+                       STRATA_LOG_ID)
+            != 0 && !STRATA_MUTANT("incarnation-ignored")))
     {
         ngx_http_strata_tail_join(log, r->elements[0].text.data, sequence,
                                   r->elements[2].integer);
         return;
+    }
+
+    if (STRATA_MUTANT("tail-at-end") && log->target == 0) {
+        (void) strata_invlog_loaded(log->zone->store, sequence);
     }
 
     log->target = sequence;
@@ -516,7 +523,8 @@ ngx_http_strata_tail_apply(ngx_http_strata_log_t *log, strata_reply_t *entry)
     strata_invlog_stat(log->zone->store, &stat);
 
     if (strata_event_place(q, id, &place) != STRATA_OK
-        || ngx_memcmp(place.incarnation, stat.incarnation, STRATA_LOG_ID) != 0
+        || (ngx_memcmp(place.incarnation, stat.incarnation, STRATA_LOG_ID) != 0
+            && !STRATA_MUTANT("incarnation-ignored"))
         || place.sequence != stat.sequence + 1)
     {
         ngx_http_strata_tail_gap(log, "not the next event");
@@ -552,6 +560,7 @@ ngx_http_strata_tail_apply(ngx_http_strata_log_t *log, strata_reply_t *entry)
     }
 
     ngx_http_strata_count(log->zone, log_events);
+    ngx_http_strata_lua_event_note(log->zone, ev, place.sequence);
 
     return NGX_OK;
 }
@@ -565,6 +574,11 @@ ngx_http_strata_tail_gap(ngx_http_strata_log_t *log, const char *why)
     ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                   "strata log: a gap in \"%V\" for zone \"%V\": %s",
                   &log->stream, &log->zone->name, why);
+
+    if (STRATA_MUTANT("gap-ignored")) {
+        (void) strata_invlog_loaded(log->zone->store, log->target);
+        return;
+    }
 
     strata_invlog_isolate(log->zone->store);
 

@@ -137,7 +137,7 @@ const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     },
     [STRATA_SCRIPT_LEASE] = {
         strata_string(STRATA_SCRIPT_LEASE_TEXT),
-        strata_string("4dd722e6488229ee1a3af89983353dc12f6fcfbc")
+        strata_string("6a6e65f3562e4ee405ed5b45c00630327a55939a")
     },
     [STRATA_SCRIPT_ACKED] = {
         strata_string(STRATA_SCRIPT_ACKED_TEXT),

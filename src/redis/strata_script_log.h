@@ -156,10 +156,15 @@
     "add(ev[2], ev[3], ev[4])\n"                                              \
     "redis.call('ZREM', KEYS[7], d)\n"                                        \
     "end\n"                                                                   \
-    "local old = redis.call('ZRANGE', KEYS[5], 0, 1, 'WITHSCORES')\n"         \
-    "if old[1] and (tonumber(old[1]) + 65) * ARGV[6] < now then\n"            \
-    "local first = old[4] or seq + 1\n"                                       \
-    "redis.call('ZREM', KEYS[5], old[1])\n"                                   \
+    "local old = redis.call('ZRANGE', KEYS[5], 0, 64, 'WITHSCORES')\n"        \
+    "local i, first = 1, nil\n"                                               \
+    "while i < 129 and old[i] and (tonumber(old[i]) + 65) * ARGV[6] < "       \
+    "now do\n"                                                                \
+    "redis.call('ZREM', KEYS[5], old[i])\n"                                   \
+    "i = i + 2\n"                                                             \
+    "first = old[i + 1] or seq + 1\n"                                         \
+    "end\n"                                                                   \
+    "if first then\n"                                                         \
     "redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', '(' .. first)\n"         \
     "redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. first)\n"         \
     "redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f-0', "          \

@@ -204,7 +204,16 @@ strata_entry_describe(strata_entry_t *e, const strata_meta_t *meta)
 void
 strata_entry_stale_locked(strata_entry_t *e, int64_t at)
 {
-    if (atomic_load_explicit(&e->fresh_until, memory_order_relaxed) > at) {
+    bool  rule;
+
+    /* a rule has the instant of the last one, for what came in between */
+
+    rule = atomic_load_explicit(&e->flags, memory_order_relaxed)
+           & STRATA_META_VARY_RULE;
+
+    if (rule
+        || atomic_load_explicit(&e->fresh_until, memory_order_relaxed) > at)
+    {
         atomic_store_explicit(&e->fresh_until, at, memory_order_relaxed);
     }
 

@@ -382,7 +382,7 @@ strata_fill_guard(strata_fill_t *f, const strata_digest_t *guard,
 static bool
 strata_fill_purged(strata_fill_t *f)
 {
-    return f->guarded
+    return f->guarded && !STRATA_MUTANT("fill-unguarded")
            && strata_purge_seen(f->hold.store, &f->guard) != f->purges;
 }
 

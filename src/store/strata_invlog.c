@@ -8,6 +8,8 @@
  *
  *   position             lock; last of an event   the event undone: nobody
  *                                                 was answered
+ *   event_last           lock; before position    each hit judges, up to the
+ *                                                 next event
  *   floor, soft_floor    lock; they only rise     too much invalidated
  *   tags, patterns       lock; see strata_tag.c,  tables to repair
  *                        strata_pattern.c
@@ -19,9 +21,9 @@
  *   lease_until          anybody, one word        a lease that runs out
  *   tailer               by compare-and-set       a role that healing clears
  *
- * An event: lock, seq odd, tables, seq even, position, unlock.  So whoever sees
- * a position finds all events up to it in the tables, perhaps later ones; they
- * then apply a little early.
+ * An event: lock, seq odd, tables, seq even, event_last, position, unlock.  So
+ * whoever sees a position finds all events up to it in the tables, perhaps
+ * later ones; they then apply a little early.
  *
  * A judge reads seq (even), the position, the tables, and seq again; if it
  * changed he starts over, a bounded number of times.  Stores to the tables are
@@ -158,6 +160,11 @@ strata_tag_judge(const strata_store_t *st, strata_judge_t *j)
     rc = strata_tag_look(st, j, space);
 
     for (i = 0; rc == STRATA_OK && i < j->tag_n; i++) {
+
+        if (i && STRATA_MUTANT("tags-after-first")) {
+            break;
+        }
+
         rc = strata_tag_look(st, j, j->tags[i]);
 
         if (rc == STRATA_OK && space) {
@@ -186,12 +193,20 @@ strata_invlog_look(const strata_store_t *st, strata_judge_t *j)
 
     log = &st->zone->log;
 
-    if (strata_log_load(&log->floor) > j->since) {
+    if (strata_log_load(&log->floor) > j->since
+        && !STRATA_MUTANT("floor-ignored"))
+    {
         return STRATA_DECLINED;
     }
 
     j->soft = strata_log_load(&log->soft_floor) > j->since;
     rc = STRATA_OK;
+
+    if (!j->named && (strata_log_load(&log->name_last) > j->since
+                      || strata_log_load(&log->pattern_last) > j->since))
+    {
+        return STRATA_DONE;
+    }
 
     STRATA_FAULT("log_judge");
 
@@ -222,7 +237,14 @@ strata_invlog_judge(const strata_store_t *st, uint64_t since,
     j.since = since;
     j.tags = tags;
     j.tag_n = tag_n;
-    j.subject = *subject;
+    j.named = (subject != NULL);
+
+    if (subject) {
+        j.subject = *subject;
+
+    } else {
+        memset(&j.subject, 0, sizeof(strata_subject_t));
+    }
 
     for (tries = 0; tries < STRATA_LOG_TRIES; tries++) {
         seq = atomic_load_explicit(&log->seq, memory_order_acquire);
@@ -308,6 +330,13 @@ strata_invlog_event_locked(strata_store_t *st, const strata_log_event_t *ev,
         break;
 
     case STRATA_LOG_TAG:
+
+        /* first: a death in between lets too much be judged */
+
+        if (!ev->plain) {
+            strata_log_raise(&log->name_last, position);
+        }
+
         strata_tag_put_locked(st, ev->hash, position, ev->soft);
         break;
 
@@ -344,6 +373,25 @@ strata_invlog_events_locked(strata_store_t *st, const strata_log_event_t *ev,
 }
 
 
+/* Release: who sees the position, or that it matters, sees the tables. */
+static void
+strata_invlog_move_locked(strata_log_t *log, const strata_log_event_t *ev,
+    uint32_t n, uint64_t position)
+{
+    uint32_t  i;
+
+    for (i = 0; i < n; i++) {
+        if (ev[i].kind != STRATA_LOG_NOTHING) {
+            strata_log_set(&log->event_last, position);
+            STRATA_FAULT("log_event_last");
+            break;
+        }
+    }
+
+    strata_log_set(&log->position, position);
+}
+
+
 uint64_t
 strata_invlog_append_locked(strata_store_t *st, const strata_log_event_t *ev,
     uint32_t n)
@@ -365,10 +413,7 @@ strata_invlog_append_locked(strata_store_t *st, const strata_log_event_t *ev,
     }
 
     strata_invlog_events_locked(st, ev, n, position);
-
-    /* release: who sees the position sees the tables */
-
-    strata_log_set(&log->position, position);
+    strata_invlog_move_locked(log, ev, n, position);
 
     return position;
 }
@@ -423,7 +468,7 @@ strata_invlog_apply(strata_store_t *st, const strata_log_event_t *ev,
     } else {
         last = strata_log_load(&log->position) + 1;
         strata_invlog_events_locked(st, ev, n, last);
-        strata_log_set(&log->position, last);
+        strata_invlog_move_locked(log, ev, n, last);
     }
 
     strata_invlog_unlock(st);
@@ -465,6 +510,7 @@ strata_invlog_restart(strata_store_t *st,
     STRATA_FAULT("log_first_base");
     strata_log_set(&log->base, position - sequence);
     STRATA_FAULT("log_rebased");
+    strata_log_set(&log->event_last, position);
     strata_log_set(&log->position, position);
     STRATA_FAULT("log_incarnation");
     strata_log_set(&log->incarnation[1], id[1]);
@@ -500,6 +546,7 @@ strata_invlog_load(strata_store_t *st, const strata_log_event_t *ev,
 int
 strata_invlog_loaded(strata_store_t *st, uint64_t sequence)
 {
+    uint64_t       position;
     strata_log_t  *log;
 
     log = &st->zone->log;
@@ -508,7 +555,10 @@ strata_invlog_loaded(strata_store_t *st, uint64_t sequence)
         return STRATA_BUSY;
     }
 
-    strata_log_raise(&log->position, sequence + strata_log_load(&log->base));
+    position = sequence + strata_log_load(&log->base);
+
+    strata_log_raise(&log->event_last, position);
+    strata_log_raise(&log->position, position);
     strata_invlog_unlock(st);
 
     return STRATA_OK;
@@ -574,6 +624,12 @@ strata_invlog_place(const strata_store_t *st,
     {
         return STRATA_DECLINED;
     }
+
+    /*
+     * Of a node that is ahead of us: events of our own may take the positions
+     * in between, and what was fetched there knows nothing of these.
+     */
+    *position = strata_min(*position, strata_log_load(&log->position));
 
     return STRATA_OK;
 }

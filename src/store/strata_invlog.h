@@ -61,6 +61,8 @@ typedef enum {
 typedef struct {
     strata_log_kind_e  kind;
     bool               soft;       /* stale, not gone */
+    bool               plain;      /* TAG: of a tag wherever it is, which an
+                                      entry has itself */
     uint64_t           hash;       /* TAG; others: of the namespace that it is
                                       confined to, or 0 */
     strata_str_t       text;       /* at most STRATA_GLOB_MAX; TAGS_ALL: 1 to
@@ -115,8 +117,8 @@ int strata_invlog_sequence(const strata_store_t *st, uint64_t position,
     uint8_t incarnation[STRATA_LOG_ID], uint64_t *sequence);
 
 /*
- * The reverse.  STRATA_DECLINED: of another incarnation, or from before the
- * floor: what was fetched there does not count.
+ * The reverse, at most where we are.  STRATA_DECLINED: of another incarnation,
+ * or from before the floor: what was fetched there does not count.
  */
 int strata_invlog_place(const strata_store_t *st,
     const uint8_t incarnation[STRATA_LOG_ID], uint64_t sequence,
@@ -125,7 +127,8 @@ int strata_invlog_place(const strata_store_t *st,
 /*
  * Is the entry that carries these tags and was judged at since still valid?
  * STRATA_OK: yes.  STRATA_AGAIN: stale.  STRATA_DECLINED: gone.  These hold up
- * to position upto.  STRATA_BUSY: nobody can tell now.
+ * to position upto.  STRATA_BUSY: nobody can tell now.  subject may be NULL, as
+ * long as all that happened is of plain tags; STRATA_DONE: it was not.
  */
 int strata_invlog_judge(const strata_store_t *st, uint64_t since,
     const uint64_t *tags, uint32_t tag_n, const strata_subject_t *subject,

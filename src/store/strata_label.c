@@ -29,6 +29,7 @@
 #include "strata_chunk.h"
 #include "strata_entry.h"
 #include "strata_invlog.h"
+#include "strata_pattern.h"
 #include "strata_shard.h"
 
 
@@ -90,7 +91,8 @@ strata_store_judged(const strata_hold_t *hold)
 {
     return atomic_load_explicit(&strata_label_entry(hold)->checked,
                                 memory_order_acquire)
-           == strata_invlog_position(hold->store);
+           >= strata_log_load(&hold->store->zone->log.event_last)
+           || STRATA_MUTANT("hit-unjudged");
 }
 
 
@@ -106,12 +108,16 @@ strata_store_judge(const strata_hold_t *hold, const strata_subject_t *subject,
     e = strata_label_entry(hold);
     since = atomic_load_explicit(&e->checked, memory_order_acquire);
 
-    if (since == strata_invlog_position(hold->store)) {
+    if (strata_store_judged(hold)) {
         return STRATA_OK;
     }
 
     n = strata_store_tags(hold, tags);
     rc = strata_invlog_judge(hold->store, since, tags, n, subject, &upto);
+
+    if (rc == STRATA_DECLINED && STRATA_MUTANT("hard-as-soft")) {
+        rc = STRATA_AGAIN;
+    }
 
     if (rc != STRATA_OK && rc != STRATA_AGAIN) {
         return rc;

@@ -185,6 +185,7 @@ strata_later_run(strata_store_t *st, int64_t now)
 
         ev.kind = (strata_log_kind_e) (l->what & 0xff);
         ev.soft = l->what >> 8 & 1;
+        ev.plain = false;              /* nobody wrote it down */
         ev.hash = l->hash;
         ev.text.len = l->what >> 16;
         ev.text.data = ev.text.len ? (uint8_t *) log->later_text[i] : NULL;

@@ -69,7 +69,7 @@ strata_invlog_tail(strata_store_t *st)
                                                    st->seat + 1,
                                                    memory_order_acq_rel,
                                                    memory_order_relaxed)
-           || who == st->seat + 1;
+           || (who == st->seat + 1 && !STRATA_MUTANT("tail-orphaned"));
 }
 
 
@@ -78,7 +78,7 @@ strata_invlog_untail_seat(strata_store_t *st, uint32_t seat)
 {
     uint32_t  who;
 
-    who = seat + 1;
+    who = STRATA_MUTANT("tail-orphaned") ? 0 : seat + 1;
 
     (void) atomic_compare_exchange_strong_explicit(&st->zone->log.tailer, &who,
                                                    0, memory_order_acq_rel,

@@ -172,7 +172,10 @@ strata_pattern_judge(const strata_store_t *st, strata_judge_t *j)
     at = atomic_load_explicit(&st->zone->log.pattern_at,
                               memory_order_acquire);
 
-    for (i = 0; i < n; i++) {
+    i = STRATA_MUTANT("pattern-latest") ? 1 : 0;
+    at -= i;
+
+    for ( /* void */ ; i < n; i++) {
         at = (at - 1) & (n - 1);
         p = &st->patterns[at];
 

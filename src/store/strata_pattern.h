@@ -21,6 +21,7 @@ typedef struct {
     const uint64_t   *tags;
     uint32_t          tag_n;
     strata_subject_t  subject;
+    bool              named;       /* subject is known */
     bool              soft;        /* found so far */
 } strata_judge_t;
 

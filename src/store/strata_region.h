@@ -36,7 +36,7 @@
 #define STRATA_NONE           UINT32_MAX
 
 #define STRATA_MAGIC          UINT64_C(0x3161746172747300)  /* "\0strata1" */
-#define STRATA_LAYOUT         4
+#define STRATA_LAYOUT         5
 
 #define STRATA_SHARDS_MAX     16
 #define STRATA_SHARD_BYTES    (32 * 1024 * 1024)
@@ -227,6 +227,7 @@ typedef struct {
 typedef struct {
     _Alignas(STRATA_CACHE_LINE)
     _Atomic uint64_t  position;         /* of the last event, applied */
+    _Atomic uint64_t  event_last;       /* ... that entries are judged by */
     _Atomic uint64_t  floor;            /* who was judged before it is gone */
     _Atomic uint64_t  soft_floor;       /* ... is stale */
     _Atomic int64_t   lease_until;      /* ms, monotonic */
@@ -242,6 +243,7 @@ typedef struct {
     uint32_t          tag_oldest;
     uint32_t          tag_youngest;
     _Atomic uint32_t  pattern_at;       /* the next one to be written */
+    _Atomic uint64_t  name_last;        /* of tag_last: of keys, namespaces */
     _Atomic uint64_t  incarnation[2];   /* of the log, and its sequence ... */
     _Atomic uint64_t  base;             /* ... is position - base */
     _Atomic uint64_t  first_base;       /* as the last restart set it */

@@ -302,8 +302,10 @@ strata_store_remove(strata_store_t *st, const strata_key_t *key, int64_t now)
 
     i = strata_index_find_locked(sh, key);
 
-    if (i != STRATA_NONE) {
-
+    if (i != STRATA_NONE
+        && !((atomic_load_explicit(&sh->entries[i].flags, memory_order_relaxed)
+              & STRATA_META_VARY_RULE) && STRATA_MUTANT("variant-missed")))
+    {
         if (strata_entry_state(&sh->entries[i]) == STRATA_FILLING) {
             strata_flight_leave_locked(sh, &sh->entries[i]);
         }

@@ -51,7 +51,8 @@ static const strata_event_form_t  strata_event_forms[] = {
     [STRATA_EVENT_GLOB] = { 1, 1, true, false },
     [STRATA_EVENT_ALL] = { 0, 0, false, false },
     [STRATA_EVENT_HEARTBEAT] = { 0, 0, false, false },
-    [STRATA_EVENT_KEY_KEPT] = { 1, STRATA_EVENT_KEYS_MAX, false, false }
+    [STRATA_EVENT_KEY_KEPT] = { 1, STRATA_EVENT_KEYS_MAX, false, false },
+    [STRATA_EVENT_DATA] = { 1, 2, false, false }
 };
 
 
@@ -88,7 +89,7 @@ strata_event_check(const strata_event_t *ev)
     size_t                      i;
     const strata_event_form_t  *form;
 
-    if (ev->type < STRATA_EVENT_KEY || ev->type > STRATA_EVENT_KEY_KEPT
+    if (ev->type < STRATA_EVENT_KEY || ev->type > STRATA_EVENT_DATA
         || (ev->mode != STRATA_EVENT_HARD && ev->mode != STRATA_EVENT_SOFT))
     {
         return STRATA_EVENT_BAD_VERSION;
@@ -111,6 +112,13 @@ strata_event_check(const strata_event_t *ev)
         if (!strata_event_subject_ok(form, ev->subjects[i])) {
             return STRATA_EVENT_BAD_SUBJECT;
         }
+    }
+
+    if (ev->type == STRATA_EVENT_DATA
+        && !strata_event_subject_ok(&strata_event_forms[STRATA_EVENT_TAG],
+                                    ev->subjects[0]))
+    {
+        return STRATA_EVENT_BAD_SUBJECT;
     }
 
     return STRATA_EVENT_GOOD;

@@ -42,8 +42,11 @@ typedef enum {
     STRATA_EVENT_GLOB = 7,
     STRATA_EVENT_ALL = 8,
     STRATA_EVENT_HEARTBEAT = 9,    /* purges nothing: the log is alive */
-    STRATA_EVENT_KEY_KEPT = 10     /* as KEY; L2 may still have it, so that
+    STRATA_EVENT_KEY_KEPT = 10,    /* as KEY; L2 may still have it, so that
                                       the tables know it as well */
+    STRATA_EVENT_DATA = 11         /* purges nothing: a topic, a word like a
+                                      tag, and what is to be told, if that
+                                      is not empty */
 } strata_event_type_e;
 
 typedef enum {

@@ -101,7 +101,19 @@ with scenario(180, alone=True) as t:
     is_(lazy("X", 1).rc, "refused declined", "F-05: while its PING takes too long")
     fake.login = True
     fake.script = lambda s, cmd: b"+QUICK\r\n"
-    within(until(lambda: lazy("X", 1).lines == ["+QUICK"]), 2000, "F-05: back")
+    # a pause of the breaker is a second; a PONG that was late costs a tenth of it
+    within(until(lambda: lazy("X", 1).lines == ["+QUICK"]), 500, "F-05: back")
+
+    # the same when it is a new connection that was slow to greet
+    fake.script, fake.login = slow, False
+    ok(wait_until(lambda: lazy("X", 1, timeout=40) and lazy.stat()["breaker"] == 1),
+       "F-05: not asked again")
+    fake.drop()
+    wait_until(lambda: lazy.stat()["connections"] == 0)
+    ok(wait_until(lambda: lazy.stat()["connections"] == 1), "F-05: a new connection, slow")
+    isnt(lazy.stat()["breaker"], 0, "F-05: not asked yet")
+    fake.script, fake.login = (lambda s, cmd: b"+QUICK\r\n"), True
+    within(until(lambda: lazy("X", 1).lines == ["+QUICK"]), 500, "F-05: back")
 
     # cancelled calls
     fake.script = slow

@@ -69,15 +69,20 @@ with scenario(90) as t:
     is_(la["tail"] in a.workers(), True, "one worker reads it")
     is_(len(redis("XRANGE", "log", "-", "+")), la["sequence"], "all of it is in the stream")
 
-    # many at once
+    # many, without what gateways, Redis and this process waited for a processor
+    pids = [*a.workers(), *b.workers(), redis.pid, os.getpid()]
+
+    def waited():
+        return sum(int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[1]) for pid in pids) / 1e6
+
     times = []
-    for i in range(100):
-        s = time.monotonic()
+    for i in range(300):
+        s, w = time.monotonic(), waited()
         r = (a, b)[i % 2].purge("/", headers={"Cache-Tag": f"many{i}"})
-        times.append(time.monotonic() - s)
+        times.append(max(0, ms_since(s) - (waited() - w)))
         if r.status != 200 or json.loads(r.body)["acked"] != 2:
             ok(False, f"{r.status} {r.body}")
     times.sort()
-    note(f"p50 {times[50] * 1000:.1f} ms, p99 {times[98] * 1000:.1f} ms")
-    ok(times[50] < 0.02 * SLOW, "acknowledged within 20 ms, half of them")
+    within(times[150], 5, "acknowledged: half of them")
+    within(times[296], 50, "99 of 100")
     is_(a.count("gap_flushes") + b.count("gap_flushes"), 0, "no gap")

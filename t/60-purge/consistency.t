@@ -7,4 +7,7 @@ from strata import *
 import checker
 
 with scenario(90) as t:
-    checker.verify(t, checker.seed(), 5, "log", nodes=2, quiet=1, readers=24, at_least=(1500, 40))
+    number = checker.seed()
+    for mode in "log", "both":
+        checker.verify(t, number, 4, mode, nodes=2, quiet=0.5, readers=24, at_least=(500, 20))
+        t.finish()

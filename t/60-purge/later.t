@@ -18,12 +18,16 @@ with scenario(60) as t:
 
     def twice(ng, who, what, **kw):
         """Purged, stored again from a replica that is behind, purged again."""
-        r = ng.purge(what, **kw)
+        for _ in range(10):
+            start = time.monotonic()
+            r = ng.purge(what, **kw)
+            first = who.fill("/x").body
+            if time.monotonic() - start < 0.6:     # before the second one
+                break
+            note("slow, once more"), time.sleep(1.5), ng.fill("/x")
         is_(r.status, 200, f"{what}: purged {r.body}")
-        first = who.fill("/x").body
         yield
-        wait_until(lambda: who.get("/x").body != first, 10 * SLOW)
-        ok(True, "and once more")
+        ok(wait_until(lambda: who.get("/x").body != first, 10), "and once more")
 
     def run(steps):
         for _ in steps:
@@ -61,6 +65,7 @@ with scenario(60) as t:
     ok(flooded.status()["log_full"] > 0, "and counted")
 
     redis, a, b = invlog.pair(t, origin, "strata_double_delete 1s;")
+    a.purge("/none")                   # the first answer of a log waits for a lease, and longer than a second
     for ng in a, b:
         ng.fill("/x")
     run(twice(a, b, "/x"))

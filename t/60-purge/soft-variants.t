@@ -21,3 +21,8 @@ with scenario() as t:
     for l in "de", "fr", "en":
         ok(wait_until(lambda: ng.get("/a", headers={"X-L": l}).body == f"{l}2".encode(), 3, 0.02), f"{l}: refreshed")
     is_(n, {"de": 2, "fr": 2, "en": 2}, "once each")
+
+    is_(ng.purge("/a").status, 200, "once more")
+    for l in "de", "fr", "en":
+        is_((r := ng.get("/a", headers={"X-L": l})).get("X-Reason"), "soft-purge", f"{l}: {r.cache}")
+        ok(wait_until(lambda: ng.get("/a", headers={"X-L": l}).body == f"{l}3".encode(), 3, 0.02), f"{l}: refreshed")

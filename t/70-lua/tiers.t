@@ -16,6 +16,7 @@ RUN = """
     res.headers["content-type"] = "application/json"
     return require("cjson").encode(out)
 """
+TOKEN = "Xk3zU8x2mQ7dT1vB9sYw"
 number = 0
 
 
@@ -72,6 +73,7 @@ def gateways(t, n, url=None, log=False):
                 if req.args.s then strata.sleep(tonumber(req.args.s)) end
                 if req.args.free then return tostring(l:release()) end
                 return "held" } }
+            location /kv/ { strata_kv z touch=on; strata_api_token %DIR%/tokens; }
             location /hook { strata_cache z; strata_key_by_lua_block {
                 local z = strata.zone("z")
                 local v, e = z:get("a")
@@ -80,6 +82,7 @@ def gateways(t, n, url=None, log=False):
                 return { req.uri, tostring(v), tostring(n), tostring(why), tostring(ok) }
             } add_header X-Key $strata_key always; proxy_pass http://127.0.0.1:1; }""")
         ng.file("run.lua", RUN)
+        ng.file("tokens", TOKEN + "\n")
         ng.start()
         out.append(ng)
     return out
@@ -195,6 +198,18 @@ def shared(a, b, log):
     is_(b.get("/hold?k=r&ttl=1&w=30", timeout=40).body, b"held", "one that is released")
     ok(time.monotonic() - start < 20, "at once")
     is_(holder.join().body, b"true", "by its owner")
+
+    def kv(ng, method, key, body=None, **headers):
+        headers = {"Authorization": f"Bearer {TOKEN}", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        return ng.request("/kv/" + key, method, headers=headers, body=body)
+
+    is_(kv(a, "PUT", "http?ttl=60", b"v").status, 204, "PUT on a")
+    r = kv(b, "GET", "http")
+    is_((r.status, r.body), (200, b"v"), "GET on b")
+    is_(kv(b, "PUT", "http", b"w", If_None_Match="*").status, 412, "not put twice")
+    is_([kv(ng, "POST", "count?incr=2&init=0").status for ng in (a, b)], [200, 200], "counts on both")
+    is_(kv(a, "GET", "count").body, b"4", "together")
+    is_((kv(b, "DELETE", "http").status, wait_until(lambda: kv(a, "GET", "http").status == 404, 5)), (204, True), "DELETE")
 
     if log:
         lua(a, "return z:set_bulk({ t1 = 'x', t2 = 'x' }, { tags = { 'tt' } }), z:set('key', 'x')")

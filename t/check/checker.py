@@ -14,7 +14,6 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 LIB = pathlib.Path(__file__).resolve().parents[1] / "lib"
@@ -118,7 +117,7 @@ class Nemesis:
               "evicts": 1}
 
     def __init__(self, cluster, seed, seconds, every):
-        self.c, self.lines, self.names = cluster, [], []
+        self.c, self.lines, self.names, self.down = cluster, [], [], set()
         rnd = random.Random(f"{seed} nemesis")
         names, weights = zip(*self.FAULTS.items())
         self.schedule, at = [], 0.8
@@ -257,8 +256,15 @@ class Nemesis:
 
     def kill_redis(self, node, x):
         server = self.server(x)
+        if server in self.down:
+            return None
+        self.down.add(server)
         server.kill()
-        return server.start
+
+        def start():
+            server.start()
+            self.down.remove(server)
+        return start
 
     def _command(self, *args, server=None):
         try:
@@ -316,15 +322,17 @@ class Traffic:
         self.process.wait()
 
 
-def run(t, number, seconds, mode, *, nodes=3, every=1.0, quiet=2.0, faults=True, keep=None,
-        options=None, **traffic):
+def run(t, number, seconds, mode, *, nodes=3, every=1.0, quiet=2.0, faults=True, options=None,
+        **traffic):
     """
     seconds of faults, then quiet ones, then everybody has to be where the log is.  A
-    history.Result; .names and .took say what was done.
+    history.Result; .names and .took say what was done.  A history with violations stays in
+    build/check.
     """
     port, start = free_port(), time.monotonic()
     cluster = Cluster(t, mode, nodes, port, **(options or {}))
-    file = keep or tempfile.mktemp(prefix="strata-history-")
+    (nginx.ROOT / "build/check").mkdir(parents=True, exist_ok=True)
+    file = str(nginx.ROOT / f"build/check/{number}-{mode}")
     clients = Traffic(t, number, file, port, cluster.nodes, **traffic)
     nemesis = Nemesis(cluster, number, seconds if faults else 0, every)
     try:
@@ -339,16 +347,15 @@ def run(t, number, seconds, mode, *, nodes=3, every=1.0, quiet=2.0, faults=True,
             lines = f.readlines()
     finally:
         clients.close()
-        if keep is None and os.path.exists(file):
-            os.unlink(file)
-    if keep:
-        with open(file, "a") as f:
-            f.writelines(x + "\n" for x in nemesis.lines)
+    with open(file, "a") as f:
+        f.writelines(x + "\n" for x in nemesis.lines)
     result = history.judge(lines + nemesis.lines, MAX + 0.3, mode == "log")
     result.names, result.took = nemesis.names, time.monotonic() - start
     if not settled:
         result.violations.append(("settle", "not everybody got where the log is: "
                                   + str([ng.status().get("log") for ng in cluster.nodes])))
+    if not result.violations:
+        os.unlink(file)
     return result
 
 

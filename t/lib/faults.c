@@ -38,8 +38,10 @@ typedef struct {
 } page_t;
 
 static page_t  *page;
+static char     mutant[32];
 
 void strata_fault(const char *name);
+int strata_mutant(const char *name);
 
 
 __attribute__((constructor)) static void
@@ -47,6 +49,10 @@ faults_init(void)
 {
     int          fd;
     const char  *path = getenv("STRATA_FAULT_FILE");
+    const char  *bug = getenv("STRATA_MUTANT");
+
+    /* nginx writes its title over the environment */
+    strncpy(mutant, bug ? bug : "", sizeof(mutant) - 1);
 
     if (path == NULL || (fd = open(path, O_RDWR)) < 0) {
         return;
@@ -87,4 +93,11 @@ strata_fault(const char *name)
         page->fired = getpid();
         kill(getpid(), SIGKILL);
     }
+}
+
+
+int
+strata_mutant(const char *name)
+{
+    return strcmp(mutant, name) == 0;
 }

@@ -240,6 +240,7 @@ event(void)
     default:
         ev.kind = STRATA_LOG_TAG;
         ev.hash = tag(n);
+        ev.plain = rnd(8) != 0;
     }
 
     evs[0] = ev;
@@ -319,7 +320,16 @@ judge(void)
     soft = shared->acked_soft[n];
 
     subject.text = text_of(buf, "key", k);
-    rc = strata_invlog_judge(store, since, tags, 2, &subject, &upto);
+    rc = STRATA_DONE;
+
+    if (rnd(2)) {
+        rc = strata_invlog_judge(store, since, tags, 2, NULL, &upto);
+    }
+
+    if (rc == STRATA_DONE) {
+        rc = strata_invlog_judge(store, since, tags, 2, &subject, &upto);
+    }
+
     shared->judged++;
 
     if ((rc == STRATA_OK || rc == STRATA_AGAIN) && hard > since) {
@@ -375,7 +385,10 @@ keep(void)
         e->tags[0] = tag(e->tag);
         rc = STRATA_DECLINED;
 
-    } else if (e->checked != strata_invlog_position(store)) {
+    } else if (e->checked
+               < atomic_load_explicit(&store->zone->log.event_last,
+                                      memory_order_acquire))
+    {
         subject.text = text_of(buf, "never", 1);
         rc = strata_invlog_judge(store, e->checked, e->tags, 1, &subject,
                                  &upto);

@@ -63,12 +63,14 @@ static const golden_t  golden[] = {
     { "v1-all", STRATA_EVENT_ALL, STRATA_EVENT_HARD, "", { NULL } },
     { "v1-heartbeat", STRATA_EVENT_HEARTBEAT, STRATA_EVENT_HARD, "", { NULL } },
     { "v1-key-kept", STRATA_EVENT_KEY_KEPT, STRATA_EVENT_HARD, "",
-      { "r\5https\13example.com\14/articles/42", "127.0.0.1:8080" } }
+      { "r\5https\13example.com\14/articles/42", "127.0.0.1:8080" } },
+    { "v1-data", STRATA_EVENT_DATA, STRATA_EVENT_HARD, "",
+      { "data:products", "{\"id\":42}" } }
 };
 
 static const form_row_t  forms[] = {
     { "type 0", 0, 1, "", 0, 0, 0, false },
-    { "type 11", 11, 1, "", 0, 0, 0, false },
+    { "type 12", 12, 1, "", 0, 0, 0, false },
     { "mode 0", STRATA_EVENT_ALL, 0, "", 0, 0, 0, false },
     { "mode 3", STRATA_EVENT_ALL, 3, "", 0, 0, 0, false },
 
@@ -96,6 +98,13 @@ static const form_row_t  forms[] = {
     { "16 tags, all", STRATA_EVENT_TAGS_ALL, 1, "n", 16, 9, 0, true },
     { "17 tags, all", STRATA_EVENT_TAGS_ALL, 1, "", 17, 9, 0, false },
     { "1 tag, all", STRATA_EVENT_TAGS_ALL, 1, "", 1, 9, 0, false },
+
+    { "a topic and data", STRATA_EVENT_DATA, 1, "", 2, 128, 0, true },
+    { "a topic alone", STRATA_EVENT_DATA, 1, "", 1, 9, 0, true },
+    { "a topic of 129", STRATA_EVENT_DATA, 1, "", 2, 129, 0, false },
+    { "a topic of two lines", STRATA_EVENT_DATA, 1, "", 1, 9, '\n', false },
+    { "data in a namespace", STRATA_EVENT_DATA, 1, "n", 2, 9, 0, false },
+    { "no topic", STRATA_EVENT_DATA, 1, "", 0, 0, 0, false },
 
     { "a namespace", STRATA_EVENT_NAMESPACE, 2, "", 1, 128, 0, true },
     { "a namespace of 129", STRATA_EVENT_NAMESPACE, 2, "", 1, 129, 0, false },
@@ -401,7 +410,7 @@ test_reasons(void)
 
     reason(0, 0, MAGIC);
     reason(2, 2, VERSION);
-    reason(3, 11, VERSION);
+    reason(3, 12, VERSION);
     reason(4, 3, VERSION);
     reason(5, 1, VERSION);
     reason(6, 129, LENGTH);

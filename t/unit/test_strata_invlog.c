@@ -92,6 +92,7 @@ event(strata_log_kind_e kind, bool soft, uint64_t hash, const char *text)
     uint64_t            position;
     strata_log_event_t  ev;
 
+    memset(&ev, 0, sizeof(ev));
     ev.kind = kind;
     ev.soft = soft;
     ev.hash = hash;
@@ -525,6 +526,13 @@ test_join(void)
     is(strata_invlog_place(st, five, 116, &position), STRATA_OK, "another");
     is(judge(position, "pre/1"), STRATA_OK, "after both");
 
+    is(strata_invlog_place(st, five, 143, &position), STRATA_OK,
+       "of a node that is three ahead");
+    is(position, strata_invlog_position(st), "where we are");
+    ev.hash = tag("b");
+    is(strata_invlog_append(st, &ev, 1, &sequence), STRATA_OK, "one of ours");
+    is(judge(position, "key"), STRATA_DECLINED, "which it does not know");
+
     is(strata_invlog_apply(st, &ev, 1, 141), STRATA_OK, "and it goes on");
     is(strata_store_verify(st, test_say, NULL), 0, "verify");
 
@@ -726,9 +734,67 @@ test_busy(void)
 }
 
 
+/* What can be judged without the subject, and when. */
+static void
+test_plain(void)
+{
+    int                 i, rc;
+    uint64_t            tags[2], upto, since, position;
+    strata_log_event_t  ev;
+
+    static const struct {
+        const char         *name;
+        strata_log_kind_e   kind;
+        bool                plain;
+        bool                soft;
+        const char         *tag;
+        int                 rc;
+    } table[] = {
+        { "a plain tag", STRATA_LOG_TAG, true, false, "a", STRATA_DECLINED },
+        { "soft", STRATA_LOG_TAG, true, true, "b", STRATA_AGAIN },
+        { "another's", STRATA_LOG_TAG, true, false, "c", STRATA_OK },
+        { "nothing", STRATA_LOG_NOTHING, false, false, "c", STRATA_OK },
+        { "all", STRATA_LOG_ALL, false, false, "c", STRATA_DECLINED },
+        { "all, soft", STRATA_LOG_ALL, false, true, "c", STRATA_AGAIN },
+        { "not known to be one", STRATA_LOG_TAG, false, false, "c",
+          STRATA_DONE },
+        { "a prefix", STRATA_LOG_PREFIX, false, false, "c", STRATA_DONE },
+        { "later, a plain tag", STRATA_LOG_TAG, true, false, "a",
+          STRATA_DECLINED }
+    };
+
+    setup();
+    tags[0] = tag("a");
+    tags[1] = tag("b");
+    memset(&ev, 0, sizeof(ev));
+
+    for (i = 0; i < (int) (sizeof(table) / sizeof(table[0])); i++) {
+        since = strata_invlog_position(st);
+
+        ev.kind = table[i].kind;
+        ev.plain = table[i].plain;
+        ev.soft = table[i].soft;
+        ev.hash = table[i].kind == STRATA_LOG_TAG ? tag(table[i].tag) : 0;
+        ev.text = str(table[i].kind == STRATA_LOG_PREFIX ? "p" : "");
+
+        is(strata_invlog_append(st, &ev, 1, &position), STRATA_OK, "%s",
+           table[i].name);
+
+        rc = strata_invlog_judge(st, since, tags, 2, NULL, &upto);
+        is(rc, table[i].rc, "%s: without subject", table[i].name);
+        is(st->zone->log.event_last == position,
+           table[i].kind != STRATA_LOG_NOTHING, "%s: is to be judged by",
+           table[i].name);
+    }
+
+    end("plain");
+}
+
+
 int
 main(void)
 {
+    test_plain();
     test_hash();
     test_events();
     test_bad();
