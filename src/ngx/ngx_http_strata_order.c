@@ -57,6 +57,8 @@ static void ngx_http_strata_order_done(ngx_http_strata_order_t *order,
     ngx_uint_t status, const char *reason);
 static void ngx_http_strata_log_posted(ngx_http_strata_order_t *order);
 static void ngx_http_strata_orders_arm(ngx_http_strata_log_t *log);
+static ngx_uint_t ngx_http_strata_order_passed(ngx_http_strata_order_t *order,
+    const strata_invlog_stat_t *stat);
 static void ngx_http_strata_orders_poll(ngx_event_t *ev);
 static void ngx_http_strata_orders_asked(ngx_http_strata_call_t *call);
 static void ngx_http_strata_orders_end(ngx_queue_t *done);
@@ -231,6 +233,7 @@ ngx_http_strata_order_appended(ngx_http_strata_call_t *call)
     ngx_http_strata_log_t     *log;
     ngx_http_strata_order_t   *order;
     ngx_http_strata_append_t  *a;
+    strata_invlog_stat_t       stat;
 
     static strata_event_t      ev;
 
@@ -278,7 +281,10 @@ ngx_http_strata_order_appended(ngx_http_strata_call_t *call)
         return;
     }
 
+    strata_invlog_stat(log->zone->store, &stat);
+
     ngx_memcpy(order->incarnation, r->elements[0].text.data, STRATA_LOG_ID);
+    ngx_memcpy(order->before, stat.incarnation, STRATA_LOG_ID);
     order->sequence = r->elements[1].integer;
     order->due = r->elements[2].integer;
     order->since = ngx_current_msec;
@@ -410,6 +416,28 @@ ngx_http_strata_orders_arm(ngx_http_strata_log_t *log)
 }
 
 
+/*
+ * Is the zone past it?  In a later incarnation what was there before counts no
+ * more; in the one before, of which it does not know yet that it has ended, the
+ * zone has not come to it.
+ */
+
+static ngx_uint_t
+ngx_http_strata_order_passed(ngx_http_strata_order_t *order,
+    const strata_invlog_stat_t *stat)
+{
+    if (!stat->shared) {
+        return 0;
+    }
+
+    if (ngx_memcmp(stat->incarnation, order->incarnation, STRATA_LOG_ID) == 0) {
+        return stat->sequence >= order->sequence;
+    }
+
+    return ngx_memcmp(stat->incarnation, order->before, STRATA_LOG_ID) != 0;
+}
+
+
 static void
 ngx_http_strata_orders_poll(ngx_event_t *ev)
 {
@@ -439,12 +467,7 @@ ngx_http_strata_orders_poll(ngx_event_t *ev)
         next = ngx_queue_next(q);
         order = ngx_queue_data(q, ngx_http_strata_order_t, queue);
 
-        /* a later incarnation: what was there before counts no more */
-
-        if (stat.shared
-            && (ngx_memcmp(stat.incarnation, order->incarnation, STRATA_LOG_ID)
-                != 0 || stat.sequence >= order->sequence))
-        {
+        if (ngx_http_strata_order_passed(order, &stat)) {
             order->position = stat.position;
         }
 

@@ -34,11 +34,11 @@ def lua(ng, code):
     return out[1:] if out[0] is True else ["error", out[1]]
 
 
-def gateways(t, n, url=None, log=False):
+def gateways(t, n, url=None, log=False, timeout="2s"):
     http = 'strata_lua_path "%DIR%/?.lua"; strata_lua_budget 100ms;'
     tier = ""
     if url:
-        http += f"strata_redis r {url} timeout=2s;" + ("strata_events redis=r stream=ev;" if log else "")
+        http += f"strata_redis r {url} timeout={timeout};" + ("strata_events redis=r stream=ev;" if log else "")
         tier = "strata_l2 r; strata_l2_timeout 1s;"
     out = []
     for _ in range(n):
@@ -239,6 +239,8 @@ with scenario(seconds=110) as t:
         r = a.get("/hook")
         ok("|cannot wait here|true" in r.get("X-Key"), f"what can't wait: {r.get('X-Key')}")
         ok(wait_until(lambda: lua(b, "return (z:get('from a hook'))") == ["h"], 5), "but it can set")
+    a, = gateways(t, 1, redis.url, timeout="300ms")
+    ok(wait_until(lambda: lua(a, "return z:set('up', 'x')") == [True], 10), "Redis is up")
     redis.stop()
     out = lua(a, "return z:incr('down', 1, 0)")
     ok(out[0] == "nil" and out[1].startswith("l2-"), f"Redis hangs: {out}")

@@ -536,6 +536,14 @@ test_join(void)
     is(strata_invlog_apply(st, &ev, 1, 141), STRATA_OK, "and it goes on");
     is(strata_store_verify(st, test_say, NULL), 0, "verify");
 
+    /* a fetch in a log without an event yet, and an event of our own */
+    is(strata_invlog_restart(st, six, 0), STRATA_OK, "a log that begins");
+    position = strata_invlog_position(st);
+    is(strata_invlog_append(st, &ev, 1, &sequence), STRATA_OK, "one of ours");
+    is(strata_invlog_sequence(st, position, id, &sequence), STRATA_OK,
+       "what was fetched before it");
+    is(sequence, 0, "is not of the far future");
+
     end("join");
 }
 
