@@ -15,13 +15,15 @@ COPY t/build t/build
 RUN t/build/deps build
 
 COPY src src
+COPY lua lua
 RUN make
 
 
 FROM debian:12-slim
 
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends nginx curl \
+    && apt-get install -y --no-install-recommends nginx curl ca-certificates \
+        libhiredis0.14 libluajit2-5.1-2 libzstd1 lua-cjson \
     && rm -rf /var/lib/apt/lists/* \
     && chown -R www-data: /var/lib/nginx /var/log/nginx
 

@@ -521,11 +521,14 @@ ngx_http_strata_purge_url(ngx_http_request_t *r,
         rc[1] = ngx_http_strata_purge_key(conf->zone, &form, mode);
     }
 
+    rc[0] = ngx_http_strata_purge_key(conf->zone, &url->key, mode);
+
     if (conf->body.on) {
+
+        /* after its guard was marked, or a hit of just now brings it back */
+
         rc[2] = ngx_http_strata_body_purge(conf->zone, url);
     }
-
-    rc[0] = ngx_http_strata_purge_key(conf->zone, &url->key, mode);
 
     for (i = 1; i < 3; i++) {
         if (rc[i] == STRATA_BUSY

@@ -11,7 +11,13 @@
  * spelling of it, so that no two requests of one key differ there.
  *
  * A URL has a rule for each method with bodies, whose id is part of the keys:
- * to purge the URL is to remove its rules.
+ * to purge the URL is to remove its rules.  As anybody may send bodies to any
+ * URL, there is one only when something is stored under it.  Until then the id
+ * follows from the URL and from how often it was purged:
+ *
+ *   no rule  id is a hash of URL, method and purges of its guard
+ *   stored   a rule with that id, unless it was purged meanwhile
+ *   purge    guard first, then the rules: one of before does not come back
  */
 
 #include "ngx_http_strata_key.h"
@@ -463,6 +469,7 @@ ngx_http_strata_body_key(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     ngx_uint_t               i;
     strata_key_t             rule;
     strata_str_t             text, value;
+    strata_seed_t            seed;
     ngx_http_strata_body_t  *body;
 
     static const strata_str_t  names[] = {
@@ -472,6 +479,12 @@ ngx_http_strata_body_key(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     };
 
     body = ctx->body;
+
+    body->guard = strata_hash(strata_store_seed(ctx->zone->store), b->start,
+                              b->pos - b->start);
+    body->guard.lo ^= ctx->scope;
+    body->purges = strata_purge_seen(ctx->zone->store, &body->guard);
+    body->rule_len = 0;
 
     ngx_http_strata_body_rule_key(ctx->zone, ctx->scope, body->method, b,
                                   &rule);
@@ -483,19 +496,13 @@ ngx_http_strata_body_key(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     if (ngx_http_strata_rule_find(ctx->zone, &rule, buf, &id, &text)
         != STRATA_OK)
     {
-        text.len = 0;
+        seed = *strata_store_seed(ctx->zone->store);
+        seed.k0 ^= (uint64_t) body->purges << 8 | 'r';
 
-        /* of two that store it at once one prevails */
+        id = strata_hash(&seed, rule.text.data, rule.text.len).hi | 1;
 
-        if (ngx_http_strata_rule_id(&id) != NGX_OK
-            || ngx_http_strata_rule_store(ctx->zone, &rule, text, id, 0, 0,
-                                          NULL, 0)
-               != STRATA_OK
-            || ngx_http_strata_rule_find(ctx->zone, &rule, buf, &id, &text)
-               != STRATA_OK)
-        {
-            return NGX_DECLINED;
-        }
+        body->rule_len = rule.text.len;
+        body->rule_id = id;
     }
 
     text.data = hex;
@@ -518,6 +525,34 @@ ngx_http_strata_body_key(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     strata_key_named(b, STRATA_KEY_BODY, body->form, &value);
 
     return NGX_OK;
+}
+
+
+/* Something is, or is about to be, under the key of ctx->body. */
+
+void
+ngx_http_strata_body_stored(ngx_http_strata_ctx_t *ctx)
+{
+    strata_key_t             rule;
+    ngx_http_strata_body_t  *body;
+
+    static const strata_str_t  none;
+
+    body = ctx->body;
+
+    if (body->rule_len == 0) {
+        return;
+    }
+
+    rule.text.data = ctx->primary.text.data;
+    rule.text.len = body->rule_len;
+    rule.digest = strata_hash(strata_store_seed(ctx->zone->store),
+                              rule.text.data, rule.text.len);
+    rule.digest.lo ^= ctx->scope;
+
+    (void) ngx_http_strata_rule_store(ctx->zone, &rule, none, body->rule_id, 0,
+                                      0, &body->guard, body->purges);
+    body->rule_len = 0;
 }
 
 

@@ -59,7 +59,9 @@ ngx_http_strata_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_strata_main_conf_t *smcf = conf;
 
-    return ngx_http_strata_lua_init_conf(cf, smcf->lua);
+    ngx_http_strata_lua_init_conf(smcf->lua);
+
+    return NGX_CONF_OK;
 }
 
 

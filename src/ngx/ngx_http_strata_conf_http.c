@@ -416,24 +416,6 @@ ngx_http_strata_names_add(ngx_array_t *names, ngx_str_t list)
 }
 
 
-char *
-ngx_http_strata_set_vary_max(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    char                        *rv;
-    ngx_str_t                   *value;
-    ngx_http_strata_loc_conf_t  *slcf = conf;
-
-    rv = ngx_http_strata_set_number(cf, cmd, conf);
-
-    if (rv == NGX_CONF_OK && slcf->vary_max > STRATA_VARIANTS_MAX) {
-        value = cf->args->elts;
-        return ngx_http_strata_invalid(cf, cmd, &value[1]);
-    }
-
-    return rv;
-}
-
-
 /* strata_tags string... | off */
 
 char *
@@ -472,22 +454,4 @@ ngx_http_strata_set_tags(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
-}
-
-
-char *
-ngx_http_strata_set_tag_max(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    char                        *rv;
-    ngx_str_t                   *value;
-    ngx_http_strata_loc_conf_t  *slcf = conf;
-
-    rv = ngx_http_strata_set_number(cf, cmd, conf);
-
-    if (rv == NGX_CONF_OK && slcf->tag_max > STRATA_LABEL_TAGS - 1) {
-        value = cf->args->elts;
-        return ngx_http_strata_invalid(cf, cmd, &value[1]);
-    }
-
-    return rv;
 }

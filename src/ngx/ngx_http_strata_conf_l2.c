@@ -58,8 +58,9 @@ ngx_http_strata_l2_merge(ngx_conf_t *cf, ngx_http_strata_loc_conf_t *prev,
 
     /* scripts have values in zones of other locations */
 
-    if (l2->name.len == 0 || conf->status_page
-        || (conf->shm_zone == NULL && conf->content_by_lua == NULL))
+    if (l2->name.len == 0
+        || ((conf->shm_zone == NULL || conf->status_page)
+            && conf->content_by_lua == NULL))
     {
         return NGX_CONF_OK;
     }

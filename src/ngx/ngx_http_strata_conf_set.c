@@ -84,13 +84,14 @@ ngx_http_strata_set_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_http_strata_set_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_int_t    n;
-    ngx_str_t   *value;
-    ngx_uint_t  *np, *least;
+    ngx_int_t               n;
+    ngx_str_t              *value;
+    ngx_uint_t             *np;
+    ngx_conf_num_bounds_t  *bounds;
 
     value = cf->args->elts;
     np = (ngx_uint_t *) ((u_char *) conf + cmd->offset);
-    least = cmd->post;
+    bounds = cmd->post;
 
     if (*np != NGX_CONF_UNSET_UINT) {
         return "is duplicate";
@@ -98,7 +99,7 @@ ngx_http_strata_set_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     n = ngx_atoi(value[1].data, value[1].len);
 
-    if (n == NGX_ERROR || (ngx_uint_t) n < *least) {
+    if (n == NGX_ERROR || n < bounds->low || n > bounds->high) {
         return ngx_http_strata_invalid(cf, cmd, &value[1]);
     }
 

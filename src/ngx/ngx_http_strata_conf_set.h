@@ -64,13 +64,9 @@ char *ngx_http_strata_set_drop_headers(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_strata_set_request_control(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_strata_set_vary(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_strata_set_vary_max(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 char *ngx_http_strata_set_vary_normalize(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_strata_set_tags(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_strata_set_tag_max(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 char *ngx_http_strata_set_valid(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_strata_set_heuristic(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

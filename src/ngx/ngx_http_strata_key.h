@@ -82,6 +82,12 @@ struct ngx_http_strata_body_s {
     strata_str_t       form;       /* how they were made of the client's */
     const ngx_str_t   *method;
     u_char             digest[64]; /* SHA-256 of bytes, in hex */
+
+    /* the key has an id that no rule stands for yet */
+    size_t             rule_len;   /* of the rule's key, in it; 0: one does */
+    uint64_t           rule_id;
+    strata_digest_t    guard;      /* of the URL */
+    uint32_t           purges;     /* of guard, when the key was made */
 };
 
 /* The bit of strata_methods. */
@@ -116,6 +122,7 @@ strata_reason_e ngx_http_strata_body_take(ngx_http_request_t *r,
 ngx_uint_t ngx_http_strata_body_mutates(ngx_http_request_t *r);
 ngx_int_t ngx_http_strata_body_key(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, strata_key_builder_t *b);
+void ngx_http_strata_body_stored(ngx_http_strata_ctx_t *ctx);
 int ngx_http_strata_body_purge(ngx_http_strata_zone_t *zone,
     ngx_http_strata_url_t *url);
 ngx_uint_t ngx_http_strata_body_rules(ngx_http_strata_zone_t *zone,

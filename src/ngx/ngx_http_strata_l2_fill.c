@@ -328,6 +328,13 @@ ngx_http_strata_record_usable(ngx_http_strata_get_t *g, strata_record_t *rec,
         return NGX_DECLINED;
     }
 
+    if (soft) {
+
+        /* who waits for it is not to take it for an answer of now */
+
+        g->meta.flags |= STRATA_META_SOFT_PURGED;
+    }
+
     return NGX_OK;
 }
 

@@ -9,16 +9,21 @@
  *   P{D}        primary: an entry, or the rule of its variants
  *   P{D}:v:R:V  variant; R id of the rule, V digest of its text
  *   P{D}:p:I:n  part n of a long body; I random
- *   P{D}:t      id of the last purge
+ *   P{N}:t      id of the last purge of any URL in the slot of D
  *   P{D}:l[:V]  lock, and the channel of its news
  *   P{D}:d      value of scripts
  *   P{D}:f      last fence of a lock of scripts
  *
  * P is the prefix of the instance, D the digest of the primary's text.  It is
  * keyed by the prefix and nothing else, so that all gateways have the same.
+ *
+ * What is remembered of purges has a bound, as anybody may write to any URL: a
+ * purge voids the tickets of all fetches in its slot, one in 16384.  N is the
+ * least number that as a digest is in that slot.
  */
 
 #include "ngx_http_strata_l2.h"
+#include "../redis/strata_slot.h"
 
 #include <sys/random.h>
 
@@ -34,6 +39,10 @@ static u_char *ngx_http_strata_l2_key_digest(u_char *p,
 static void ngx_http_strata_l2_key_add(ngx_http_strata_l2_key_t *k,
     const char *what, const strata_digest_t *d);
 static void ngx_http_strata_l2_sent(ngx_http_strata_call_t *call);
+static uint16_t ngx_http_strata_l2_slot(const strata_digest_t *d);
+
+
+static uint32_t  ngx_http_strata_l2_slots[STRATA_SLOTS];
 
 
 /* The seed of an instance; a change of it empties every L2. */
@@ -41,6 +50,8 @@ static void ngx_http_strata_l2_sent(ngx_http_strata_call_t *call);
 void
 ngx_http_strata_l2_seed(ngx_str_t *prefix, strata_seed_t *seed)
 {
+    uint16_t                    slot;
+    ngx_uint_t                  n;
     strata_digest_t             d;
     static const strata_seed_t  base = {
         0x7374726174612d6bULL,             /* "strata-k" */
@@ -51,6 +62,38 @@ ngx_http_strata_l2_seed(ngx_str_t *prefix, strata_seed_t *seed)
 
     seed->k0 = d.lo;
     seed->k1 = d.hi;
+
+    if (ngx_http_strata_l2_slots[0]) {
+        return;
+    }
+
+    /* some 160000 of them, once */
+
+    d.hi = 0;
+    d.lo = 0;
+
+    for (n = 0; n < STRATA_SLOTS; /* void */) {
+        d.lo++;
+        slot = ngx_http_strata_l2_slot(&d);
+
+        if (ngx_http_strata_l2_slots[slot] == 0) {
+            ngx_http_strata_l2_slots[slot] = (uint32_t) d.lo;
+            n++;
+        }
+    }
+}
+
+
+static uint16_t
+ngx_http_strata_l2_slot(const strata_digest_t *d)
+{
+    u_char        hex[32];
+    strata_str_t  tag;
+
+    tag.data = hex;
+    tag.len = ngx_http_strata_l2_key_digest(hex, d) - hex;
+
+    return strata_slot_of(tag);
 }
 
 
@@ -160,7 +203,12 @@ void
 ngx_http_strata_l2_key_purge(ngx_http_strata_l2_key_t *k,
     ngx_http_strata_redis_t *redis, const strata_digest_t *d)
 {
-    ngx_http_strata_l2_key_primary(k, redis, d);
+    strata_digest_t  name;
+
+    name.hi = 0;
+    name.lo = ngx_http_strata_l2_slots[ngx_http_strata_l2_slot(d)];
+
+    ngx_http_strata_l2_key_primary(k, redis, &name);
     ngx_http_strata_l2_key_add(k, ":t", NULL);
 }
 

@@ -63,6 +63,7 @@ struct ngx_http_strata_order_s {
     ngx_queue_t                  queue;
     void                        *link;
     u_char                       incarnation[STRATA_LOG_ID];
+    u_char                       before[STRATA_LOG_ID];  /* of the zone then */
     ngx_msec_t                   since;
     unsigned                     pending:1;
     unsigned                     posted:1;  /* nobody waits for it */

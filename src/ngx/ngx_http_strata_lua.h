@@ -200,8 +200,7 @@ const char *ngx_http_strata_lua_printable(lua_State *L, int index);
 /* ngx_http_strata_lua_conf.c */
 
 ngx_http_strata_lua_conf_t *ngx_http_strata_lua_create_conf(ngx_conf_t *cf);
-char *ngx_http_strata_lua_init_conf(ngx_conf_t *cf,
-    ngx_http_strata_lua_conf_t *conf);
+void ngx_http_strata_lua_init_conf(ngx_http_strata_lua_conf_t *conf);
 
 /* Directives "..._by_lua_block", "..._by_lua_file"; a script at cmd->offset. */
 char *ngx_http_strata_lua_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

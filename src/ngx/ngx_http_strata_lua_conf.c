@@ -12,6 +12,7 @@
  */
 
 #include "ngx_http_strata_lua.h"
+#include "ngx_http_strata_conf_set.h"
 
 
 #define NGX_HTTP_STRATA_LUA_CODE_MAX  (256 * 1024)
@@ -305,8 +306,8 @@ ngx_http_strata_lua_create_conf(ngx_conf_t *cf)
 }
 
 
-char *
-ngx_http_strata_lua_init_conf(ngx_conf_t *cf, ngx_http_strata_lua_conf_t *conf)
+void
+ngx_http_strata_lua_init_conf(ngx_http_strata_lua_conf_t *conf)
 {
     ngx_conf_init_msec_value(conf->budget, 10);
     ngx_conf_init_size_value(conf->memory, 32 * 1024 * 1024);
@@ -314,25 +315,37 @@ ngx_http_strata_lua_init_conf(ngx_conf_t *cf, ngx_http_strata_lua_conf_t *conf)
     ngx_conf_init_value(conf->code_cache, 1);
     ngx_conf_init_ptr_value(conf->init, NULL);
     ngx_conf_init_ptr_value(conf->event, NULL);
-
-    if (conf->memory < 2 * 1024 * 1024) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "strata_lua_memory must be at least 2m");
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
 }
 
 
-/* The stock handlers, on what smcf->lua points to. */
+static char *
+ngx_http_strata_lua_set_memory(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                        *rv;
+    ngx_str_t                   *value;
+    ngx_http_strata_lua_conf_t  *lua = conf;
+
+    value = cf->args->elts;
+    rv = ngx_http_strata_set_size(cf, cmd, conf);
+
+    if (rv == NGX_CONF_OK && lua->memory < 2 * 1024 * 1024) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%V \"%V\" is too small, at least 2m is needed",
+                           &cmd->name, &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return rv;
+}
+
+
+/* As everywhere, on what smcf->lua points to. */
 
 char *
 ngx_http_strata_lua_option(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_strata_main_conf_t *smcf = conf;
-
-    size_t  n;
+    size_t                        n;
+    ngx_http_strata_main_conf_t  *smcf = conf;
 
     static const struct {
         ngx_str_t   name;
@@ -344,10 +357,10 @@ ngx_http_strata_lua_option(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
           ngx_conf_set_str_slot },
         { ngx_string("strata_lua_budget"),
           offsetof(ngx_http_strata_lua_conf_t, budget),
-          ngx_conf_set_msec_slot },
+          ngx_http_strata_set_msec },
         { ngx_string("strata_lua_memory"),
           offsetof(ngx_http_strata_lua_conf_t, memory),
-          ngx_conf_set_size_slot },
+          ngx_http_strata_lua_set_memory },
         { ngx_string("strata_lua_jit"),
           offsetof(ngx_http_strata_lua_conf_t, jit),
           ngx_conf_set_flag_slot },

@@ -121,7 +121,11 @@ static ngx_conf_bitmask_t  ngx_http_strata_ignore_words[] = {
 };
 
 
-static ngx_uint_t  ngx_http_strata_at_least_1 = 1;
+static ngx_conf_num_bounds_t
+    ngx_http_strata_waiters_bounds = { NULL, 1, NGX_MAX_INT32_VALUE },
+    ngx_http_strata_uses_bounds = { NULL, 1, STRATA_USES_MAX },
+    ngx_http_strata_vary_bounds = { NULL, 1, STRATA_VARIANTS_MAX },
+    ngx_http_strata_tag_bounds = { NULL, 1, STRATA_LABEL_TAGS - 1 };
 
 
 #define NGX_HTTP_STRATA_ANY                                                   \
@@ -181,6 +185,9 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_cache_status", NGX_CONF_TAKE12,
                         ngx_http_strata_set_cache_status, cache_status, NULL),
 
+    ngx_http_strata_loc("strata_cdc", NGX_CONF_TAKE12,
+                        ngx_http_strata_set_cdc, api.cdc, NULL),
+
     ngx_http_strata_loc("strata_coherence", NGX_CONF_TAKE1,
                         ngx_http_strata_set_enum, coherence,
                         ngx_http_strata_coherences),
@@ -201,9 +208,6 @@ ngx_command_t  ngx_http_strata_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_strata_loc_conf_t, content_by_lua),
       NULL },
-
-    ngx_http_strata_loc("strata_cdc", NGX_CONF_TAKE12,
-                        ngx_http_strata_set_cdc, api.cdc, NULL),
 
     ngx_http_strata_loc("strata_control_headers", NGX_CONF_1MORE,
                         ngx_http_strata_set_control_headers, controls, NULL),
@@ -268,12 +272,13 @@ ngx_command_t  ngx_http_strata_commands[] = {
     ngx_http_strata_loc("strata_key_args", NGX_CONF_1MORE,
                         ngx_http_strata_set_key_args, args, NULL),
 
+    ngx_http_strata_loc("strata_key_body", NGX_CONF_1MORE,
+                        ngx_http_strata_set_key_body, body, NULL),
+
     ngx_http_strata_block("strata_key_by_lua_block", key_by_lua),
 
     ngx_http_strata_loc("strata_key_by_lua_file", NGX_CONF_TAKE1,
                         ngx_http_strata_lua_file, key_by_lua, NULL),
-    ngx_http_strata_loc("strata_key_body", NGX_CONF_1MORE,
-                        ngx_http_strata_set_key_body, body, NULL),
 
     ngx_http_strata_loc("strata_key_cookies", NGX_CONF_1MORE,
                         ngx_http_strata_set_key_cookies, cookies, NULL),
@@ -329,7 +334,7 @@ ngx_command_t  ngx_http_strata_commands[] = {
 
     ngx_http_strata_loc("strata_lock_max_waiters", NGX_CONF_TAKE1,
                         ngx_http_strata_set_number, lock_max_waiters,
-                        &ngx_http_strata_at_least_1),
+                        &ngx_http_strata_waiters_bounds),
 
     ngx_http_strata_loc("strata_lock_timeout", NGX_CONF_TAKE1,
                         ngx_http_strata_set_msec, lock_timeout, NULL),
@@ -349,7 +354,7 @@ ngx_command_t  ngx_http_strata_commands[] = {
 
     ngx_http_strata_loc("strata_min_uses", NGX_CONF_TAKE1,
                         ngx_http_strata_set_number, min_uses,
-                        &ngx_http_strata_at_least_1),
+                        &ngx_http_strata_uses_bounds),
 
     ngx_http_strata_loc("strata_namespace", NGX_CONF_TAKE1,
                         ngx_http_strata_set_namespace, namespace, NULL),
@@ -435,8 +440,8 @@ ngx_command_t  ngx_http_strata_commands[] = {
                         ngx_http_strata_set_names, tag_headers, NULL),
 
     ngx_http_strata_loc("strata_tag_max", NGX_CONF_TAKE1,
-                        ngx_http_strata_set_tag_max, tag_max,
-                        &ngx_http_strata_at_least_1),
+                        ngx_http_strata_set_number, tag_max,
+                        &ngx_http_strata_tag_bounds),
 
     ngx_http_strata_loc("strata_tags", NGX_CONF_1MORE,
                         ngx_http_strata_set_tags, tags, NULL),
@@ -468,8 +473,8 @@ ngx_command_t  ngx_http_strata_commands[] = {
                         ngx_http_strata_set_vary, vary, NULL),
 
     ngx_http_strata_loc("strata_vary_max", NGX_CONF_TAKE1,
-                        ngx_http_strata_set_vary_max, vary_max,
-                        &ngx_http_strata_at_least_1),
+                        ngx_http_strata_set_number, vary_max,
+                        &ngx_http_strata_vary_bounds),
 
     ngx_http_strata_loc("strata_vary_normalize", NGX_CONF_TAKE12,
                         ngx_http_strata_set_vary_normalize, languages, NULL),

@@ -57,18 +57,21 @@ static void ngx_http_strata_order_done(ngx_http_strata_order_t *order,
     ngx_uint_t status, const char *reason);
 static void ngx_http_strata_log_posted(ngx_http_strata_order_t *order);
 static void ngx_http_strata_orders_arm(ngx_http_strata_log_t *log);
+static ngx_uint_t ngx_http_strata_order_passed(ngx_http_strata_order_t *order,
+    const strata_invlog_stat_t *stat);
 static void ngx_http_strata_orders_poll(ngx_event_t *ev);
 static void ngx_http_strata_orders_asked(ngx_http_strata_call_t *call);
+static void ngx_http_strata_orders_end(ngx_queue_t *done);
 
 
 ngx_int_t
 ngx_http_strata_log_submit(ngx_http_strata_order_t *order, strata_event_t *ev)
 {
-    int                  rc;
-    size_t               len;
-    uint64_t             hashes[STRATA_LOG_HASHES];
+    int                     rc, now;
+    size_t                  len;
+    uint64_t                hashes[STRATA_LOG_HASHES];
+    strata_log_event_t      events[STRATA_LOG_EVENTS];
     ngx_http_strata_log_t  *log;
-    strata_log_event_t   events[STRATA_LOG_EVENTS];
 
     len = strata_event_size(ev);
 
@@ -101,12 +104,24 @@ ngx_http_strata_log_submit(ngx_http_strata_order_t *order, strata_event_t *ev)
 
     rc = ngx_http_strata_log_keep(order, ev);
 
-    if (rc == STRATA_OK && order->delay == 0) {
-        rc = ngx_http_strata_log_local(order->zone, ev, &order->position);
+    if (rc == STRATA_DECLINED && order->posted) {
 
-        if (rc == STRATA_OK) {
+        /* of a write: as in order_once() */
+
+        ngx_http_strata_count(order->zone, log_full);
+        rc = STRATA_OK;
+    }
+
+    /* what can't be kept for later happens now */
+
+    if (rc != STRATA_OK || order->delay == 0) {
+        now = ngx_http_strata_log_local(order->zone, ev, &order->position);
+
+        if (now == STRATA_OK) {
             ngx_http_strata_lua_event_note(order->zone, ev, 0);
         }
+
+        rc = (rc == STRATA_OK) ? now : rc;
     }
 
     if (rc != STRATA_OK) {
@@ -218,6 +233,7 @@ ngx_http_strata_order_appended(ngx_http_strata_call_t *call)
     ngx_http_strata_log_t     *log;
     ngx_http_strata_order_t   *order;
     ngx_http_strata_append_t  *a;
+    strata_invlog_stat_t       stat;
 
     static strata_event_t      ev;
 
@@ -265,7 +281,10 @@ ngx_http_strata_order_appended(ngx_http_strata_call_t *call)
         return;
     }
 
+    strata_invlog_stat(log->zone->store, &stat);
+
     ngx_memcpy(order->incarnation, r->elements[0].text.data, STRATA_LOG_ID);
+    ngx_memcpy(order->before, stat.incarnation, STRATA_LOG_ID);
     order->sequence = r->elements[1].integer;
     order->due = r->elements[2].integer;
     order->since = ngx_current_msec;
@@ -397,12 +416,35 @@ ngx_http_strata_orders_arm(ngx_http_strata_log_t *log)
 }
 
 
+/*
+ * Is the zone past it?  In a later incarnation what was there before counts no
+ * more; in the one before, of which it does not know yet that it has ended, the
+ * zone has not come to it.
+ */
+
+static ngx_uint_t
+ngx_http_strata_order_passed(ngx_http_strata_order_t *order,
+    const strata_invlog_stat_t *stat)
+{
+    if (!stat->shared) {
+        return 0;
+    }
+
+    if (ngx_memcmp(stat->incarnation, order->incarnation, STRATA_LOG_ID) == 0) {
+        return stat->sequence >= order->sequence;
+    }
+
+    return ngx_memcmp(stat->incarnation, order->before, STRATA_LOG_ID) != 0;
+}
+
+
 static void
 ngx_http_strata_orders_poll(ngx_event_t *ev)
 {
     u_char                    nums[5][NGX_INT64_LEN + 1];
     u_char                    name[NGX_HTTP_STRATA_LOG_NAME + 1];
     ngx_queue_t              *q, *next;
+    ngx_queue_t               done;
     ngx_uint_t                others;
     ngx_msec_t                late;
     strata_cmd_t              cmd;
@@ -414,6 +456,8 @@ ngx_http_strata_orders_poll(ngx_event_t *ev)
     others = 0;
     late = log->lease + log->lease / 10 + NGX_HTTP_STRATA_ASK_EXTRA;
 
+    ngx_queue_init(&done);
+
     strata_invlog_stat(log->zone->store, &stat);
 
     for (q = ngx_queue_head(&log->orders);
@@ -423,30 +467,26 @@ ngx_http_strata_orders_poll(ngx_event_t *ev)
         next = ngx_queue_next(q);
         order = ngx_queue_data(q, ngx_http_strata_order_t, queue);
 
-        /* a later incarnation: what was there before counts no more */
-
-        if (stat.shared
-            && (ngx_memcmp(stat.incarnation, order->incarnation, STRATA_LOG_ID)
-                != 0 || stat.sequence >= order->sequence))
-        {
+        if (ngx_http_strata_order_passed(order, &stat)) {
             order->position = stat.position;
         }
 
         if (order->wait == NGX_HTTP_STRATA_WAIT_NODE && order->position) {
             ngx_queue_remove(q);
-            ngx_http_strata_order_done(order, NGX_HTTP_OK, NULL);
-            return ngx_http_strata_orders_arm(log);
-        }
+            ngx_queue_insert_tail(&done, q);
 
-        if (ngx_current_msec - order->since > late) {
+        } else if (ngx_current_msec - order->since > late) {
+            order->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+            order->reason = "unacknowledged";
             ngx_queue_remove(q);
-            ngx_http_strata_order_done(order, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                       "unacknowledged");
-            return ngx_http_strata_orders_arm(log);
-        }
+            ngx_queue_insert_tail(&done, q);
 
-        others += (order->wait == NGX_HTTP_STRATA_WAIT_CLUSTER);
+        } else {
+            others += (order->wait == NGX_HTTP_STRATA_WAIT_CLUSTER);
+        }
     }
+
+    ngx_http_strata_orders_end(&done);
 
     if (others == 0) {
         return ngx_http_strata_orders_arm(log);
@@ -507,17 +547,25 @@ ngx_http_strata_orders_asked(ngx_http_strata_call_t *call)
         }
     }
 
-    while (!ngx_queue_empty(&done)) {
+    ngx_http_strata_orders_end(&done);
+    ngx_http_strata_orders_arm(log);
+}
 
-        /* a handler may cancel the next one */
 
-        q = ngx_queue_head(&done);
+/* A handler may cancel the next one. */
+
+static void
+ngx_http_strata_orders_end(ngx_queue_t *done)
+{
+    ngx_queue_t              *q;
+    ngx_http_strata_order_t  *order;
+
+    while (!ngx_queue_empty(done)) {
+        q = ngx_queue_head(done);
         ngx_queue_remove(q);
         order = ngx_queue_data(q, ngx_http_strata_order_t, queue);
-        ngx_http_strata_order_done(order, NGX_HTTP_OK, NULL);
+        ngx_http_strata_order_done(order, order->status, order->reason);
     }
-
-    ngx_http_strata_orders_arm(log);
 }
 
 

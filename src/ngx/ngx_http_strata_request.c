@@ -507,6 +507,10 @@ ngx_http_strata_led(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     ctx->stored = f->spilled ? NGX_HTTP_STRATA_STORE_FAIL
                              : NGX_HTTP_STRATA_STORED;
 
+    if (ctx->body && !f->spilled && !f->shared_error) {
+        ngx_http_strata_body_stored(ctx);
+    }
+
     if (f->not_modified) {
         ctx->status = NGX_HTTP_STRATA_REVALIDATED;
         ngx_http_strata_count(ctx->zone, revalidated);

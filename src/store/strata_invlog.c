@@ -160,11 +160,6 @@ strata_tag_judge(const strata_store_t *st, strata_judge_t *j)
     rc = strata_tag_look(st, j, space);
 
     for (i = 0; rc == STRATA_OK && i < j->tag_n; i++) {
-
-        if (i && STRATA_MUTANT("tags-after-first")) {
-            break;
-        }
-
         rc = strata_tag_look(st, j, j->tags[i]);
 
         if (rc == STRATA_OK && space) {
@@ -193,9 +188,7 @@ strata_invlog_look(const strata_store_t *st, strata_judge_t *j)
 
     log = &st->zone->log;
 
-    if (strata_log_load(&log->floor) > j->since
-        && !STRATA_MUTANT("floor-ignored"))
-    {
+    if (strata_log_load(&log->floor) > j->since && !STRATA_MUTANT("floor")) {
         return STRATA_DECLINED;
     }
 
@@ -238,13 +231,7 @@ strata_invlog_judge(const strata_store_t *st, uint64_t since,
     j.tags = tags;
     j.tag_n = tag_n;
     j.named = (subject != NULL);
-
-    if (subject) {
-        j.subject = *subject;
-
-    } else {
-        memset(&j.subject, 0, sizeof(strata_subject_t));
-    }
+    j.subject = subject ? *subject : (strata_subject_t) { 0 };
 
     for (tries = 0; tries < STRATA_LOG_TRIES; tries++) {
         seq = atomic_load_explicit(&log->seq, memory_order_acquire);
@@ -581,11 +568,15 @@ int
 strata_invlog_sequence(const strata_store_t *st, uint64_t position,
     uint8_t incarnation[STRATA_LOG_ID], uint64_t *sequence)
 {
+    uint64_t             base;
     const strata_log_t  *log;
 
     log = &st->zone->log;
+    base = strata_log_load(&log->base);
 
-    *sequence = position - strata_log_load(&log->base);
+    /* it may have grown since the position was taken */
+
+    *sequence = (int64_t) (position - base) < 0 ? 0 : position - base;
     strata_invlog_id(log, incarnation);
 
     /* last: a restart raises the floor before it sets the others */
@@ -648,6 +639,13 @@ strata_invlog_stat(const strata_store_t *st, strata_invlog_stat_t *stat)
     stat->soft_floor = strata_log_load(&log->soft_floor);
     strata_invlog_id(log, stat->incarnation);
     stat->sequence = stat->position - strata_log_load(&log->base);
+
+    /* of a base that is being set, or that somebody died setting */
+
+    if ((int64_t) stat->sequence < 0) {
+        stat->sequence = 0;
+    }
+
     stat->shared = atomic_load_explicit(&log->shared, memory_order_acquire);
     tailer = atomic_load_explicit(&log->tailer, memory_order_acquire);
     stat->tail = tailer == 0 ? 0 : (uint32_t)

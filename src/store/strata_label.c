@@ -82,7 +82,7 @@ strata_store_tags(const strata_hold_t *hold, uint64_t *tags)
                       - (n + 1) * sizeof(uint64_t),
                       (uint8_t *) tags, n * sizeof(uint64_t));
 
-    return n;
+    return STRATA_MUTANT("tags-after-first") ? strata_min(n, 1) : n;
 }
 
 

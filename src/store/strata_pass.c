@@ -19,7 +19,6 @@
 
 #define STRATA_WAYS         4
 #define STRATA_PASS_UNIT    6      /* log2 ms */
-#define STRATA_USES_MAX     255
 
 
 static inline _Atomic uint64_t *

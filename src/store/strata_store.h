@@ -377,6 +377,8 @@ uint32_t strata_purge_seen(strata_store_t *st, const strata_digest_t *d);
  * uses: how often a key was asked for, for strata_min_uses; lossy, lock-free
  */
 
+#define STRATA_USES_MAX  255           /* counts stay there */
+
 uint32_t strata_uses_count(strata_store_t *st, const strata_digest_t *d);
 
 

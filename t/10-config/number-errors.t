@@ -9,7 +9,11 @@ with scenario() as t:
         for bad in "many", "-1", "1.5", "99999999999999999999999":
             message = t.config_error(only=f"location / {{ {word} {bad}; }}")
             like(message or "accepted", f"{word}.*{bad}|{bad}.*{word}", f"{word} {bad}")
-    message = t.config_error(only="location / { strata_min_uses 0; }")
-    ok(message is None or "strata_min_uses" in message, "strata_min_uses 0: clear either way")
+    for line in ("strata_lock_max_waiters 0", "strata_lock_max_waiters 4294967296",
+                 "strata_min_uses 0", "strata_min_uses 256"):
+        message = t.config_error(only=f"location / {{ {line}; }}")
+        like(message or "accepted", 'invalid value "%s" in "%s"' % (line.split()[1], line.split()[0]),
+             f"{line}: out of range")
+    is_(t.config_error(only="location / { strata_min_uses 255; }"), None, "as many as are counted")
     is_(t.config_error(only="location / { strata_lock_max_waiters 5; strata_min_uses 3; "
                             "strata_max_object 64k; }"), None, "good ones")

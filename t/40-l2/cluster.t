@@ -38,7 +38,7 @@ with scenario(150) as t:
              "on each of the primaries")
     all_read(keys, "read")
     a = p(cmds=[("GET", keys[0]), ("PTTL", keys[0]), ("SET", "{0}:y", "y"), ("GET", "{0}:y")],
-          key=keys[0])
+          key=keys[0], timeout=2000)
     is_(a.lines, [f"${keys[0]}", ":-1", "+OK", "$y"], "four commands on one slot")
     call("DEL", "{0}:y", key="{0}")
     is_(p.stat()["redirects"], 0, "nobody was sent anywhere else: the slots are right")
@@ -71,9 +71,10 @@ with scenario(150) as t:
         is_(call("SET", "{100}:new", "1", key=k).lines, ["+OK"], "a new key")
         is_(cluster.servers[to]("CLUSTER", "COUNTKEYSINSLOT", slot), 1, "  is at the new server")
         # commands of one call, each with a key of its own
-        is_(p(cmds=[("GET", k), ("GET", "{100}:new"), ("TIME",), ("STRLEN", k)],
-              key=k).lines[:3], [f"${k}", "$1", "*2"], "one key here and one there: both are read")
-        is_(p(cmds=[("APPEND", k, "+"), ("GET", "{100}:new"), ("APPEND", k, "+")], key=k).lines,
+        is_(p(cmds=[("GET", k), ("GET", "{100}:new"), ("TIME",), ("STRLEN", k)], key=k,
+              timeout=2000).lines[:3], [f"${k}", "$1", "*2"], "one key here and one there: both are read")
+        is_(p(cmds=[("APPEND", k, "+"), ("GET", "{100}:new"), ("APPEND", k, "+")], key=k,
+              timeout=2000).lines,
             [f":{len(k) + 1}", "$1", f":{len(k) + 2}"], "what was carried out is not once more")
         call("SET", k, k, key=k)
         # one command, or a script, with both
@@ -88,7 +89,7 @@ with scenario(150) as t:
         is_(th[1].join().lines, [":1"], "a script too")
         call("SET", k, k, key=k)
         is_(call("GET", k, key=k).lines, [f"${k}"], "a key that has gone")
-        is_(p(cmds=[("GET", k), ("STRLEN", k), ("GET", "{100}:new")], key=k).lines,
+        is_(p(cmds=[("GET", k), ("STRLEN", k), ("GET", "{100}:new")], key=k, timeout=2000).lines,
             [f"${k}", f":{len(k)}", "$1"], "ASKING is before each command")
         cluster.servers[to]("SCRIPT", "FLUSH")
         a = call("EVALSHA", sha, 2, "{100}:l", "{100}:l", "token", "x", key=k)
@@ -175,5 +176,6 @@ with scenario(150) as t:
     back = time.monotonic()
     ok(wait_until(lambda: call("SET", keys[0], "1", key=keys[0]).lines == ["+OK"], 10),
        "all back")
-    within(ms_since(back), 2500, "  and used again soon")
+    # the bar of 2 s is f14-cluster.t's, which knows what the machine took
+    within(ms_since(back), 5000, "  and used again soon")
     at_most(len(p.log("slots of")), 10, "few lines in the log")

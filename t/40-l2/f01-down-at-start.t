@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""F-01: there is no Redis when nginx starts: L1 and the origin do, and L2 is used when it appears."""
+"""F-01: no Redis at the start: nginx starts, a line for each change, in use within 1 s of Redis' start."""
 import pathlib, sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""F-03: Redis hangs with its connections open: a miss waits for strata_l2_timeout at most, then nobody does."""
+"""F-03: Redis hangs: who waits goes on at strata_l2_timeout (20 ms), late replies reach nobody, back within 2 s."""
 import pathlib, sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *

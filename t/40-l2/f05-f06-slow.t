@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""F-05, F-06: answers that are late, or come at a byte a second: a deadline counts from the question."""
+"""F-05, F-06: answers are late, or come bit by bit: p99 of hits unchanged, misses at most 20 ms later, back within 2 s."""
 import pathlib, sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *

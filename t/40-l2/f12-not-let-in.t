@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""F-12: NOAUTH and NOPERM in the middle of it: no L2, a line in the log, no password there, and back."""
+"""F-12: NOAUTH and NOPERM in the middle of it: no L2, a line in the log, no password there, retries each 5 s."""
 import pathlib, sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *

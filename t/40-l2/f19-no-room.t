@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""F-19: Redis takes no more clients, or we have no more descriptors: attempts are few, and it recovers."""
+"""F-19: Redis takes no more clients, or we have no more descriptors: at most 10 connects a second and worker, back within 2 s."""
 import pathlib, resource, sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *

@@ -26,7 +26,7 @@ with scenario(90, alone=True) as t:
             strata_grace 1h;
             strata_l2_fail {w};
             strata_l2_timeout 100ms;
-            strata_l2_breaker failures=4 open=3s;
+            strata_l2_breaker failures=5 open=3s;
         }}""" for w in ("pass", "stale", "error")))
     l2.ready(ng)
     ng.allowed.append("strata")
@@ -36,12 +36,11 @@ with scenario(90, alone=True) as t:
     time.sleep(0.4)
     redis.stop()
 
-    start = time.monotonic()
     r = ng.get("/pass/a")
     is_((r.status, r.body, r.get("X-Reason")), (200, b"v2", "l2-timeout"), "pass: the origin")
-    took = ms_since(start)
-    ok(took >= 90, "after strata_l2_timeout")
-    within(took, 250, "and not much more", slack_ms=150)
+    again = ng.get("/pass/b")
+    ok(min(r.ms, again.ms) >= 90, "after strata_l2_timeout")
+    within(min(r.ms, again.ms), 250, "and not much more", slack_ms=150)
 
     r = ng.get("/stale/a")
     is_((r.status, r.body, r.cache, r.get("X-Reason")), (200, b"v1", "STALE", "l2-timeout"),
@@ -57,7 +56,7 @@ with scenario(90, alone=True) as t:
         r = ng.get(path)
         return r, ms_since(start)
 
-    tap.wait_until(lambda: ng.get("/pass/b").get("X-Reason") == "l2-down", 3)
+    tap.wait_until(lambda: ng.get("/pass/w").get("X-Reason") == "l2-down", 3)
     r, took = fast("/pass/c")
     is_((r.status, r.get("X-Reason")), (200, "l2-down"), "the breaker is open")
     within(took, 60, "nobody waits")
@@ -70,7 +69,7 @@ with scenario(90, alone=True) as t:
     redis.go_on()
     ok(tap.wait_until(lambda: l2.instance(ng)["breaker"] == "closed", 8, 0.1),
        "it closes when Redis is back")
-    is_(ng.get("/error/e").status, 200, "and all is well")
+    ok(tap.wait_until(lambda: ng.get("/error/e").status == 200), "and all is well")
     reasons = ng.reasons()
     ok(reasons["l2-timeout"] >= 3 and reasons["l2-down"] >= 3, "reasons are counted")
     ok(ng.count("l2_errors") >= 6, "and errors")

@@ -101,6 +101,7 @@ caught("error", r(0, 300, 0, http=502, outcome="strange"))
 caught("error", r(0, 300, 0, http=500, outcome="strange"))
 caught("error", r(0, 300, 0, http=404, outcome="strange"))
 caught("error", r(0, 300, 0, http=503, reason="origin-error", outcome="strange"))
+caught("error", f"o 1 0 250 {3 * S} 2 e", r(0, 5 * S, 0, http=503, reason="origin-error", outcome="strange"))
 caught(None, "o 1 0 250 320 2 e", r(0, 300, 0, http=503, reason="origin-error", outcome="strange"))
 caught(None, r(0, 300, 2, http=503))                         # the origin's own, with its body
 caught("error", "o 1 0 100 250 2 c", r(0, 300, 0, http=502, outcome="strange"))

@@ -115,3 +115,19 @@ with scenario(150) as t:
     invlog.leased(a, 15), invlog.leased(b, 15)
     wait_until(lambda: purge(a)[0] == 200, 10)
     ok(True, "it goes on with an empty one")
+
+    # who waits for his node, which does not know yet that there is another log
+    fill("/node")
+    tail = a.status()["log"]["tail"]
+    other = next(pid for pid in a.workers() if pid != tail)
+    with a.conn_to(other) as c, a.conn_to(other) as d:
+        was = d.get("/node").body
+        os.kill(tail, signal.SIGSTOP)
+        redis("FLUSHALL")
+        c.send(build("/", method="PURGE", headers={"Surrogate-Key": "k", "X-Purge-Wait": "node"}))
+        box = in_thread(c.read)
+        time.sleep(0.3)
+        ok(box.is_alive(), "a purge with wait=node is not answered")
+        os.kill(tail, signal.SIGCONT)
+        is_(box.join().status, 200, "until it does")
+        is_(d.get("/node").body != was, True, "and then nothing older is there")

@@ -59,8 +59,8 @@ with scenario() as t:
             ("strata_lua_budget 1s;", '"strata_lua_budget" directive is not allowed here')):
         message_ = refused(text)
         ok(message in message_, f"{text[:50]}: {message}") or note(message_)
-    for text, bad in (("strata_lua_budget ten;", '"strata_lua_budget" directive invalid value'), ("strata_lua_memory 1m;", "must be at least 2m"),
-                      ("strata_lua_memory x;", '"strata_lua_memory" directive invalid value'), ("strata_lua_jit yes;", '"yes"'),
+    for text, bad in (("strata_lua_budget ten;", 'invalid value "ten"'), ("strata_lua_memory 1m;", '"1m" is too small, at least 2m'),
+                      ("strata_lua_memory x;", 'invalid value "x"'), ("strata_lua_jit yes;", '"yes"'),
                       ("strata_lua_code_cache 1;", '"1"'), ("strata_lua_path a; strata_lua_path b;", "duplicate")):
         message = t.config_error(http=text) or "accepted"
         ok(bad in message, f"{text} {bad}") or note(message)

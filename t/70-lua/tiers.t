@@ -16,6 +16,7 @@ RUN = """
     res.headers["content-type"] = "application/json"
     return require("cjson").encode(out)
 """
+TOKEN = "Xk3zU8x2mQ7dT1vB9sYw"
 number = 0
 
 
@@ -33,11 +34,11 @@ def lua(ng, code):
     return out[1:] if out[0] is True else ["error", out[1]]
 
 
-def gateways(t, n, url=None, log=False):
+def gateways(t, n, url=None, log=False, timeout="2s"):
     http = 'strata_lua_path "%DIR%/?.lua"; strata_lua_budget 100ms;'
     tier = ""
     if url:
-        http += f"strata_redis r {url} timeout=2s;" + ("strata_events redis=r stream=ev;" if log else "")
+        http += f"strata_redis r {url} timeout={timeout};" + ("strata_events redis=r stream=ev;" if log else "")
         tier = "strata_l2 r; strata_l2_timeout 1s;"
     out = []
     for _ in range(n):
@@ -72,6 +73,7 @@ def gateways(t, n, url=None, log=False):
                 if req.args.s then strata.sleep(tonumber(req.args.s)) end
                 if req.args.free then return tostring(l:release()) end
                 return "held" } }
+            location /kv/ { strata_kv z touch=on; strata_api_token %DIR%/tokens; }
             location /hook { strata_cache z; strata_key_by_lua_block {
                 local z = strata.zone("z")
                 local v, e = z:get("a")
@@ -80,6 +82,7 @@ def gateways(t, n, url=None, log=False):
                 return { req.uri, tostring(v), tostring(n), tostring(why), tostring(ok) }
             } add_header X-Key $strata_key always; proxy_pass http://127.0.0.1:1; }""")
         ng.file("run.lua", RUN)
+        ng.file("tokens", TOKEN + "\n")
         ng.start()
         out.append(ng)
     return out
@@ -196,6 +199,18 @@ def shared(a, b, log):
     ok(time.monotonic() - start < 20, "at once")
     is_(holder.join().body, b"true", "by its owner")
 
+    def kv(ng, method, key, body=None, **headers):
+        headers = {"Authorization": f"Bearer {TOKEN}", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        return ng.request("/kv/" + key, method, headers=headers, body=body)
+
+    is_(kv(a, "PUT", "http?ttl=60", b"v").status, 204, "PUT on a")
+    r = kv(b, "GET", "http")
+    is_((r.status, r.body), (200, b"v"), "GET on b")
+    is_(kv(b, "PUT", "http", b"w", If_None_Match="*").status, 412, "not put twice")
+    is_([kv(ng, "POST", "count?incr=2&init=0").status for ng in (a, b)], [200, 200], "counts on both")
+    is_(kv(a, "GET", "count").body, b"4", "together")
+    is_((kv(b, "DELETE", "http").status, wait_until(lambda: kv(a, "GET", "http").status == 404, 5)), (204, True), "DELETE")
+
     if log:
         lua(a, "return z:set_bulk({ t1 = 'x', t2 = 'x' }, { tags = { 'tt' } }), z:set('key', 'x')")
         is_(lua(b, "return (z:get('t1')), (z:get('t2')), (z:get('key'))"), ["x"] * 3, "b has them")
@@ -224,6 +239,8 @@ with scenario(seconds=110) as t:
         r = a.get("/hook")
         ok("|cannot wait here|true" in r.get("X-Key"), f"what can't wait: {r.get('X-Key')}")
         ok(wait_until(lambda: lua(b, "return (z:get('from a hook'))") == ["h"], 5), "but it can set")
+    a, = gateways(t, 1, redis.url, timeout="300ms")
+    ok(wait_until(lambda: lua(a, "return z:set('up', 'x')") == [True], 10), "Redis is up")
     redis.stop()
     out = lua(a, "return z:incr('down', 1, 0)")
     ok(out[0] == "nil" and out[1].startswith("l2-"), f"Redis hangs: {out}")

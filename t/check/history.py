@@ -36,6 +36,7 @@ import dataclasses
 MARKED = ("STALE", "UPDATING")
 STORED = ("HIT", "STALE", "UPDATING", "NEGATIVE")
 ACKED = (200, 202, 404)
+TELL_US = 1_000_000            # until another node hears of the origin's error
 
 
 @dataclasses.dataclass
@@ -207,7 +208,8 @@ class _Judge:
                 self.bad("late" if outcome == "late" else "cut", where)
             return
         if http == 502 and self.cuts.meets(key, start, end) \
-                or http == 503 and reason == "origin-error" and self.errors.meets(key, start, end):
+                or http == 503 and reason == "origin-error" \
+                and self.errors.meets(key, start - TELL_US, end):
             self.out.excused += 1
             return
         if outcome == "strange" and http >= 500 \

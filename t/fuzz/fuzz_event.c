@@ -54,7 +54,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static strata_event_t  ev;
 
     if (strata_event_decode(&ev, in) == STRATA_OK) {
-        CHECK(ev.type >= 1 && ev.type <= 9);
+        CHECK(ev.type >= STRATA_EVENT_KEY && ev.type <= STRATA_EVENT_DATA);
         CHECK(ev.mode == STRATA_EVENT_HARD || ev.mode == STRATA_EVENT_SOFT);
         CHECK(plain_tag(ev.namespace));
         CHECK(ev.subjects_n <= STRATA_EVENT_SUBJECTS_MAX);

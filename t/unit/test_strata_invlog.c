@@ -418,6 +418,11 @@ restart_dies(const char *point, const uint8_t *to, uint64_t sequence)
     strata_invlog_confirm(st, UINT64_MAX / 2, 0, 1000);
     ok(!strata_invlog_leased(st, 10), "%s: no lease", point);
 
+    /* what another worker would tell Redis */
+
+    strata_invlog_stat(st, &stat);
+    ok(stat.sequence < 1000, "%s: no sequence of 2^64", point);
+
     strata_invlog_clear(st, 0);
     strata_invlog_stat(st, &stat);
 
@@ -530,6 +535,14 @@ test_join(void)
 
     is(strata_invlog_apply(st, &ev, 1, 141), STRATA_OK, "and it goes on");
     is(strata_store_verify(st, test_say, NULL), 0, "verify");
+
+    /* a fetch in a log without an event yet, and an event of our own */
+    is(strata_invlog_restart(st, six, 0), STRATA_OK, "a log that begins");
+    position = strata_invlog_position(st);
+    is(strata_invlog_append(st, &ev, 1, &sequence), STRATA_OK, "one of ours");
+    is(strata_invlog_sequence(st, position, id, &sequence), STRATA_OK,
+       "what was fetched before it");
+    is(sequence, 0, "is not of the far future");
 
     end("join");
 }
