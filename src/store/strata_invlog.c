@@ -640,10 +640,8 @@ strata_invlog_stat(const strata_store_t *st, strata_invlog_stat_t *stat)
     strata_invlog_id(log, stat->incarnation);
     stat->sequence = stat->position - strata_log_load(&log->base);
 
-    /* of a base that is being set, or that somebody died setting */
-
     if ((int64_t) stat->sequence < 0) {
-        stat->sequence = 0;
+        stat->sequence = 0;                /* the base is being set */
     }
 
     stat->shared = atomic_load_explicit(&log->shared, memory_order_acquire);
