@@ -153,7 +153,7 @@ const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     },
     [STRATA_SCRIPT_VALUE_TOUCH] = {
         strata_string(STRATA_SCRIPT_VALUE_TOUCH_TEXT),
-        strata_string("7a30651ea6cf079c4dedda449991cf94cd8c280c")
+        strata_string("ce3ec9ec2eb73b40fd5731f804d64dfa56b67a2c")
     },
     [STRATA_SCRIPT_MUTEX] = {
         strata_string(STRATA_SCRIPT_MUTEX_TEXT),
