@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""docs/cookbook.md: every piece of it, as it stands there, does what it says."""
+"""docs/cookbook.md: every piece of it, as it stands there but for /etc, does what it says."""
 import json, pathlib, re, sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *
 
 RECIPES = {}
-for part in (ROOT / "docs/cookbook.md").read_text().split("\n## ")[1:]:
+for part in (ROOT / "docs/cookbook.md").read_text().replace("/etc/nginx/", "%DIR%/").split("\n## ")[1:]:
     title, _, text = part.partition("\n")
     RECIPES[title] = {"http": "", "server": ""}
     for where, code in re.findall(r"(http:\n\n)?```nginx\n(.*?)```", text, re.S):
@@ -41,7 +41,7 @@ def _(ng, seen):
 def _(ng, seen):
     h = {"X-Api-Version": "2", "Cookie": "sid=1; currency=eur"}
     ng.fill("/offers/a?q=1&utm=x&page=2", headers=h)
-    is_(ng.get("/offers/a?page=2&q=1", headers={**h, "Cookie": "currency=eur; sid=2"}).cache, "HIT", "other arguments and cookies do not count")
+    is_(ng.get("/offers/a?page=2&q=1&allow=1", headers={**h, "Cookie": "currency=eur; sid=2"}).cache, "HIT", "other arguments and cookies do not count")
     is_(ng.get("/offers/a?page=2&q=1", headers={**h, "Cookie": "currency=usd"}).cache, "MISS", "another currency")
     is_(ng.get("/offers/a?page=2&q=1", headers={**h, "X-Api-Version": "3"}).cache, "MISS", "another version")
 
@@ -166,7 +166,7 @@ with scenario() as t:
         note(title)
         ng = t.nginx(origin, zone="main 16m", start=False, only=recipe["server"], status=False,
                      http="add_header X-TTL $strata_ttl always; upstream backend { server %ORIGIN%; }\n" + recipe["http"])
-        ng.file("tokens", TOKEN + "\n")
+        ng.file("strata.tokens", TOKEN + "\n")
         ng.start()
         checks[title](ng, seen)
         ng.stop()
