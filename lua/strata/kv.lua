@@ -13,6 +13,7 @@ local STATUS = { ["not found"] = 404, ["not a number"] = 409,
                  ["no room"] = 507, ["too large"] = 413 }
 
 local ceil, huge, tonumber = math.ceil, math.huge, tonumber
+local format, floor = string.format, math.floor
 
 
 local function answer(res, status, text, kind)
@@ -42,6 +43,25 @@ end
 
 local function failed(res, reason, status)
     return refuse(res, STATUS[reason] or status or 500, reason)
+end
+
+
+-- All digits of a number, and no more: tostring() has 14.
+
+local function decimal(n)
+    if n == floor(n) and n > -2 ^ 53 and n < 2 ^ 53 then
+        return format("%.0f", n)
+    end
+
+    for digits = 14, 16 do
+        local text = format("%." .. digits .. "g", n)
+
+        if tonumber(text) == n then
+            return text
+        end
+    end
+
+    return format("%.17g", n)
 end
 
 
@@ -101,8 +121,11 @@ local function get(z, res, key, touch)
         return answer(res, 200, value)
     end
 
-    return answer(res, 200, value, type(value) == "number" and "text/plain"
-                                   or "application/octet-stream")
+    if type(value) == "number" then
+        return answer(res, 200, decimal(value), "text/plain")
+    end
+
+    return answer(res, 200, value, "application/octet-stream")
 end
 
 
@@ -110,7 +133,7 @@ local function put(z, req, res, key, max)
     local body, err = native.body()
 
     if not body then
-        return refuse(res, 400, err)
+        return failed(res, err)
     end
 
     if #body > max then
@@ -166,7 +189,7 @@ local function change(z, req, res, key)
             return failed(res, err)
         end
 
-        return answer(res, 200, n, "text/plain")
+        return answer(res, 200, decimal(n), "text/plain")
     end
 
     if args.ttl == nil then
@@ -190,11 +213,15 @@ local function bulk(z, res)
     local body, err = native.body()
     local want
 
+    if not body then
+        return failed(res, err)
+    end
+
     if not json then
         return refuse(res, 415, "no lua-cjson")
     end
 
-    want, err = json.safe.decode(body or ""), err
+    want, err = json.safe.decode(body)
 
     if type(want) ~= "table" then
         return refuse(res, 400, err or "not a JSON object")

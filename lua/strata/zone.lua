@@ -106,11 +106,15 @@ end
 
 
 -- What stands there: value, JSON or not, seconds left, stale, tier; or nil, and
--- a reason if there is one.
+-- a reason if there is one.  whole: not a copy, which may end before the value.
 
-local function look(id, key, stale)
+local function look(id, key, stale, whole)
     local tier = native.tier()
-    local value, is_json, ttl, old = native.get(id, key, stale and not tier)
+    local value, is_json, ttl, old
+
+    if not (tier and whole) then
+        value, is_json, ttl, old = native.get(id, key, stale and not tier)
+    end
 
     if value ~= nil or not tier then
         return value, is_json, ttl, old, "l1"
@@ -456,7 +460,7 @@ local function methods(id)
     end
 
     function z.ttl(_, key)
-        local value, err, ttl = look(id, check.key(key, 2), false)
+        local value, err, ttl = look(id, check.key(key, 2), false, true)
 
         if value == nil then
             return nil, err or "not found"
@@ -529,11 +533,17 @@ local function methods(id)
             error("values must be a table", 2)
         end
 
-        for key, value in pairs(map) do
-            if n == check.BULK_MAX then
-                error("more than " .. check.BULK_MAX .. " values", 2)
-            end
+        for _ in pairs(map) do
+            n = n + 1
+        end
 
+        if n > check.BULK_MAX then
+            error("more than " .. check.BULK_MAX .. " values", 2)
+        end
+
+        n = 0
+
+        for key, value in pairs(map) do
             local ok, err = put(id, key, "set", value, opts, 2)
 
             if not ok then

@@ -10,9 +10,11 @@
  */
 
 #include "ngx_http_strata_api.h"
+#include "ngx_http_strata_log.h"
 
 
 #define NGX_HTTP_STRATA_WALK_ROOM  2048    /* a millisecond or two */
+#define NGX_HTTP_STRATA_WALK_MS    2       /* ... if a glob is slow */
 
 
 static void ngx_http_strata_api_walk_handler(ngx_event_t *ev);
@@ -65,6 +67,7 @@ ngx_http_strata_api_walk_handler(ngx_event_t *ev)
 {
     int                        rc;
     ngx_int_t                  enough;
+    int64_t                    began;
     uint32_t                   room;
     strata_hold_t              hold;
     ngx_connection_t          *c;
@@ -77,6 +80,7 @@ ngx_http_strata_api_walk_handler(ngx_event_t *ev)
     c = a->request->connection;
     room = w->room;
     enough = NGX_OK;
+    began = ngx_http_strata_log_now();
 
     if (a->zone->store == NULL) {
         w->done(a, 0);
@@ -96,6 +100,13 @@ ngx_http_strata_api_walk_handler(ngx_event_t *ev)
         }
 
         strata_store_unpin(&hold);
+
+        if (enough != NGX_DONE
+            && ngx_http_strata_log_now() - began > NGX_HTTP_STRATA_WALK_MS)
+        {
+            rc = STRATA_AGAIN;
+            break;
+        }
 
     } while (enough != NGX_DONE);
 

@@ -163,21 +163,31 @@ invalid:
 
 /*
  * All in the slot of the stream: {stream}:h and so on, or stream:h if its name
- * has a hash tag of its own.
+ * has a hash tag of its own.  With other braces they would be somewhere else.
  */
 
 static ngx_int_t
 ngx_http_strata_log_keys(ngx_conf_t *cf, ngx_http_strata_log_t *log)
 {
-    u_char      *p;
+    u_char      *p, *last, *open, *close;
     ngx_str_t   *key;
     ngx_uint_t   i, tagged;
 
     static const char  names[] = "h-tpamd";   /* strata_script_log.h */
 
-    tagged = (ngx_strlchr(log->stream.data, log->stream.data + log->stream.len,
-                          '{')
-              != NULL);
+    last = log->stream.data + log->stream.len;
+    open = ngx_strlchr(log->stream.data, last, '{');
+    close = ngx_strlchr(open ? open : log->stream.data, last, '}');
+
+    tagged = (open && close && close - open > 1);
+
+    if (!tagged && (open || close)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"stream=%V\" in "
+                           "\"strata_events\": braces that are no hash tag",
+                           &log->stream);
+        return NGX_ERROR;
+    }
 
     for (i = 0; i < NGX_HTTP_STRATA_LOG_KEYS; i++) {
         key = &log->keys[i];

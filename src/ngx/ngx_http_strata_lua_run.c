@@ -54,8 +54,6 @@ ngx_http_strata_run_handler(ngx_http_request_t *r)
 {
     ngx_int_t  rc;
 
-    r->request_body_in_single_buf = 1;
-
     rc = ngx_http_read_client_request_body(r,
                                            ngx_http_strata_run_body_handler);
 
@@ -526,8 +524,8 @@ int
 ngx_http_strata_run_body(lua_State *L)
 {
     off_t                     size;
-    u_char                   *p;
-    ngx_buf_t                *b;
+    u_char                   *p, *q;
+    ngx_chain_t              *cl;
     ngx_http_request_t       *r;
     ngx_http_request_body_t  *rb;
 
@@ -543,26 +541,33 @@ ngx_http_strata_run_body(lua_State *L)
         return 1;
     }
 
-    if (rb->temp_file == NULL) {
-        b = rb->bufs->buf;
+    size = 0;
 
-        if (rb->bufs->next || b->last - b->pos > NGX_HTTP_STRATA_RUN_BODY) {
-            return ngx_http_strata_lua_failed(L, "too large");
-        }
-
-        lua_pushlstring(L, (char *) b->pos, b->last - b->pos);
-        return 1;
+    for (cl = rb->bufs; cl; cl = cl->next) {
+        size += ngx_buf_size(cl->buf);
     }
-
-    size = rb->temp_file->offset;
 
     if (size > NGX_HTTP_STRATA_RUN_BODY) {
         return ngx_http_strata_lua_failed(L, "too large");
     }
 
-    p = ngx_palloc(r->pool, size);
+    /* so large that ngx_pfree() gives it back */
 
-    if (p == NULL || ngx_read_file(&rb->temp_file->file, p, size, 0) != size) {
+    p = ngx_palloc(r->pool, ngx_max(size, (off_t) ngx_pagesize));
+
+    if (p == NULL) {
+        return ngx_http_strata_lua_failed(L, "no memory");
+    }
+
+    if (rb->temp_file == NULL) {
+
+        /* what came with the header is a buffer of its own */
+
+        for (q = p, cl = rb->bufs; cl; cl = cl->next) {
+            q = ngx_cpymem(q, cl->buf->pos, cl->buf->last - cl->buf->pos);
+        }
+
+    } else if (ngx_read_file(&rb->temp_file->file, p, size, 0) != size) {
         return ngx_http_strata_lua_failed(L, "could not be read");
     }
 

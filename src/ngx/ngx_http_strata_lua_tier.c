@@ -14,7 +14,8 @@
  *
  * Outcomes are copied in the handler, as replies do not outlive it, and pushed
  * when the script runs.  A script does one thing at a time, so a run has one of
- * these.
+ * these.  A change that Redis was told of has one of its own (run is NULL) if
+ * nobody waits for it, or not any more: copies have to go when it is done.
  */
 
 #include "ngx_http_strata_lua_tier.h"
@@ -35,8 +36,8 @@ static ngx_int_t ngx_http_strata_tier_judge(ngx_http_strata_tier_t *t,
     const strata_value_record_t *rec, uint64_t *hashes, strata_label_t *label);
 static void ngx_http_strata_tier_take(ngx_http_strata_tier_t *t,
     const strata_value_record_t *rec, uint64_t *hashes, strata_label_t *label);
-static void ngx_http_strata_tier_forget(ngx_http_strata_tier_t *t,
-    ngx_uint_t others);
+static void ngx_http_strata_tier_drop(ngx_http_strata_tier_t *t);
+static void ngx_http_strata_tier_forget(ngx_http_strata_tier_t *t);
 static void ngx_http_strata_tier_cancel(ngx_http_strata_run_t *run);
 
 
@@ -194,6 +195,7 @@ ngx_http_strata_tier_send(ngx_http_strata_tier_t *t, strata_cmd_t *cmds,
     rc = ngx_http_strata_redis_call(t->conf->l2.redis, &t->call, cmds, n,
                                     &tag, STRATA_VALUE_RECORD_MAX);
     if (rc == NGX_OK) {
+        t->sent = 1;
         return NGX_OK;
     }
 
@@ -253,14 +255,6 @@ ngx_http_strata_tier_act(ngx_http_strata_tier_t *t, const u_char *place)
 
     (void) strata_cmd_add(&cmd, place ? place : (u_char *) "", len);
 
-    if (t->run == NULL) {
-
-        /* nobody waits to hear of it */
-
-        ngx_http_strata_l2_send(t->conf->l2.redis, &cmd, &t->k);
-        return NGX_OK;
-    }
-
     return ngx_http_strata_tier_send(t, &cmd, 1);
 }
 
@@ -272,6 +266,7 @@ ngx_http_strata_tier_handler(ngx_http_strata_call_t *call)
     ngx_http_strata_tier_t  *t;
 
     t = call->data;
+    t->sent = 0;
 
     if (call->rc != NGX_OK) {
         t->failed = strata_reasons[ngx_http_strata_l2_reason(call->rc)];
@@ -286,6 +281,10 @@ ngx_http_strata_tier_handler(ngx_http_strata_call_t *call)
     if (t->failed.len) {
         ngx_http_strata_count(t->zone, l2_errors);
 
+        if (!t->looking) {
+            ngx_http_strata_tier_forget(t);    /* it may be done all the same */
+        }
+
     } else if (!t->looking) {
         ngx_http_strata_tier_acted(t, call->replies);
 
@@ -295,6 +294,12 @@ ngx_http_strata_tier_handler(ngx_http_strata_call_t *call)
         if (t->looking == 0 && t->failed.len == 0) {
             return;                        /* the operation is under way */
         }
+    }
+
+    if (t->run == NULL) {
+        ngx_http_strata_tier_clear(t);
+        ngx_free(t);
+        return;
     }
 
     ngx_http_strata_run_wake(t->run);
@@ -526,29 +531,58 @@ ngx_http_strata_tier_acted(ngx_http_strata_tier_t *t, strata_reply_t *reply)
         return;
     }
 
-    if (t->op != NGX_HTTP_STRATA_TIER_INCR && t->state > 0) {
-        ngx_http_strata_tier_forget(t, t->state == 2);
+    if (t->op == NGX_HTTP_STRATA_TIER_TOUCH) {
+
+        if (t->state == 2) {
+            ngx_http_strata_tier_forget(t);
+
+        } else {
+            ngx_http_strata_tier_drop(t);  /* with others it ends too early */
+        }
+
+        return;
+    }
+
+    /*
+     * Copies outlive a value that Redis has evicted, so that it had none says
+     * nothing of them; only an add that was refused does.
+     */
+
+    if (t->op == NGX_HTTP_STRATA_TIER_PUT
+        && (t->state > 0 || t->what[0] != 'a'))
+    {
+        ngx_http_strata_tier_forget(t);
     }
 }
 
 
-/* Copies in L1, here and with others, are not the value any more. */
+/* The copy in L1 is not the value any more. */
 
 static void
-ngx_http_strata_tier_forget(ngx_http_strata_tier_t *t, ngx_uint_t others)
+ngx_http_strata_tier_drop(ngx_http_strata_tier_t *t)
 {
-    u_char           buf[1 + NGX_HTTP_STRATA_VALUE_KEY];
-    strata_key_t     key;
-    strata_event_t  *ev;
-
-    static strata_event_t  event;
+    u_char        buf[1 + NGX_HTTP_STRATA_VALUE_KEY];
+    strata_key_t  key;
 
     ngx_http_strata_lua_zone_key_of(&t->name, STRATA_VALUE_KEY, t->zone, buf,
                                     &key);
 
     (void) strata_value_delete(t->zone->store, &key, ngx_current_msec);
+}
 
-    if (!others || t->zone->log == NULL) {
+
+/* Nor are those of others. */
+
+static void
+ngx_http_strata_tier_forget(ngx_http_strata_tier_t *t)
+{
+    strata_event_t  *ev;
+
+    static strata_event_t  event;
+
+    ngx_http_strata_tier_drop(t);
+
+    if (t->zone->log == NULL) {
         return;
     }
 
@@ -564,79 +598,26 @@ ngx_http_strata_tier_forget(ngx_http_strata_tier_t *t, ngx_uint_t others)
 }
 
 
+/* The script is gone; what Redis was told to change it will change. */
+
 static void
 ngx_http_strata_tier_cancel(ngx_http_strata_run_t *run)
-{
-    ngx_http_strata_redis_cancel(&run->tier->call);
-}
-
-
-/* What came of it: nil and why it failed, or as each operation has it. */
-
-static int
-ngx_http_strata_tier_result(lua_State *L, ngx_http_strata_run_t *run)
 {
     ngx_http_strata_tier_t  *t;
 
     t = run->tier;
 
-    if (t->failed.len) {
-        lua_pushnil(L);
-        lua_pushlstring(L, (char *) t->failed.data, t->failed.len);
-        return 2;
+    if (!t->sent) {
+        return;
     }
 
-    switch (t->op) {
-
-    case NGX_HTTP_STRATA_TIER_GET:
-
-        if (t->kind == 0) {
-            return 0;
-        }
-
-        if (t->kind == STRATA_VALUE_NUMBER) {
-            lua_pushnumber(L, t->number);
-
-        } else {
-            ngx_http_strata_vm_charge(t->bytes_len);
-            lua_pushlstring(L, (char *) t->bytes, t->bytes_len);
-        }
-
-        lua_pushboolean(L, t->kind == STRATA_VALUE_JSON);
-
-        if (t->left < 0 && !t->stale) {
-            lua_pushnil(L);
-
-        } else {
-            lua_pushnumber(L, (lua_Number) t->left / 1000);
-        }
-
-        lua_pushboolean(L, t->stale);
-
-        return 4;
-
-    case NGX_HTTP_STRATA_TIER_INCR:
-
-        if (t->state == 1) {
-            lua_pushnumber(L, t->number);
-            return 1;
-        }
-
-        return ngx_http_strata_lua_failed(L, t->state ? "not found"
-                                                      : "not a number");
-
-    case NGX_HTTP_STRATA_TIER_PUT:
-
-        return ngx_http_strata_lua_zone_done(L, t->state > 0 ? STRATA_OK
-                                                             : STRATA_DECLINED,
-                                             t->what[0] == 'a' ? "exists"
-                                                               : "not found");
-
-    default:
-        return ngx_http_strata_lua_zone_done(L, t->state > 0 ? STRATA_OK
-                                                             : STRATA_DECLINED,
-                                             "not found");
+    if (t->looking) {
+        ngx_http_strata_redis_cancel(&t->call);
+        return;
     }
+
+    t->run = NULL;
+    run->tier = NULL;
 }
 
 
@@ -650,6 +631,7 @@ ngx_http_strata_tier_wait(lua_State *L, ngx_http_strata_tier_t *t,
     ngx_uint_t look)
 {
     ngx_int_t               rc;
+    strata_str_t            why;
     ngx_http_strata_run_t  *run;
 
     run = t->run;
@@ -657,19 +639,24 @@ ngx_http_strata_tier_wait(lua_State *L, ngx_http_strata_tier_t *t,
     rc = look ? ngx_http_strata_tier_look(t)
               : ngx_http_strata_tier_act(t, NULL);
 
+    if (rc != NGX_OK) {
+        why = t->failed;
+
+        if (run == NULL) {
+            ngx_http_strata_tier_clear(t);
+            ngx_free(t);
+        }
+
+        lua_pushnil(L);
+        lua_pushlstring(L, (char *) why.data, why.len);
+        return 2;
+    }
+
     if (run == NULL) {
-        ngx_http_strata_tier_forget(t, 1);
-        ngx_http_strata_tier_clear(t);
-        ngx_free(t);
+        ngx_http_strata_tier_drop(t);
 
         lua_pushboolean(L, 1);
         return 1;
-    }
-
-    if (rc != NGX_OK) {
-        lua_pushnil(L);
-        lua_pushlstring(L, (char *) t->failed.data, t->failed.len);
-        return 2;
     }
 
     return ngx_http_strata_run_wait(L, run, 0, ngx_http_strata_tier_result,

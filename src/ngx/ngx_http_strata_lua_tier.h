@@ -26,7 +26,7 @@ typedef enum {
 /* of a run; ngx_alloc() */
 struct ngx_http_strata_tier_s {
     ngx_http_strata_call_t       call;
-    ngx_http_strata_run_t       *run;
+    ngx_http_strata_run_t       *run;          /* NULL: nobody waits */
     ngx_http_strata_zone_t      *zone;
     ngx_http_strata_loc_conf_t  *conf;
     ngx_http_strata_tier_op_e    op;
@@ -52,6 +52,7 @@ struct ngx_http_strata_tier_s {
     int64_t                      left;         /* ms; -1: no end */
 
     unsigned                     looking:1;
+    unsigned                     sent:1;       /* the handler will run */
     unsigned                     keep:1;       /* a new value is final in L1 */
     unsigned                     stale:1;
 };
@@ -67,6 +68,9 @@ ngx_http_strata_tier_t *ngx_http_strata_tier_start(lua_State *L,
 /* Returns what the C function is to return.  look: before it acts. */
 int ngx_http_strata_tier_wait(lua_State *L, ngx_http_strata_tier_t *t,
     ngx_uint_t look);
+
+/* What a script that waited is told. */
+int ngx_http_strata_tier_result(lua_State *L, ngx_http_strata_run_t *run);
 
 /* The same if it was not begun. */
 int ngx_http_strata_tier_refused(lua_State *L, ngx_http_strata_tier_t *t,

@@ -283,6 +283,75 @@ ngx_http_strata_tier_touch(lua_State *L)
 }
 
 
+/* What came of it: nil and why it failed, or as each operation has it. */
+
+int
+ngx_http_strata_tier_result(lua_State *L, ngx_http_strata_run_t *run)
+{
+    ngx_http_strata_tier_t  *t;
+
+    t = run->tier;
+
+    if (t->failed.len) {
+        lua_pushnil(L);
+        lua_pushlstring(L, (char *) t->failed.data, t->failed.len);
+        return 2;
+    }
+
+    switch (t->op) {
+
+    case NGX_HTTP_STRATA_TIER_GET:
+
+        if (t->kind == 0) {
+            return 0;
+        }
+
+        if (t->kind == STRATA_VALUE_NUMBER) {
+            lua_pushnumber(L, t->number);
+
+        } else {
+            ngx_http_strata_vm_charge(t->bytes_len);
+            lua_pushlstring(L, (char *) t->bytes, t->bytes_len);
+        }
+
+        lua_pushboolean(L, t->kind == STRATA_VALUE_JSON);
+
+        if (t->left < 0 && !t->stale) {
+            lua_pushnil(L);
+
+        } else {
+            lua_pushnumber(L, (lua_Number) t->left / 1000);
+        }
+
+        lua_pushboolean(L, t->stale);
+
+        return 4;
+
+    case NGX_HTTP_STRATA_TIER_INCR:
+
+        if (t->state == 1) {
+            lua_pushnumber(L, t->number);
+            return 1;
+        }
+
+        return ngx_http_strata_lua_failed(L, t->state ? "not found"
+                                                      : "not a number");
+
+    case NGX_HTTP_STRATA_TIER_PUT:
+
+        return ngx_http_strata_lua_zone_done(L, t->state > 0 ? STRATA_OK
+                                                             : STRATA_DECLINED,
+                                             t->what[0] == 'a' ? "exists"
+                                                               : "not found");
+
+    default:
+        return ngx_http_strata_lua_zone_done(L, t->state > 0 ? STRATA_OK
+                                                             : STRATA_DECLINED,
+                                             "not found");
+    }
+}
+
+
 static const luaL_Reg  ngx_http_strata_tier_fns[] = {
     { "tier",       ngx_http_strata_tier_native },
     { "l2_get",     ngx_http_strata_tier_get },

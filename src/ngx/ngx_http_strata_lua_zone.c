@@ -321,7 +321,8 @@ ngx_http_strata_lua_zone_value(lua_State *L, strata_store_t *st,
     }
 
     value->until = ngx_http_strata_lua_zone_until(L, 6);
-    value->stale_ms = (uint32_t) (luaL_optnumber(L, 7, 0) * 1000);
+    value->stale_ms = (uint32_t) ngx_min(luaL_optnumber(L, 7, 0) * 1000,
+                                         0x7fffffff);
     value->label.position = strata_invlog_position(st);
     value->label.tags = tags;
     value->label.tag_n = ngx_http_strata_lua_zone_tags(L, 8, st, tags);

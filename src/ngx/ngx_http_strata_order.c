@@ -61,16 +61,17 @@ static ngx_uint_t ngx_http_strata_order_passed(ngx_http_strata_order_t *order,
     const strata_invlog_stat_t *stat);
 static void ngx_http_strata_orders_poll(ngx_event_t *ev);
 static void ngx_http_strata_orders_asked(ngx_http_strata_call_t *call);
+static void ngx_http_strata_orders_end(ngx_queue_t *done);
 
 
 ngx_int_t
 ngx_http_strata_log_submit(ngx_http_strata_order_t *order, strata_event_t *ev)
 {
-    int                  rc;
-    size_t               len;
-    uint64_t             hashes[STRATA_LOG_HASHES];
+    int                     rc, now;
+    size_t                  len;
+    uint64_t                hashes[STRATA_LOG_HASHES];
+    strata_log_event_t      events[STRATA_LOG_EVENTS];
     ngx_http_strata_log_t  *log;
-    strata_log_event_t   events[STRATA_LOG_EVENTS];
 
     len = strata_event_size(ev);
 
@@ -103,12 +104,24 @@ ngx_http_strata_log_submit(ngx_http_strata_order_t *order, strata_event_t *ev)
 
     rc = ngx_http_strata_log_keep(order, ev);
 
-    if (rc == STRATA_OK && order->delay == 0) {
-        rc = ngx_http_strata_log_local(order->zone, ev, &order->position);
+    if (rc == STRATA_DECLINED && order->posted) {
 
-        if (rc == STRATA_OK) {
+        /* of a write: as in order_once() */
+
+        ngx_http_strata_count(order->zone, log_full);
+        rc = STRATA_OK;
+    }
+
+    /* what can't be kept for later happens now */
+
+    if (rc != STRATA_OK || order->delay == 0) {
+        now = ngx_http_strata_log_local(order->zone, ev, &order->position);
+
+        if (now == STRATA_OK) {
             ngx_http_strata_lua_event_note(order->zone, ev, 0);
         }
+
+        rc = (rc == STRATA_OK) ? now : rc;
     }
 
     if (rc != STRATA_OK) {
@@ -431,6 +444,7 @@ ngx_http_strata_orders_poll(ngx_event_t *ev)
     u_char                    nums[5][NGX_INT64_LEN + 1];
     u_char                    name[NGX_HTTP_STRATA_LOG_NAME + 1];
     ngx_queue_t              *q, *next;
+    ngx_queue_t               done;
     ngx_uint_t                others;
     ngx_msec_t                late;
     strata_cmd_t              cmd;
@@ -441,6 +455,8 @@ ngx_http_strata_orders_poll(ngx_event_t *ev)
     log = ev->data;
     others = 0;
     late = log->lease + log->lease / 10 + NGX_HTTP_STRATA_ASK_EXTRA;
+
+    ngx_queue_init(&done);
 
     strata_invlog_stat(log->zone->store, &stat);
 
@@ -457,19 +473,20 @@ ngx_http_strata_orders_poll(ngx_event_t *ev)
 
         if (order->wait == NGX_HTTP_STRATA_WAIT_NODE && order->position) {
             ngx_queue_remove(q);
-            ngx_http_strata_order_done(order, NGX_HTTP_OK, NULL);
-            return ngx_http_strata_orders_arm(log);
-        }
+            ngx_queue_insert_tail(&done, q);
 
-        if (ngx_current_msec - order->since > late) {
+        } else if (ngx_current_msec - order->since > late) {
+            order->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+            order->reason = "unacknowledged";
             ngx_queue_remove(q);
-            ngx_http_strata_order_done(order, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                       "unacknowledged");
-            return ngx_http_strata_orders_arm(log);
-        }
+            ngx_queue_insert_tail(&done, q);
 
-        others += (order->wait == NGX_HTTP_STRATA_WAIT_CLUSTER);
+        } else {
+            others += (order->wait == NGX_HTTP_STRATA_WAIT_CLUSTER);
+        }
     }
+
+    ngx_http_strata_orders_end(&done);
 
     if (others == 0) {
         return ngx_http_strata_orders_arm(log);
@@ -530,17 +547,25 @@ ngx_http_strata_orders_asked(ngx_http_strata_call_t *call)
         }
     }
 
-    while (!ngx_queue_empty(&done)) {
+    ngx_http_strata_orders_end(&done);
+    ngx_http_strata_orders_arm(log);
+}
 
-        /* a handler may cancel the next one */
 
-        q = ngx_queue_head(&done);
+/* A handler may cancel the next one. */
+
+static void
+ngx_http_strata_orders_end(ngx_queue_t *done)
+{
+    ngx_queue_t              *q;
+    ngx_http_strata_order_t  *order;
+
+    while (!ngx_queue_empty(done)) {
+        q = ngx_queue_head(done);
         ngx_queue_remove(q);
         order = ngx_queue_data(q, ngx_http_strata_order_t, queue);
-        ngx_http_strata_order_done(order, NGX_HTTP_OK, NULL);
+        ngx_http_strata_order_done(order, order->status, order->reason);
     }
-
-    ngx_http_strata_orders_arm(log);
 }
 
 

@@ -133,15 +133,15 @@ const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     },
     [STRATA_SCRIPT_APPEND] = {
         strata_string(STRATA_SCRIPT_APPEND_TEXT),
-        strata_string("046d85f78da35e4f5db9e834aa0c5041aab3378e")
+        strata_string("565ecca0e329952fd4e7ed09a971187f847919f4")
     },
     [STRATA_SCRIPT_LEASE] = {
         strata_string(STRATA_SCRIPT_LEASE_TEXT),
-        strata_string("6a6e65f3562e4ee405ed5b45c00630327a55939a")
+        strata_string("72767d7f920e4221528c5ec3de2384eae023e6a7")
     },
     [STRATA_SCRIPT_ACKED] = {
         strata_string(STRATA_SCRIPT_ACKED_TEXT),
-        strata_string("a69a0e6d8ac5d7c77b7aaea54fe9333ba2b22a50")
+        strata_string("f994f0b017bd9c1f74ff0033df2d4e96ad1739fb")
     },
     [STRATA_SCRIPT_VALUE_PUT] = {
         strata_string(STRATA_SCRIPT_VALUE_PUT_TEXT),
@@ -153,7 +153,7 @@ const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     },
     [STRATA_SCRIPT_VALUE_TOUCH] = {
         strata_string(STRATA_SCRIPT_VALUE_TOUCH_TEXT),
-        strata_string("7a30651ea6cf079c4dedda449991cf94cd8c280c")
+        strata_string("ce3ec9ec2eb73b40fd5731f804d64dfa56b67a2c")
     },
     [STRATA_SCRIPT_MUTEX] = {
         strata_string(STRATA_SCRIPT_MUTEX_TEXT),
@@ -161,7 +161,7 @@ const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     },
     [STRATA_SCRIPT_JOB] = {
         strata_string(STRATA_SCRIPT_JOB_TEXT),
-        strata_string("6c2d989df2a50e7d2f6dc6161af6f5ba789e28e1")
+        strata_string("2dbddac47ca86ac04ba713020f4477d2f0fa04aa")
     }
 };
 

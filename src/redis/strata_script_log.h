@@ -24,6 +24,11 @@
 /*
  * A log that is not there, of another run of the server, or that has seen less
  * than the caller, has lost events: it starts over under a new name.
+ *
+ * Registrations end by the clock of the server, leases by those of the members.
+ * If it steps, nobody can tell what is left of the latter.  A node looks in
+ * every 250 ms; if nobody did for long, or later than now, the members are
+ * forgotten until they do, and acknowledgements wait as for a new log.
  */
 
 #define STRATA_SCRIPT_LOG_TEXT                                                \
@@ -36,7 +41,8 @@
     "if policy == 'allkeys' then\n"                                           \
     "return redis.error_reply('EVICTS any key may be evicted')\n"             \
     "end\n"                                                                   \
-    "local h = redis.call('HMGET', KEYS[1], 'inc', 'seq', 'run')\n"           \
+    "local h = redis.call('HMGET', KEYS[1], 'inc', 'seq', 'run', "             \
+    "'at')\n"                                                                 \
     "local inc, seq = h[1], tonumber(h[2] or 0)\n"                            \
     "if not inc or h[3] ~= run or inc == ARGV[2] and seq < "                  \
     "tonumber(ARGV[3]) then\n"                                                \
@@ -45,9 +51,12 @@
     "last = last and tonumber(string.match(last[1], '^%d+')) or 0\n"          \
     "inc, seq = ARGV[1], math.max(seq, tonumber(ARGV[3]), last)\n"            \
     "redis.call('HSET', KEYS[1], 'inc', inc, 'seq', seq, 'run', run, "        \
-    "'born', now, 'floor', seq)\n"                                            \
+    "'born', now, 'at', now, 'floor', seq)\n"                                 \
     "redis.call('DEL', KEYS[3], KEYS[4], KEYS[5], KEYS[6])\n"                 \
     "redis.call('PUBLISH', KEYS[1], seq)\n"                                   \
+    "elseif h[4] and math.abs(now - h[4]) > 1000 then\n"                      \
+    "redis.call('HSET', KEYS[1], 'born', now, 'at', now)\n"                   \
+    "redis.call('DEL', KEYS[6])\n"                                            \
     "end\n"
 
 
@@ -172,6 +181,7 @@
     "redis.call('HSET', KEYS[1], 'floor', math.max(first - 1, "               \
     "redis.call('HGET', KEYS[1], 'floor')))\n"                                \
     "end\n"                                                                   \
+    "redis.call('HSET', KEYS[1], 'at', now)\n"                                \
     "if inc == ARGV[2] then\n"                                                \
     "redis.call('HSET', KEYS[6], ARGV[7], ARGV[3] .. ' ' .. "                 \
     "string.format('%.0f', now + ARGV[5]))\n"                                 \

@@ -86,8 +86,8 @@
 
 
 /*
- * ARGV ms, 0 for no end, -1 for what it was given first; void.  2: done, 0:
- * there is none.
+ * ARGV ms, 0 for no end, -1 for what it was given first; void.  0: there is
+ * none; 1: done; 2: done, and it ends earlier than before.
  */
 
 #define STRATA_SCRIPT_VALUE_TOUCH_TEXT                                        \
@@ -103,11 +103,12 @@
     "end\n"                                                                   \
     "if life == 0 then\n"                                                     \
         "redis.call('PERSIST', KEYS[1])\n"                                    \
-    "else\n"                                                                  \
-        "life = life + struct.unpack('<I4', old, 9)\n"                        \
-        "redis.call('PEXPIRE', KEYS[1], string.format('%.0f', life))\n"       \
+        "return 1\n"                                                          \
     "end\n"                                                                   \
-    "return 2\n"
+    "local left = redis.call('PTTL', KEYS[1])\n"                              \
+    "life = life + struct.unpack('<I4', old, 9)\n"                            \
+    "redis.call('PEXPIRE', KEYS[1], string.format('%.0f', life))\n"           \
+    "return left >= 0 and life >= left and 1 or 2\n"
 
 
 /*

@@ -639,6 +639,11 @@ strata_invlog_stat(const strata_store_t *st, strata_invlog_stat_t *stat)
     stat->soft_floor = strata_log_load(&log->soft_floor);
     strata_invlog_id(log, stat->incarnation);
     stat->sequence = stat->position - strata_log_load(&log->base);
+
+    if ((int64_t) stat->sequence < 0) {
+        stat->sequence = 0;                /* the base is being set */
+    }
+
     stat->shared = atomic_load_explicit(&log->shared, memory_order_acquire);
     tailer = atomic_load_explicit(&log->tailer, memory_order_acquire);
     stat->tail = tailer == 0 ? 0 : (uint32_t)

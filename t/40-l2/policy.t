@@ -69,7 +69,7 @@ with scenario(90, alone=True) as t:
     redis.go_on()
     ok(tap.wait_until(lambda: l2.instance(ng)["breaker"] == "closed", 8, 0.1),
        "it closes when Redis is back")
-    is_(ng.get("/error/e").status, 200, "and all is well")
+    ok(tap.wait_until(lambda: ng.get("/error/e").status == 200), "and all is well")
     reasons = ng.reasons()
     ok(reasons["l2-timeout"] >= 3 and reasons["l2-down"] >= 3, "reasons are counted")
     ok(ng.count("l2_errors") >= 6, "and errors")

@@ -49,6 +49,21 @@ with scenario(60) as t:
         r = slow.purge("/", headers={"Surrogate-Key": " ".join(f"{i}-{j}" for j in range(128))})
     is_((r.status, json.loads(r.body)["failed"]), (503, "delay-full"), "no room for another")
 
+    is_(slow.get("/x").cache, "MISS", "stored")
+    r = slow.purge("/", headers={"Surrogate-Key": " ".join(["k", *(f"5-{j}" for j in range(127))])})
+    is_((r.status, slow.get("/x").cache), (503, "MISS"), "refused, and purged once all the same")
+    # what writes make invalid goes on without its repeat
+    def flood(ng):
+        for i in range(20):
+            ng.request(f"/none?id=p{i}-", "POST", body=b"x")
+        ng.fill("/p/1")
+        ng.request("/none?id=p/", "POST", body=b"x")
+        return ng.get("/p/1").cache
+    rule = "strata_double_delete 1h; strata_invalidate_on POST prefix=http|localhost|/$arg_id;"
+    flooded = t.nginx(origin, rule)
+    is_(flood(flooded), "MISS", "there is no room for a repeat: purged once")
+    ok(flooded.status()["log_full"] > 0, "and counted")
+
     redis, a, b = invlog.pair(t, origin, "strata_double_delete 1s;")
     a.purge("/none")                   # the first answer of a log waits for a lease, and longer than a second
     for ng in a, b:

@@ -73,6 +73,11 @@ with scenario() as t:
     same(kv("POST", "number?incr=5&init=0&ttl=60"), 200, b"5")
     same(kv("PATCH", "number?incr=-1.5"), 200, b"3.5")
     same(kv("GET", "number"), 200, b"3.5", Content_Type="text/plain")
+    same(kv("PATCH", "huge?incr=9007199254740990&init=0"), 200, b"9007199254740990")
+    same(kv("PATCH", "huge?incr=1"), 200, b"9007199254740991")
+    same(kv("PATCH", "part?incr=0.1&init=0.2"), 200, b"0.30000000000000004")
+    same(kv("PATCH", "part?incr=-0.2"), 200, b"0.10000000000000003")
+    same(kv("PATCH", "large?incr=1e300&init=0"), 200, b"1e+300")
     same(kv("PATCH", "nope?incr=1"), 404)
     same(kv("PATCH", "text?incr=1"), 409)
     same(kv("PUT", "tagged?tags=a,b", b"x"), 204)
@@ -86,6 +91,14 @@ with scenario() as t:
     same(kv("OPTIONS", "text"), 405, Allow="GET, HEAD, PUT, POST, PATCH, DELETE")
     same(kv("PUT", "big", b"x" * 1_100_000), 413)
     same(kv("PUT", "big", b"x" * 900_000), 507)
+    auth = f"Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\n".encode()
+    for n in (0, 1, 700, 1500, 6000, 10000, 60000):
+        text = (b"0123456789" * n)[:n]
+        for head, body in ((b"Content-Length: %d\r\n" % n, text),
+                           (b"Transfer-Encoding: chunked\r\n", (b"%x\r\n%s\r\n" % (n, text) if n else b"") + b"0\r\n\r\n")):
+            with ng.conn() as conn:
+                conn.send(b"PUT /kv/body HTTP/1.1\r\n" + auth + head + b"\r\n" + body)
+                ok(conn.read().status == 204 and kv("GET", "body").body == text, f"{n} bytes with the header, {head.split()[0].decode()}")
     is_(json.loads(kv("GET", "missing").body), {"error": 404, "reason": "not found"}, "errors are JSON")
 
     # sliding life
@@ -106,6 +119,8 @@ with scenario() as t:
     is_(bulk({"delete": ["b1", "b2", "b3"]}), {"deleted": 2}, "delete many")
     for bad in ({}, {"get": "x"}, {"get": [{}]}, {"set": {"a": {}}}, {"get": ["x"] * 1001}, 7):
         bulk(bad, 400)
+    bulk({"set": {f"s{i}": 1 for i in range(1001)}}, 400)
+    is_(bulk({"get": [f"s{i}" for i in range(1000)]}), {"values": {}}, "of too many none is set")
     same(kv("POST", "_bulk", b"{"), 400)
     same(kv("GET", "_bulk"), 405, Allow="POST")
 

@@ -418,6 +418,11 @@ restart_dies(const char *point, const uint8_t *to, uint64_t sequence)
     strata_invlog_confirm(st, UINT64_MAX / 2, 0, 1000);
     ok(!strata_invlog_leased(st, 10), "%s: no lease", point);
 
+    /* what another worker would tell Redis */
+
+    strata_invlog_stat(st, &stat);
+    ok(stat.sequence < 1000, "%s: no sequence of 2^64", point);
+
     strata_invlog_clear(st, 0);
     strata_invlog_stat(st, &stat);
 
