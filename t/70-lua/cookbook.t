@@ -125,6 +125,18 @@ def _(ng, seen):
     is_((ng.get("/item/7").cache, ng.get("/item/8").cache), ("MISS", "HIT"), "that product only")
 
 
+@check("Events of an application")
+def _(ng, seen):
+    h = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    ng.fill("/product/?id=7"), ng.fill("/product/?id=8")
+    is_(ng.get("/left/7").body, b"ask", "nothing said")
+    sold = json.dumps({"topic": "sold", "data": {"id": 7, "left": 3}}).encode()
+    is_(ng.request("/strata/events", "POST", body=sold).status, 401, "not by anybody")
+    is_(ng.request("/strata/events", "POST", body=sold, headers=h).status, 200, "sold")
+    is_((ng.get("/product/?id=7").cache, ng.get("/product/?id=8").cache), ("MISS", "HIT"), "that product's page")
+    ok(tap.wait_until(lambda: ng.get("/left/7").body == b"3", 5), "and the script was told")
+
+
 @check("A slow upstream")
 def _(ng, seen):
     n = len(seen)
@@ -164,7 +176,8 @@ with scenario() as t:
     is_(sorted(checks), sorted(RECIPES), "each recipe has a test")
     for title, recipe in RECIPES.items():
         note(title)
-        ng = t.nginx(origin, zone="main 16m", start=False, only=recipe["server"], status=False,
+        server = recipe["server"].replace("/etc/nginx/strata.tokens", "%DIR%/tokens")
+        ng = t.nginx(origin, zone="main 16m", start=False, only=server, status=False,
                      http="add_header X-TTL $strata_ttl always; upstream backend { server %ORIGIN%; }\n" + recipe["http"])
         ng.file("strata.tokens", TOKEN + "\n")
         ng.start()
