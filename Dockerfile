@@ -3,7 +3,8 @@
 #   docker build -t strata .
 #   docker run -p 8080:8080 -v $PWD/my.conf:/etc/nginx/nginx.conf:ro strata
 #
-# Without a configuration of yours it shows conf.example/quickstart.conf.
+# Without a configuration of yours it shows conf.example/quickstart.conf.  Yours has no
+# "pid", and the /strata-status of that one, for the health check.
 
 FROM debian:12-slim AS build
 

@@ -198,6 +198,7 @@ ngx_http_strata_api_cleanup(void *data)
     a->finished = 1;
 
     ngx_http_strata_bulk_cancel(&a->purge);
+    ngx_http_strata_log_cancel(&a->order);
     ngx_http_strata_job_cancel(&a->job);
 
     if (a->walk.event.posted) {

@@ -85,6 +85,9 @@ struct ngx_http_strata_api_s {
     u_char                      *spare;    /* as long as that */
     strata_bulk_t               *bulk;
     ngx_http_strata_bulk_t       purge;
+    ngx_http_strata_order_t      order;    /* of the message on its way */
+    ngx_array_t                 *told;     /* messages to publish; or NULL */
+    ngx_uint_t                   published;
     ngx_http_strata_job_t        job;
     ngx_http_strata_walk_t       walk;
     ngx_array_t                 *aims;     /* of ngx_http_strata_aim_t */
@@ -160,6 +163,17 @@ ngx_uint_t ngx_http_strata_api_may_see(ngx_http_strata_api_t *a,
 ngx_int_t ngx_http_strata_scope_add(ngx_pool_t *pool, ngx_array_t **scope,
     ngx_str_t *value);
 
+/*
+ * ngx_http_strata_api_publish.c.  note(): a message is to be published, if
+ * anybody is to be told; purges: rules are about it, and nothing that they
+ * purge was skipped.  NGX_DECLINED: refused.  publish(): all of them, unless
+ * the purges have failed; NGX_AGAIN: reacted() is called later.
+ */
+
+ngx_int_t ngx_http_strata_api_note(ngx_http_strata_api_t *a,
+    strata_str_t topic, strata_str_t data, ngx_uint_t purges);
+ngx_int_t ngx_http_strata_api_publish(ngx_http_strata_api_t *a);
+
 /* endpoints */
 
 void ngx_http_strata_api_purge(ngx_http_strata_api_t *a);
@@ -173,6 +187,7 @@ void ngx_http_strata_api_key_delete(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_tag(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_events(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_cdc(ngx_http_strata_api_t *a);
+void ngx_http_strata_api_reacted(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_job(ngx_http_strata_api_t *a);
 void ngx_http_strata_api_job_delete(ngx_http_strata_api_t *a);
 uint64_t ngx_http_strata_api_job_new(void);

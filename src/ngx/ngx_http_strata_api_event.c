@@ -24,7 +24,7 @@ static ngx_int_t ngx_http_strata_api_rows(ngx_http_strata_api_t *a,
     strata_str_t message);
 static ngx_int_t ngx_http_strata_api_react(ngx_http_strata_api_t *a,
     ngx_http_strata_react_t *react, const strata_cdc_row_t *row);
-static void ngx_http_strata_api_reacted(ngx_http_strata_bulk_t *bulk);
+static void ngx_http_strata_api_purged(ngx_http_strata_bulk_t *bulk);
 
 
 /* {"topic": "data:products", "data": {"id": 42}}, or a list of such */
@@ -38,7 +38,7 @@ ngx_http_strata_api_events(ngx_http_strata_api_t *a)
         return;
     }
 
-    ngx_http_strata_api_submit(a, a->wait, ngx_http_strata_api_reacted);
+    ngx_http_strata_api_submit(a, a->wait, ngx_http_strata_api_purged);
 }
 
 
@@ -59,7 +59,7 @@ ngx_http_strata_api_cdc(ngx_http_strata_api_t *a)
         return;
     }
 
-    ngx_http_strata_api_submit(a, a->wait, ngx_http_strata_api_reacted);
+    ngx_http_strata_api_submit(a, a->wait, ngx_http_strata_api_purged);
 }
 
 
@@ -151,8 +151,8 @@ static ngx_int_t
 ngx_http_strata_api_message(ngx_http_strata_api_t *a, strata_str_t message)
 {
     ngx_int_t                 rc;
-    ngx_uint_t                i, rules;
-    strata_str_t              rest, name, value, field;
+    ngx_uint_t                i, n, rules, skipped;
+    strata_str_t              rest, name, value, field, data;
     strata_cdc_row_t          row;
     ngx_http_strata_react_t  *react;
 
@@ -164,6 +164,7 @@ ngx_http_strata_api_message(ngx_http_strata_api_t *a, strata_str_t message)
     };
 
     ngx_memzero(&row, sizeof(strata_cdc_row_t));
+    ngx_str_null(&data);
 
     field.data = (u_char *) "topic";
     field.len = 5;
@@ -187,8 +188,13 @@ ngx_http_strata_api_message(ngx_http_strata_api_t *a, strata_str_t message)
             row.table = strata_json_bytes(value, (u_char *) row.table.data);
         }
 
-        if (strata_str_eq(name, known[1]) && value.data[0] == '{') {
-            row.row = value;
+        if (strata_str_eq(name, known[1])) {
+            data = value;
+            row.row.len = 0;
+
+            if (value.data[0] == '{') {
+                row.row = value;
+            }
         }
     }
 
@@ -198,15 +204,12 @@ ngx_http_strata_api_message(ngx_http_strata_api_t *a, strata_str_t message)
         return NGX_DECLINED;
     }
 
-    if (a->conf->api.on_event == NULL) {
-        a->unmatched++;
-        return NGX_OK;
-    }
-
     rules = a->rules;
-    react = a->conf->api.on_event->elts;
+    skipped = a->skipped;
+    n = a->conf->api.on_event ? a->conf->api.on_event->nelts : 0;
 
-    for (i = 0; i < a->conf->api.on_event->nelts; i++) {
+    for (i = 0; i < n; i++) {
+        react = a->conf->api.on_event->elts;
 
         if (strata_glob_match(react[i].name, row.table) == STRATA_DECLINED) {
             continue;
@@ -220,7 +223,9 @@ ngx_http_strata_api_message(ngx_http_strata_api_t *a, strata_str_t message)
 
     a->unmatched += (a->rules == rules);
 
-    return NGX_OK;
+    return ngx_http_strata_api_note(a, row.table, data,
+                                    a->rules != rules
+                                    && a->skipped == skipped);
 }
 
 
@@ -294,13 +299,29 @@ ngx_http_strata_api_react(ngx_http_strata_api_t *a,
 
 
 static void
-ngx_http_strata_api_reacted(ngx_http_strata_bulk_t *bulk)
+ngx_http_strata_api_purged(ngx_http_strata_bulk_t *bulk)
 {
-    ngx_connection_t       *c;
     ngx_http_strata_api_t  *a;
 
     a = bulk->data;
+
+    if (ngx_http_strata_api_publish(a) == NGX_AGAIN) {
+        ngx_http_strata_api_park(a);
+        return;
+    }
+
+    ngx_http_strata_api_reacted(a);
+}
+
+
+void
+ngx_http_strata_api_reacted(ngx_http_strata_api_t *a)
+{
+    ngx_connection_t        *c;
+    ngx_http_strata_bulk_t  *bulk;
+
     c = a->request->connection;
+    bulk = &a->purge;
 
     if (bulk->events) {
         ngx_http_strata_count(a->zone, purges);
@@ -314,9 +335,10 @@ ngx_http_strata_api_reacted(ngx_http_strata_bulk_t *bulk)
 
     ngx_http_strata_api_put(a, "{\"messages\":%ui,\"unmatched\":%ui,"
                             "\"rules\":%ui,\"skipped\":%ui,"
-                            "\"subjects\":%ui,\"events\":%ui,",
+                            "\"subjects\":%ui,\"events\":%ui,"
+                            "\"published\":%ui,",
                             a->messages, a->unmatched, a->rules, a->skipped,
-                            a->aims->nelts, bulk->events);
+                            a->aims->nelts, bulk->events, a->published);
 
     ngx_http_strata_api_put_job(a);
     ngx_http_strata_api_put_outcome(a);

@@ -23,8 +23,6 @@ static ngx_uint_t ngx_http_strata_bulk_event(ngx_http_strata_aim_t *aims,
     ngx_uint_t n, strata_event_t *ev);
 static strata_event_type_e ngx_http_strata_bulk_type(strata_bulk_e kind);
 static void ngx_http_strata_bulk_ordered(ngx_http_strata_order_t *order);
-static void ngx_http_strata_bulk_settle(ngx_http_strata_bulk_t *bulk,
-    ngx_http_strata_order_t *order);
 
 
 ngx_int_t
@@ -205,7 +203,7 @@ ngx_http_strata_bulk_ordered(ngx_http_strata_order_t *order)
 }
 
 
-static void
+void
 ngx_http_strata_bulk_settle(ngx_http_strata_bulk_t *bulk,
     ngx_http_strata_order_t *order)
 {

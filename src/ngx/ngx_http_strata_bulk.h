@@ -70,6 +70,10 @@ struct ngx_http_strata_bulk_s {
 ngx_int_t ngx_http_strata_bulk_submit(ngx_http_strata_bulk_t *bulk,
     ngx_http_strata_aim_t *aims, ngx_uint_t n);
 
+/* The outcome of an order of the bulk's, or of one that follows it. */
+void ngx_http_strata_bulk_settle(ngx_http_strata_bulk_t *bulk,
+    ngx_http_strata_order_t *order);
+
 /* As ngx_http_strata_log_outcome(), for all of them. */
 u_char *ngx_http_strata_bulk_outcome(u_char *p, ngx_http_strata_bulk_t *bulk);
 void ngx_http_strata_bulk_cancel(ngx_http_strata_bulk_t *bulk);

@@ -371,6 +371,9 @@ void ngx_http_strata_lua_flight_natives(lua_State *L);
 void ngx_http_strata_lua_event_natives(lua_State *L);
 void ngx_http_strata_lua_event_create(lua_State *L);
 
+/* Has this node a script for events? */
+ngx_uint_t ngx_http_strata_lua_event_wanted(void);
+
 /* ev has been applied to the zone; sequence 0: of this node alone. */
 void ngx_http_strata_lua_event_note(ngx_http_strata_zone_t *zone,
     strata_event_t *ev, uint64_t sequence);

@@ -65,6 +65,13 @@ ngx_http_strata_lua_event_script(void)
 }
 
 
+ngx_uint_t
+ngx_http_strata_lua_event_wanted(void)
+{
+    return ngx_http_strata_lua_event_script() != NULL;
+}
+
+
 /* What nodes tell each other about copies of values, and that they live. */
 
 static ngx_uint_t

@@ -177,11 +177,21 @@ def _exit(code):
     os._exit(code)                 # threads of the origin may still wait
 
 
-def followers(port, n, path, *, prime=None, seconds=30, args=()):
+def followers(port, n, path, *, prime=None, seconds=30, args=(), workers=()):
     """
     n clients of one URL from one C program: all connect first, prime() runs, then all
-    send at once.  A dict: see followers.c.
+    send at once.  A dict: see followers.c; waited_ms is how long the clients, or
+    the worker that had the worst of it, stood in line for a processor meanwhile.
     """
+    def in_line(pids):
+        ms = {}
+        for pid in pids:
+            try:
+                ms[pid] = int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e6
+            except (OSError, IndexError):
+                pass
+        return ms
+
     program = compiled("followers.c")
     p = subprocess.Popen([program, str(port), str(n), path, str(seconds), *args],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -192,12 +202,16 @@ def followers(port, n, path, *, prime=None, seconds=30, args=()):
         if prime:
             prime()
         started = time.monotonic()
+        before = in_line([p.pid, *workers])
         p.stdin.write("go\n")
         p.stdin.flush()
         out = p.stdout.read()
+        after = in_line(before)
         p.wait(seconds + 5)
         result = json.loads(out)
         result["started"] = started
+        waited = {pid: after[pid] - before[pid] for pid in after}
+        result["waited_ms"] = max(waited.values(), default=0)
         return result
     finally:
         if p.poll() is None:
