@@ -340,7 +340,11 @@ ngx_http_strata_tier_looked(ngx_http_strata_tier_t *t, strata_reply_t *replies)
     }
 
     if (t->op != NGX_HTTP_STRATA_TIER_GET) {
-        (void) ngx_http_strata_tier_act(t, (rc == NGX_DECLINED) ? place : NULL);
+        if (rc != NGX_DECLINED && rc != NGX_AGAIN) {
+            place = NULL;
+        }
+
+        (void) ngx_http_strata_tier_act(t, place);
         return;
     }
 
