@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Copies in L1 of values in Redis end when the value does, whatever becomes of it there and of the call that changes it."""
+"""What L1 has of values and locks in Redis ends when they do, whatever becomes of them there and of the call that changes them."""
 import pathlib, sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from strata import *
@@ -20,6 +20,9 @@ with scenario(seconds=60) as t:
             local v, err, m = strata.zone("z"):get(req.args.k)
             return tostring(v) .. " " .. tostring(err or m and m.tier) } }
         location = /set { strata_content_by_lua_block { return tostring(strata.zone("z"):set(req.args.k, req.args.v, { ttl = 500 })) } }
+        location = /lock { strata_content_by_lua_block {
+            local l, err = strata.lock(req.args.k, { ttl = 500 })
+            return l and tostring(l:release()) or tostring(err) } }
         location = /delete { strata_content_by_lua_block { return tostring(strata.zone("z"):delete(req.args.k)) } }
         location = /expire { strata_content_by_lua_block { return tostring(strata.zone("z"):expire(req.args.k, tonumber(req.args.ttl))) } }
         location = /touch { strata_content_by_lua_block { return tostring(strata.zone("z"):touch(req.args.k)) } }
@@ -66,10 +69,16 @@ with scenario(seconds=60) as t:
     conn.send(b"GET /set?k=c&v=new HTTP/1.1\r\nHost: localhost\r\n\r\n")
     time.sleep(0.2)
     conn.close()
+    conn = a.conn()
+    conn.send(b"GET /lock?k=c HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    time.sleep(0.2)
+    conn.close()
     time.sleep(0.1)
     redis.go_on()
     ok(wait_until(lambda: b"new" in redis("GET", record("c")), 5), "Redis has it all the same")
     seen("c", "new")
+    for ng in a, b:
+        ok(wait_until(lambda: say(ng, "/lock?k=c") == "true", 5), "the lock it wanted is free")
 
     note("that is too late")
     copied("l", "old")
