@@ -467,7 +467,12 @@ local function events(opts, level)
     end
 
     if opts.namespace ~= nil then
-        check.key(opts.namespace, level + 1, "namespace")
+        local space = check.key(opts.namespace, level + 1, "namespace")
+
+        if #space > 128 or native.find(space, "%c") then
+            error("namespace must have at most 128 bytes and no control "
+                  .. "characters", level + 1)
+        end
     end
 
     if kind == "prefix" or kind == "match" then
@@ -483,7 +488,8 @@ local function events(opts, level)
         kind, list = "all", { "" }
 
     elseif opts.namespace ~= nil then
-        return "namespace", { opts.namespace }, nil, mode == "invalidate"
+        return "namespace", { tostring(opts.namespace) }, nil,
+               mode == "invalidate"
     end
 
     if not kind or not list[1] then

@@ -141,9 +141,17 @@ ngx_http_strata_lua_lock_free(ngx_http_strata_zone_t *zone, strata_key_t *key)
 }
 
 
+/*
+ * Who leaves may be the one that was woken: then it is the next one's turn.
+ * Only of this lock, as thousands may leave at once.
+ */
+
 static void
 ngx_http_strata_lua_lock_leave(ngx_http_strata_run_t *run)
 {
+    ngx_queue_t             *q;
+    strata_digest_t         *d;
+    ngx_http_strata_run_t   *next;
     ngx_http_strata_zone_t  *zone;
 
     zone = run->ctx.zone;
@@ -159,9 +167,26 @@ ngx_http_strata_lua_lock_leave(ngx_http_strata_run_t *run)
         return;
     }
 
-    /* it may be the one that was woken */
+    d = &run->ctx.key.digest;
 
-    ngx_http_strata_lua_lock_mail(zone);
+    for (q = ngx_queue_head(&zone->locks);
+         q != ngx_queue_sentinel(&zone->locks);
+         q = ngx_queue_next(q))
+    {
+        next = ngx_queue_data(q, ngx_http_strata_run_t, queue);
+
+        if (next->ctx.key.digest.lo != d->lo
+            || next->ctx.key.digest.hi != d->hi)
+        {
+            continue;
+        }
+
+        if (ngx_http_strata_lua_lock_free(zone, &next->ctx.key)) {
+            ngx_http_strata_run_wake(next);
+        }
+
+        break;
+    }
 }
 
 

@@ -10,6 +10,7 @@
 
 #include "ngx_http_strata_lua.h"
 #include "ngx_http_strata_bulk.h"
+#include "../base/strata_glob.h"
 
 
 static void ngx_http_strata_lua_purged(ngx_http_strata_bulk_t *bulk);
@@ -105,6 +106,10 @@ ngx_http_strata_lua_zone_purge(lua_State *L)
         aim->text.data = (const uint8_t *) lua_tolstring(L, -1,
                                                          &aim->text.len);
         lua_pop(L, 1);                     /* the table has it */
+
+        if (kind == STRATA_BULK_MATCH && !strata_glob_ok(aim->text)) {
+            return ngx_http_strata_lua_failed(L, "bad pattern");
+        }
     }
 
     run = ngx_http_strata_run_of(L);

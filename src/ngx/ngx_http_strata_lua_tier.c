@@ -370,7 +370,11 @@ ngx_http_strata_tier_looked(ngx_http_strata_tier_t *t, strata_reply_t *replies)
     }
 
     if (t->op != NGX_HTTP_STRATA_TIER_GET) {
-        (void) ngx_http_strata_tier_act(t, (rc == NGX_DECLINED) ? place : NULL);
+        if (rc != NGX_DECLINED && rc != NGX_AGAIN) {
+            place = NULL;
+        }
+
+        (void) ngx_http_strata_tier_act(t, place);
         return;
     }
 
@@ -448,21 +452,24 @@ ngx_http_strata_tier_judge(ngx_http_strata_tier_t *t,
 }
 
 
-/* The tag by which nodes forget their copies of this value. */
+/*
+ * The tag by which nodes forget their copies of this value, and of one in 256:
+ * a tag of its own for each would fill the tables of the log, and responses
+ * from before what these forget count no more.
+ */
 
 static strata_str_t
 ngx_http_strata_tier_tag(ngx_http_strata_tier_t *t)
 {
     ngx_str_t      hex;
     strata_str_t   tag;
-    static u_char  buf[sizeof("strata:value:") + 32];
+    static u_char  buf[] = "strata:value:..";
 
     hex = ngx_http_strata_l2_key_tag(&t->k, t->conf->l2.redis);
 
     tag.data = buf;
-    tag.len = ngx_cpymem(ngx_cpymem(buf, "strata:value:",
-                                    sizeof("strata:value:") - 1),
-                         hex.data, hex.len) - buf;
+    tag.len = sizeof(buf) - 1;
+    ngx_memcpy(buf + tag.len - 2, hex.data, 2);
 
     return tag;
 }

@@ -454,13 +454,19 @@ int
 strata_value_delete(strata_store_t *st, const strata_key_t *key, int64_t now)
 {
     int            rc, n;
+    bool           ended;
     strata_seen_t  seen;
 
     for (n = 0; n < STRATA_VALUE_TRIES; n++) {
         rc = strata_value_find_sure(st, key, now, &seen);
+        ended = (rc == STRATA_AGAIN);
 
-        if (rc == STRATA_OK) {
+        if (rc == STRATA_OK || ended) {
             rc = strata_value_remove(&seen);
+
+            if (rc == STRATA_OK && ended) {
+                rc = STRATA_DECLINED;      /* it was only kept */
+            }
 
         } else if (rc != STRATA_BUSY) {
             rc = STRATA_DECLINED;

@@ -125,6 +125,7 @@ def everything(ng, far):
     same("z:set('short', 'x', { ttl = 0.05, grace = 60 }) strata.sleep(0.1) return z:get('short')")
     same("local v, _, m = z:get_stale('short') return v, m.stale", "x", True)
     same("return z:add('short', 'y'), (z:get('short'))", True, "y")
+    same("z:set('kept', 'x', { ttl = 0.05, grace = 60 }) strata.sleep(0.1) return z:delete('kept'), (z:get_stale('kept'))", 0)
     same("z:set('gone', 'x', { ttl = 0.05 }) strata.sleep(0.1) return (z:get('gone')), z:exists('gone')", "nil", False)
     same("return z:incr('i')", "nil", "not found")
     same("return z:incr('i', 1, 10)", 11)
@@ -156,6 +157,11 @@ def everything(ng, far):
     same("return z:incr('p:1', 1, 100)", 101)
     same("return z:purge { key = 'q:1' }, (z:get('q:1'))", True)
     same("z:set('soft', 's', { grace = 60 }) z:purge { key = 'soft', mode = 'invalidate' } return (z:get('soft')), (z:get_stale('soft'))", "nil", "s")
+    same("return z:add('soft', 't'), (z:get('soft'))", True, "t")
+    same("z:set('softer', 7) z:purge { key = 'softer', mode = 'invalidate' } "
+         "return z:touch('softer'), z:exists('softer'), z:incr('softer', 1, 0)", False, False, 1)
+    same("return z:purge { match = '[' }", "nil", "bad pattern")
+    is_(lua(ng, "return z:purge { namespace = ('x'):rep(129) }")[0], "error", "a namespace that is too long")
     same("return z:purge { all = true }, (z:get('a')), z:exists('j')", True, "nil", False)
     same("return z:sync(1), type(z:stats().hits), type(z:keys())", True, "number", "table")
     same("local l = strata.lock('l', { ttl = 5 }) local none, why = strata.lock('l') "
@@ -223,7 +229,7 @@ def shared(a, b, log):
     if log:
         lua(a, "return z:set_bulk({ t1 = 'x', t2 = 'x' }, { tags = { 'tt' } }), z:set('key', 'x')")
         is_(lua(b, "return (z:get('t1')), (z:get('t2')), (z:get('key'))"), ["x"] * 3, "b has them")
-        ok(wait_until(lambda: lua(b, "local _, _, m = z:get('t1') return m.tier") == ["l1"], 5), "in L1, once it knows that they were set")
+        ok(wait_until(lambda: lua(b, "local _, _, m = z:get('t1') return m.tier") == ["l1"], 5), "in L1")
         is_(lua(a, "return z:purge { tags = { 'tt' } }, z:purge { key = 'key' }"), [True, True], "purged on a by tag and key")
         is_(lua(b, "return (z:get('t1')), (z:get('t2')), (z:get('key'))"), [], "gone on b")
     else:
