@@ -79,7 +79,8 @@ local function far(id, name, ttl, near, deadline, wait)
     local pause = 0.05
 
     while true do
-        local fence, token = told(native.far_take(id, name, ttl))
+        local fence, token = told(native.far_take(id, name, ttl,
+                                                 near))
 
         if fence then
             return object(id, name, fence, ttl, near, token)

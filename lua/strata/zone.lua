@@ -5,6 +5,7 @@
 
 local native = require "strata.native"
 local check = require "strata.check"
+local batch = require "strata.batch"
 local json = require "strata.json"
 
 local SET = { ttl = true, grace = true, tags = true, jitter = true,
@@ -86,22 +87,32 @@ local function told(first, err)
 end
 
 
-local function put(id, key, mode, value, opts, level, position)
-    key = check.key(key, level + 1)
+-- A value that can be stored, or an error.
+
+local function checked(key, value, opts, level)
+    local e = { key = check.key(key, level + 1) }
+
     opts = check.options(opts, SET, level + 1)
+    e.data, e.is_json = encoded(value, opts, level + 1)
+    e.ttl, e.grace = lifetime(opts, level + 1)
+    e.tags = check.tags(opts.tags, level + 1)
 
-    local data, is_json = encoded(value, opts, level + 1)
-    local ttl, grace = lifetime(opts, level + 1)
+    return e
+end
 
-    local tags = check.tags(opts.tags, level + 1)
 
-    if native.tier() == nil then
-        return native.put(id, key, mode, data, is_json, ttl, grace, tags,
-                          position)
-    end
+local function store(id, mode, e, position)
+    local fn = native.tier() == nil and native.put or native.l2_put
 
-    return told(native.l2_put(id, key, mode, data, is_json, ttl, grace, tags,
-                              position))
+    return fn(id, e.key, mode, e.data, e.is_json, e.ttl, e.grace, e.tags,
+              position)
+end
+
+
+local function put(id, key, mode, value, opts, level, position)
+    local e = checked(key, value, opts, level + 1)
+
+    return told(store(id, mode, e, position))
 end
 
 
@@ -142,6 +153,15 @@ local function look(id, key, stale, whole)
 end
 
 
+local function decoded(text)
+    if not json then
+        return nil, "no lua-cjson"
+    end
+
+    return json.safe.decode(text)
+end
+
+
 local function get(id, key, stale, raw)
     local value, is_json, ttl, old, tier = look(id, key, stale)
 
@@ -155,36 +175,98 @@ local function get(id, key, stale, raw)
         meta.json = true
 
     elseif is_json then
-        if not json then
-            return nil, "no lua-cjson", meta
-        end
+        local data, err = decoded(value)
 
-        local decoded, err = json.safe.decode(value)
-
-        return decoded, err, meta
+        return data, err, meta
     end
 
     return value, nil, meta
 end
 
 
-local function delete(id, keys)
-    local n, far = 0, native.tier() ~= nil
+local function get_bulk(id, keys)
+    local values = {}
 
-    for _, key in ipairs(keys) do
-        local ok, err
+    local err = batch(#keys, function(i)
+        local value, is_json = native.get(id, keys[i], false)
 
-        if far then
-            ok, err = told(native.l2_delete(id, key))
-        else
-            ok, err = native.delete(id, key)
+        if value ~= nil or not native.tier() then
+            return value == nil and native or value, is_json or false
         end
 
+        native.later()
+
+        return native.l2_get(id, keys[i])
+
+    end, function(i, value, is_json, _, old)
+        if value == nil or value == native or old then
+            return value == nil and is_json or nil
+        end
+
+        local why
+
+        if is_json then
+            value, why = decoded(value)
+        end
+
+        values[keys[i]] = value
+
+        return why
+    end)
+
+    if err then
+        return nil, err
+    end
+
+    return values
+end
+
+
+local function set_bulk(id, list)
+    local err = batch(#list, function(i)
+        if native.tier() then
+            native.later()
+        end
+
+        return store(id, "set", list[i])
+
+    end, function(_, ok, why)
+        return not ok and why or nil
+
+    end, function(i)
+        return #tostring(list[i].data)
+    end)
+
+    if err then
+        return nil, err
+    end
+
+    return #list
+end
+
+
+local function delete(id, keys)
+    local n = 0
+
+    local err = batch(#keys, function(i)
+        if native.tier() == nil then
+            return native.delete(id, keys[i])
+        end
+
+        native.later()
+
+        return native.l2_delete(id, keys[i])
+
+    end, function(_, ok, why)
         if ok then
             n = n + 1
-        elseif ok == nil then
-            return nil, err
         end
+
+        return ok == nil and why or nil
+    end)
+
+    if err then
+        return nil, err
     end
 
     return n
@@ -517,23 +599,15 @@ local function methods(id)
     end
 
     function z.get_bulk(_, keys)
-        local values = {}
+        keys = check.keys(keys, 2)
 
-        for _, key in ipairs(check.keys(keys, 2)) do
-            local value, err = get(id, key, false)
+        local values, err = get_bulk(id, keys)
 
-            if value == nil and err then
-                return nil, err
-            end
-
-            values[key] = value
-        end
-
-        return values
+        return values, err
     end
 
     function z.set_bulk(_, map, opts)
-        local n = 0
+        local list, n = {}, 0
 
         if type(map) ~= "table" then
             error("values must be a table", 2)
@@ -547,19 +621,13 @@ local function methods(id)
             error("more than " .. check.BULK_MAX .. " values", 2)
         end
 
-        n = 0
-
         for key, value in pairs(map) do
-            local ok, err = put(id, key, "set", value, opts, 2)
-
-            if not ok then
-                return nil, err
-            end
-
-            n = n + 1
+            list[#list + 1] = checked(key, value, opts, 2)
         end
 
-        return n
+        local set, err = set_bulk(id, list)
+
+        return set, err
     end
 
     function z.delete_bulk(_, keys)

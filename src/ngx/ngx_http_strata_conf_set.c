@@ -425,7 +425,12 @@ ngx_http_strata_set_valid(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         } else {
             status = ngx_atoi(value[i + 1].data, value[i + 1].len);
-            if (status < 100 || status > 599) {
+
+            /* the last three are never stored */
+
+            if (status < 200 || status > 599
+                || status == 206 || status == 304 || status == 416)
+            {
                 return ngx_http_strata_invalid(cf, cmd, &value[i + 1]);
             }
         }
@@ -442,8 +447,6 @@ ngx_http_strata_set_valid(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     return NGX_CONF_OK;
 }
 
-
-/* strata_jitter time | percent% | off [add | sub | both] */
 
 /* off | percent% [max=time] */
 
@@ -498,6 +501,8 @@ ngx_http_strata_set_heuristic(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     return NGX_CONF_OK;
 }
 
+
+/* strata_jitter time | percent% | off [add | sub | both] */
 
 char *
 ngx_http_strata_set_jitter(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)

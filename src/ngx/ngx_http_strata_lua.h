@@ -21,6 +21,7 @@
 
 
 typedef struct ngx_http_strata_tier_s    ngx_http_strata_tier_t;
+typedef struct ngx_http_strata_batch_s   ngx_http_strata_batch_t;
 typedef struct ngx_http_strata_claims_s  ngx_http_strata_claims_t;
 
 
@@ -317,6 +318,7 @@ struct ngx_http_strata_run_s {
     void            (*cancel)(ngx_http_strata_run_t *run);
 
     ngx_http_strata_tier_t  *tier;   /* what it wants of L2; or NULL */
+    ngx_http_strata_batch_t  *batch; /* many such at once; or NULL */
     ngx_http_strata_claims_t  *claims;  /* its locks there; or NULL */
 
     ngx_queue_t       queue;         /* of those who wait for locks */
@@ -387,6 +389,7 @@ void ngx_http_strata_lua_purge_natives(lua_State *L);
 
 /* ngx_http_strata_lua_tier.c: values in the second tier */
 void ngx_http_strata_tier_natives(lua_State *L);
+void ngx_http_strata_batch_natives(lua_State *L);
 void ngx_http_strata_tier_close(ngx_http_strata_run_t *run);
 
 /* The conf of the request whose script runs, if it has strata_l2. */

@@ -18,6 +18,7 @@
 
 #include "ngx_http_strata_lua_tier.h"
 #include "../base/strata_str.h"
+#include "../store/strata_mutex.h"
 
 
 typedef enum {
@@ -43,6 +44,12 @@ struct ngx_http_strata_claims_s {
     strata_str_t                 failed;
     int64_t                      result;
     unsigned                     won:1;
+
+    /* the node's lock, of who tries for that of the cluster */
+    ngx_http_strata_zone_t      *zone;
+    uint64_t                     near;         /* its fence; 0: none */
+    ngx_str_t                    name;
+    u_char                       name_buf[NGX_HTTP_STRATA_VALUE_KEY];
 
     /* what it hears */
     ngx_http_strata_sub_t        sub;
@@ -288,6 +295,8 @@ ngx_http_strata_claim_told(lua_State *L, ngx_http_strata_run_t *run)
     case NGX_HTTP_STRATA_CLAIM_TAKE:
 
         if (c->won) {
+            c->near = 0;                   /* it stays, with that of Redis */
+
             lua_pushnumber(L, (lua_Number) c->result);
             lua_pushlstring(L, (char *) c->token, NGX_HTTP_STRATA_L2_TOKEN);
 
@@ -318,13 +327,13 @@ ngx_http_strata_claim_told(lua_State *L, ngx_http_strata_run_t *run)
 }
 
 
-/* far_take(zone, name, ttl): fence and token; false and the seconds left */
+/* far_take(zone, name, ttl, near): fence, token; false and the seconds left */
 
 static int
 ngx_http_strata_claim_take(lua_State *L)
 {
     u_char                     ms[NGX_INT64_LEN];
-    const char                *why;
+    const char                *why, *name;
     strata_cmd_t               cmd;
     strata_digest_t            d;
     ngx_http_strata_claims_t  *c;
@@ -336,6 +345,13 @@ ngx_http_strata_claim_take(lua_State *L)
     }
 
     c->op = NGX_HTTP_STRATA_CLAIM_TAKE;
+
+    c->zone = ngx_http_strata_lua_zone(L);
+    c->near = (uint64_t) luaL_checknumber(L, 4);
+    c->name.data = c->name_buf;
+    name = lua_tolstring(L, 2, &c->name.len);
+    ngx_memcpy(c->name_buf, name, c->name.len);
+
     ngx_http_strata_l2_key_fence(&c->fence, c->conf->l2.redis, &d);
 
     cmd.n = 0;
@@ -604,6 +620,24 @@ ngx_http_strata_claim_unhear(lua_State *L)
 }
 
 
+/* A script that ended while it tried can't give the node's lock back. */
+
+static void
+ngx_http_strata_claim_near(ngx_http_strata_claims_t *c)
+{
+    u_char        buf[1 + NGX_HTTP_STRATA_VALUE_KEY];
+    strata_key_t  key;
+
+    if (c->near && c->zone->store) {
+        ngx_http_strata_lua_zone_key_of(&c->name, STRATA_MUTEX_KEY, c->zone,
+                                        buf, &key);
+
+        (void) strata_mutex_release(c->zone->store, &key, c->near,
+                                    ngx_current_msec);
+    }
+}
+
+
 /* The run is over: who waits for a value it made may try. */
 
 void
@@ -624,6 +658,7 @@ ngx_http_strata_claims_close(ngx_http_strata_run_t *run)
                                    "free");
     }
 
+    ngx_http_strata_claim_near(c);
     ngx_http_strata_claim_deaf(c);
     ngx_free(c);
     run->claims = NULL;

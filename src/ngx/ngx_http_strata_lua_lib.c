@@ -585,6 +585,7 @@ ngx_http_strata_lua_natives(lua_State *L)
     ngx_http_strata_lua_flight_natives(L);
     ngx_http_strata_lua_sub_natives(L);
     ngx_http_strata_tier_natives(L);
+    ngx_http_strata_batch_natives(L);
     ngx_http_strata_lua_purge_natives(L);
     ngx_http_strata_claim_natives(L);
     ngx_http_strata_lua_event_natives(L);

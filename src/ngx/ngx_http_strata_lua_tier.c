@@ -14,8 +14,9 @@
  *
  * Outcomes are copied in the handler, as replies do not outlive it, and pushed
  * when the script runs.  A script does one thing at a time, so a run has one of
- * these.  A change that Redis was told of has one of its own (run is NULL) if
- * nobody waits for it, or not any more: copies have to go when it is done.
+ * these, and those of its batch.  A change that Redis was told of has one of
+ * its own (run is NULL) if nobody waits for it, or not any more: copies have to
+ * go when it is done.
  */
 
 #include "ngx_http_strata_lua_tier.h"
@@ -38,7 +39,6 @@ static void ngx_http_strata_tier_take(ngx_http_strata_tier_t *t,
     const strata_value_record_t *rec, uint64_t *hashes, strata_label_t *label);
 static void ngx_http_strata_tier_drop(ngx_http_strata_tier_t *t);
 static void ngx_http_strata_tier_forget(ngx_http_strata_tier_t *t);
-static void ngx_http_strata_tier_cancel(ngx_http_strata_run_t *run);
 
 
 static strata_value_record_t  ngx_http_strata_tier_record;
@@ -99,11 +99,13 @@ ngx_http_strata_tier_start(lua_State *L, ngx_http_strata_tier_op_e op,
     ngx_http_strata_run_t       *run;
     ngx_http_strata_zone_t      *zone;
     ngx_http_strata_tier_t      *t;
+    ngx_http_strata_batch_t     *batch;
     ngx_http_strata_loc_conf_t  *conf;
 
     zone = ngx_http_strata_lua_zone(L);
     conf = ngx_http_strata_tier_conf();
     run = ngx_http_strata_run_of(L);
+    batch = ngx_http_strata_batch_next(run);
 
     name = luaL_checklstring(L, 2, &len);
     luaL_argcheck(L, len && len <= NGX_HTTP_STRATA_VALUE_KEY, 2, "key");
@@ -132,6 +134,7 @@ ngx_http_strata_tier_start(lua_State *L, ngx_http_strata_tier_op_e op,
     t->call.handler = ngx_http_strata_tier_handler;
     t->call.data = t;
     t->run = run;
+    t->batch = batch;
     t->zone = zone;
     t->conf = conf;
     t->op = op;
@@ -170,11 +173,33 @@ ngx_http_strata_tier_clear(ngx_http_strata_tier_t *t)
 void
 ngx_http_strata_tier_close(ngx_http_strata_run_t *run)
 {
-    if (run->tier) {
-        ngx_http_strata_tier_clear(run->tier);
-        ngx_free(run->tier);
-        run->tier = NULL;
+    ngx_http_strata_tier_leave(run->tier);
+    run->tier = NULL;
+
+    ngx_http_strata_batch_close(run);
+}
+
+
+/* The script is gone; what Redis was told to change it will change. */
+
+void
+ngx_http_strata_tier_leave(ngx_http_strata_tier_t *t)
+{
+    if (t == NULL) {
+        return;
     }
+
+    if (t->sent && !t->looking) {
+        t->run = NULL;                     /* the handler frees it */
+        return;
+    }
+
+    if (t->sent) {
+        ngx_http_strata_redis_cancel(&t->call);
+    }
+
+    ngx_http_strata_tier_clear(t);
+    ngx_free(t);
 }
 
 
@@ -302,7 +327,12 @@ ngx_http_strata_tier_handler(ngx_http_strata_call_t *call)
         return;
     }
 
-    ngx_http_strata_run_wake(t->run);
+    if (t->batch) {
+        ngx_http_strata_batch_done(t->batch, t->run);
+
+    } else {
+        ngx_http_strata_run_wake(t->run);
+    }
 }
 
 
@@ -422,21 +452,24 @@ ngx_http_strata_tier_judge(ngx_http_strata_tier_t *t,
 }
 
 
-/* The tag by which nodes forget their copies of this value. */
+/*
+ * The tag by which nodes forget their copies of this value, and of one in 256:
+ * a tag of its own for each would fill the tables of the log, and responses
+ * from before what these forget count no more.
+ */
 
 static strata_str_t
 ngx_http_strata_tier_tag(ngx_http_strata_tier_t *t)
 {
     ngx_str_t      hex;
     strata_str_t   tag;
-    static u_char  buf[sizeof("strata:value:") + 32];
+    static u_char  buf[] = "strata:value:..";
 
     hex = ngx_http_strata_l2_key_tag(&t->k, t->conf->l2.redis);
 
     tag.data = buf;
-    tag.len = ngx_cpymem(ngx_cpymem(buf, "strata:value:",
-                                    sizeof("strata:value:") - 1),
-                         hex.data, hex.len) - buf;
+    tag.len = sizeof(buf) - 1;
+    ngx_memcpy(buf + tag.len - 2, hex.data, 2);
 
     return tag;
 }
@@ -602,29 +635,6 @@ ngx_http_strata_tier_forget(ngx_http_strata_tier_t *t)
 }
 
 
-/* The script is gone; what Redis was told to change it will change. */
-
-static void
-ngx_http_strata_tier_cancel(ngx_http_strata_run_t *run)
-{
-    ngx_http_strata_tier_t  *t;
-
-    t = run->tier;
-
-    if (!t->sent) {
-        return;
-    }
-
-    if (t->looking) {
-        ngx_http_strata_redis_cancel(&t->call);
-        return;
-    }
-
-    t->run = NULL;
-    run->tier = NULL;
-}
-
-
 /*
  * Begins, and waits: a purge may have made void what the script in Redis
  * would look at, so that has to be seen first, if there ever was one.
@@ -663,8 +673,14 @@ ngx_http_strata_tier_wait(lua_State *L, ngx_http_strata_tier_t *t,
         return 1;
     }
 
+    if (t->batch) {
+        ngx_http_strata_batch_add(t->batch, t);
+        run->tier = NULL;
+        return 0;
+    }
+
     return ngx_http_strata_run_wait(L, run, 0, ngx_http_strata_tier_result,
-                                    ngx_http_strata_tier_cancel);
+                                    NULL);
 }
 
 

@@ -27,6 +27,7 @@ typedef enum {
 struct ngx_http_strata_tier_s {
     ngx_http_strata_call_t       call;
     ngx_http_strata_run_t       *run;          /* NULL: nobody waits */
+    ngx_http_strata_batch_t     *batch;        /* of the run; or NULL */
     ngx_http_strata_zone_t      *zone;
     ngx_http_strata_loc_conf_t  *conf;
     ngx_http_strata_tier_op_e    op;
@@ -68,6 +69,21 @@ ngx_http_strata_tier_t *ngx_http_strata_tier_start(lua_State *L,
 /* Returns what the C function is to return.  look: before it acts. */
 int ngx_http_strata_tier_wait(lua_State *L, ngx_http_strata_tier_t *t,
     ngx_uint_t look);
+
+/* Nobody will ask for its outcome; t may be NULL. */
+void ngx_http_strata_tier_leave(ngx_http_strata_tier_t *t);
+
+/*
+ * ngx_http_strata_lua_tier_batch.c.  next(): the batch that the operation which
+ * starts now is of, or NULL.  add(): it is under way.
+ */
+ngx_http_strata_batch_t *ngx_http_strata_batch_next(
+    ngx_http_strata_run_t *run);
+void ngx_http_strata_batch_add(ngx_http_strata_batch_t *batch,
+    ngx_http_strata_tier_t *t);
+void ngx_http_strata_batch_done(ngx_http_strata_batch_t *batch,
+    ngx_http_strata_run_t *run);
+void ngx_http_strata_batch_close(ngx_http_strata_run_t *run);
 
 /* What a script that waited is told. */
 int ngx_http_strata_tier_result(lua_State *L, ngx_http_strata_run_t *run);

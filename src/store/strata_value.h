@@ -100,7 +100,7 @@ int strata_value_incr(strata_store_t *st, const strata_key_t *key, double by,
 int strata_value_touch(strata_store_t *st, const strata_key_t *key,
     int64_t until, int64_t now);
 
-/* Also one that has ended.  STRATA_OK: it lived; STRATA_DECLINED; STRATA_BUSY. */
+/* Also one that is only kept.  STRATA_OK: it lived.  STRATA_DECLINED, _BUSY. */
 int strata_value_delete(strata_store_t *st, const strata_key_t *key,
     int64_t now);
 

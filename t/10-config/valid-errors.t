@@ -8,7 +8,8 @@ with scenario() as t:
     for args, value in (("99 1s", "99"), ("600 1s", "600"), ("1000 1s", "1000"),
                         ("abc 1s", "abc"), ("200 nope", "nope"), ("nope", "nope"),
                         ("-200 1s", "-200"), ("200 404 5x", "5x"),
-                        ("any any2 1s", "any2")):
+                        ("any any2 1s", "any2"),
+                        ("103 1s", "103"), ("206 1s", "206"), ("304 1s", "304"), ("416 1s", "416")):
         message = t.config_error(only=f"location / {{ strata_valid {args}; }}")
         like(message or "accepted", "strata_valid", f"{args}: names the directive")
         like(message or "accepted", f'"{value}"', f"{args}: quotes the value")

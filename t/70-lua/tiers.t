@@ -137,6 +137,15 @@ def everything(ng, far):
     same("return z:set_bulk { x = 1, y = 'two' }", 2)
     same("return z:get_bulk { 'x', 'y', 'zz' }", {"x": 1, "y": "two"})
     same("return z:delete_bulk { 'x', 'y', 'zz' }, next(z:get_bulk { 'x' })", 2)
+    same("local t, k = {}, {} for i = 1, 200 do t['b' .. i] = i % 3 == 0 and i or ('v'):rep(i * 50) k[i] = 'b' .. i end "
+         "k[201] = 'b0' local n = z:set_bulk(t, { ttl = 60, tags = { 'bulk' } }) local got = z:get_bulk(k) "
+         "for i = 1, 200 do n = n + (got[k[i]] == t[k[i]] and 1 or 0) end "
+         "return n, got.b0, z:purge { tags = { 'bulk' } }, next(z:get_bulk(k)), z:set_bulk({ b1 = { 1 } }, { codec = 'json' }), "
+         "z:get_bulk(k), z:delete_bulk(k)", 400, "nil", True, "nil", 1, {"b1": [1]}, 1)
+    same("return (pcall(z.set_bulk, z, { b1 = 1, b2 = {} })), next(z:get_bulk { 'b1', 'b2' })", False)
+    same("local t, n = {}, 0 for i = 1, 20 do t['b' .. i] = ('x'):rep(60000) end z:set_bulk(t) "
+         "for _, v in pairs(z:get_bulk { 'b1', 'b10', 'b20' }) do n = n + #v end for i = 1, 20 do n = n + z:delete('b' .. i) end "
+         "return n", 180020)
     same("local n = 0 local function f() n = n + 1 return 'made' end "
          "return (z:get_or_set('g', { ttl = 60 }, f)), (z:get_or_set('g', { ttl = 60 }, f)), n", "made", "made", 1)
     same("return z:get_or_set('g2', nil, function() return nil, 'no' end)", "nil", "no")
