@@ -234,6 +234,7 @@ extern const ngx_str_t  ngx_http_strata_status_words[];
 void ngx_http_strata_l2_create(ngx_http_strata_l2_conf_t *l2);
 char *ngx_http_strata_l2_merge(ngx_conf_t *cf,
     ngx_http_strata_loc_conf_t *prev, ngx_http_strata_loc_conf_t *conf);
+void ngx_http_strata_l2_check(ngx_conf_t *cf);
 
 void ngx_http_strata_api_create(ngx_http_strata_api_conf_t *api);
 void ngx_http_strata_api_merge(ngx_http_strata_api_conf_t *prev,

@@ -69,6 +69,7 @@ ngx_http_strata_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                    *value;
     ngx_uint_t                    i;
     ngx_http_core_loc_conf_t     *clcf;
+    ngx_http_strata_main_conf_t  *smcf;
 
     if (slcf->api.on) {
         return "is duplicate";
@@ -81,6 +82,10 @@ ngx_http_strata_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         if (ngx_strcmp(value[i].data, "write=on") == 0) {
             slcf->api.on |= NGX_HTTP_STRATA_API_WRITE;
+
+            smcf = ngx_http_conf_get_module_main_conf(cf,
+                                                      ngx_http_strata_module);
+            smcf->api_writes = 1;
 
         } else if (ngx_strcmp(value[i].data, "write=off") != 0
                    && ngx_strcmp(value[i].data, "read") != 0)

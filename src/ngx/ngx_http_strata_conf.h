@@ -108,6 +108,7 @@ struct ngx_http_strata_zone_s {
     ngx_shm_zone_t            *shm_zone;
     void                      *region;
     ngx_http_strata_log_t     *log;         /* strata_events; NULL: alone */
+    ngx_uint_t                 rules;       /* has strata_invalidate_on */
     size_t                     region_size;
 
     /* in workers only */
@@ -128,6 +129,8 @@ typedef struct {
     ngx_uint_t                 rates;       /* of ngx_http_strata_rate_t */
     ngx_http_strata_rate_t    *refresh_rate; /* where none is configured */
     ngx_array_t               *groups;      /* strata_purge_group; or NULL */
+    ngx_array_t               *l2_zones;    /* ngx_http_strata_l2_zone_t */
+    ngx_uint_t                 api_writes;  /* some strata_api does */
     ngx_module_t              *access;      /* nginx's allow and deny */
     ngx_array_t                upstream;    /* of ngx_uint_t: the indexes of
                                                $upstream_http_... in use */

@@ -11,6 +11,18 @@
 #include "ngx_http_strata_l2.h"
 
 
+/* A zone and an L2 that it has somewhere. */
+
+typedef struct {
+    ngx_http_strata_zone_t   *zone;
+    ngx_http_strata_redis_t  *redis;
+    ngx_str_t                 name;
+    ngx_uint_t                tags;    /* a location of both has strata_tags */
+} ngx_http_strata_l2_zone_t;
+
+
+static ngx_int_t ngx_http_strata_l2_note(ngx_conf_t *cf,
+    ngx_http_strata_loc_conf_t *conf);
 static char *ngx_http_strata_l2_breaker(ngx_conf_t *cf,
     ngx_http_strata_l2_conf_t *l2);
 
@@ -39,6 +51,10 @@ ngx_http_strata_l2_merge(ngx_conf_t *cf, ngx_http_strata_loc_conf_t *prev,
 
     l2 = &conf->l2;
     up = &prev->l2;
+
+    if (conf->zone && conf->invalidate_on) {
+        conf->zone->rules = 1;
+    }
 
     ngx_conf_merge_str_value(l2->name, up->name, "");
     ngx_conf_merge_value(l2->l1, up->l1, 1);
@@ -86,7 +102,92 @@ ngx_http_strata_l2_merge(ngx_conf_t *cf, ngx_http_strata_loc_conf_t *prev,
 
     ngx_http_strata_l2_seed(prefix, &l2->seed);
 
+    if (conf->zone && ngx_http_strata_l2_note(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_strata_l2_breaker(cf, l2);
+}
+
+
+static ngx_int_t
+ngx_http_strata_l2_note(ngx_conf_t *cf, ngx_http_strata_loc_conf_t *conf)
+{
+    ngx_uint_t                    i;
+    ngx_http_strata_l2_zone_t    *pair;
+    ngx_http_strata_main_conf_t  *smcf;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_strata_module);
+
+    if (smcf->l2_zones == NULL) {
+        smcf->l2_zones = ngx_array_create(cf->pool, 2,
+                                          sizeof(ngx_http_strata_l2_zone_t));
+        if (smcf->l2_zones == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    pair = smcf->l2_zones->elts;
+
+    for (i = 0; i < smcf->l2_zones->nelts; i++) {
+        if (pair[i].zone == conf->zone && pair[i].redis == conf->l2.redis) {
+            pair[i].tags |= (conf->tags != NULL);
+            return NGX_OK;
+        }
+    }
+
+    pair = ngx_array_push(smcf->l2_zones);
+    if (pair == NULL) {
+        return NGX_ERROR;
+    }
+
+    pair->zone = conf->zone;
+    pair->redis = conf->l2.redis;
+    pair->name = conf->l2.name;
+    pair->tags = (conf->tags != NULL);
+
+    return NGX_OK;
+}
+
+
+/*
+ * L2 outlives a zone, and without a log nobody but the zone knows what was
+ * purged by anything but the URL (docs/log.md).
+ */
+
+void
+ngx_http_strata_l2_check(ngx_conf_t *cf)
+{
+    ngx_uint_t                    i;
+    ngx_http_strata_l2_zone_t    *pair;
+    ngx_http_strata_main_conf_t  *smcf;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_strata_module);
+
+    if (smcf->l2_zones == NULL) {
+        return;
+    }
+
+    pair = smcf->l2_zones->elts;
+
+    for (i = 0; i < smcf->l2_zones->nelts; i++) {
+        if (pair[i].zone->log
+            || !(pair[i].tags || pair[i].zone->rules || smcf->api_writes))
+        {
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "zone \"%V\" has \"strata_l2 %V\" and %s, but no "
+                           "\"strata_events\": what is purged by tag, prefix "
+                           "or namespace may come back from L2 after a "
+                           "restart, or a reload that resizes the zone; "
+                           "add \"strata_events redis=%V stream=...\"",
+                           &pair[i].zone->name, &pair[i].name,
+                           pair[i].tags ? "\"strata_tags\""
+                           : pair[i].zone->rules ? "\"strata_invalidate_on\""
+                           : "a \"strata_api\" that writes", &pair[i].name);
+    }
 }
 
 

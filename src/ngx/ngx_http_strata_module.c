@@ -546,6 +546,8 @@ ngx_http_strata_postconfiguration(ngx_conf_t *cf)
                                         : NGX_OK;
     }
 
+    ngx_http_strata_l2_check(cf);
+
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
     if (ngx_http_strata_used_variables(cf, smcf, cmcf) != NGX_OK) {
