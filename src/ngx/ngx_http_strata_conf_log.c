@@ -15,6 +15,10 @@
 #define NGX_HTTP_STRATA_LOG_STREAM_MAX  256
 #define NGX_HTTP_STRATA_LEASE_MIN       500
 
+/* a 64th of it, what is trimmed at a time, has room for any event */
+
+#define NGX_HTTP_STRATA_LOG_SIZE_MIN    (8 * 1024 * 1024)
+
 
 static char *ngx_http_strata_events_option(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_strata_log_t *log);
@@ -50,6 +54,7 @@ ngx_http_strata_set_events(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     log->maxlen = 1000000;
+    log->maxsize = 256 * 1024 * 1024;
     log->lease = 2000;
     log->keep = 86400000;
 
@@ -85,6 +90,7 @@ ngx_http_strata_events_option(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_strata_log_t *log)
 {
     u_char     *p;
+    ssize_t     size;
     ngx_int_t   n;
     ngx_str_t   s;
 
@@ -127,6 +133,17 @@ ngx_http_strata_events_option(ngx_conf_t *cf, ngx_str_t *value,
         }
 
         log->maxlen = n;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(value->data, "maxsize=", 8) == 0) {
+        size = ngx_parse_size(&s);
+
+        if (size < NGX_HTTP_STRATA_LOG_SIZE_MIN) {
+            goto invalid;
+        }
+
+        log->maxsize = size;
         return NGX_CONF_OK;
     }
 
@@ -276,6 +293,6 @@ ngx_http_strata_log_same(ngx_http_strata_log_t *a, ngx_http_strata_log_t *b)
            && ngx_memcmp(a->redis_name.data, b->redis_name.data,
                          a->redis_name.len)
               == 0
-           && a->maxlen == b->maxlen && a->lease == b->lease
-           && a->keep == b->keep;
+           && a->maxlen == b->maxlen && a->maxsize == b->maxsize
+           && a->lease == b->lease && a->keep == b->keep;
 }

@@ -25,7 +25,7 @@ static void ngx_http_strata_job_failed(ngx_http_strata_job_t *job,
 ngx_int_t
 ngx_http_strata_job_ask(ngx_http_strata_job_t *job)
 {
-    u_char                   nums[5][NGX_INT64_LEN + 1];
+    u_char                   nums[6][NGX_INT64_LEN + 1];
     u_char                   name[NGX_HTTP_STRATA_LOG_NAME + 1];
     strata_cmd_t             cmd;
     strata_invlog_stat_t     stat;

@@ -405,6 +405,7 @@ ngx_http_strata_log_cmd(ngx_http_strata_log_t *log, strata_cmd_t *cmd,
     ngx_http_strata_log_number(cmd, nums[1], log->maxlen);
     ngx_http_strata_log_number(cmd, nums[2], ms);
     ngx_http_strata_log_number(cmd, nums[3], ngx_max(log->keep / 64, 1));
+    ngx_http_strata_log_number(cmd, nums[4], log->maxsize);
 }
 
 

@@ -140,7 +140,7 @@ static ngx_int_t
 ngx_http_strata_order_send(ngx_http_strata_log_t *log,
     ngx_http_strata_order_t *order, strata_event_t *ev, size_t len)
 {
-    u_char                     nums[5][NGX_INT64_LEN + 1];
+    u_char                     nums[6][NGX_INT64_LEN + 1];
     u_char                     name[NGX_HTTP_STRATA_LOG_NAME + 1];
     u_char                     job[NGX_HTTP_STRATA_LOG_NAME + 1];
     size_t                     rows_len, repeat_len;
@@ -180,7 +180,7 @@ ngx_http_strata_order_send(ngx_http_strata_log_t *log,
     (void) strata_cmd_add(&cmd, a->bytes, len);
     (void) strata_cmd_add(&cmd, rows, rows_len);
     (void) strata_cmd_add(&cmd, pattern ? "1" : "0", 1);
-    ngx_http_strata_log_number(&cmd, nums[4],
+    ngx_http_strata_log_number(&cmd, nums[5],
                                STRATA_MUTANT("repeat-lost") ? 0
                                                             : order->again);
 
@@ -441,7 +441,7 @@ ngx_http_strata_order_passed(ngx_http_strata_order_t *order,
 static void
 ngx_http_strata_orders_poll(ngx_event_t *ev)
 {
-    u_char                    nums[5][NGX_INT64_LEN + 1];
+    u_char                    nums[6][NGX_INT64_LEN + 1];
     u_char                    name[NGX_HTTP_STRATA_LOG_NAME + 1];
     ngx_queue_t              *q, *next;
     ngx_queue_t               done;

@@ -231,7 +231,7 @@ ngx_http_strata_tail_heard(ngx_http_strata_sub_t *sub, strata_str_t text)
 void
 ngx_http_strata_tail_renew(ngx_http_strata_log_t *log)
 {
-    u_char                nums[5][NGX_INT64_LEN + 1];
+    u_char                nums[6][NGX_INT64_LEN + 1];
     u_char                name[NGX_HTTP_STRATA_LOG_NAME + 1];
     u_char                member[NGX_HTTP_STRATA_LOG_NAME + 1];
     uint64_t              id;

@@ -46,6 +46,7 @@ struct ngx_http_strata_log_s {
     ngx_str_t                 stream;
     ngx_str_t                 keys[NGX_HTTP_STRATA_LOG_KEYS];
     ngx_uint_t                maxlen;
+    size_t                    maxsize;
     ngx_msec_t                lease;
     ngx_msec_t                keep;
 
@@ -104,7 +105,7 @@ size_t ngx_http_strata_log_rows(const strata_event_t *ev, u_char *buf,
 ngx_int_t ngx_http_strata_log_row(strata_store_t *st, strata_str_t row,
     strata_log_event_t *out);
 
-/* What all scripts of the log have.  nums has room for 5 numbers. */
+/* What all scripts of the log have.  nums has room for 6 numbers. */
 void ngx_http_strata_log_cmd(ngx_http_strata_log_t *log, strata_cmd_t *cmd,
     strata_script_e script, ngx_msec_t ms,
     u_char (*nums)[NGX_INT64_LEN + 1], u_char *name,

@@ -14,7 +14,7 @@
 #include "../base/strata_base.h"
 
 
-#define STRATA_CMD_ARGS_MAX  24
+#define STRATA_CMD_ARGS_MAX  28
 
 /* Bytes of all arguments of a command: hiredis counts in an int. */
 #define STRATA_CMD_LEN_MAX  (64 << 20)

@@ -6,7 +6,7 @@
 /*
  * Lua that runs inside Redis.  The keys of one call have one hash tag, so they
  * are in one slot.  Sent by EVALSHA; sha1 is of the text as it stands here
- * (t/lint/scripts).
+ * (t/unit/test_strata_script.c).
  */
 
 #include "strata_script.h"
@@ -133,15 +133,15 @@ const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     },
     [STRATA_SCRIPT_APPEND] = {
         strata_string(STRATA_SCRIPT_APPEND_TEXT),
-        strata_string("565ecca0e329952fd4e7ed09a971187f847919f4")
+        strata_string("db7013e69d8884efb2ef53163f939ef555ba9bbd")
     },
     [STRATA_SCRIPT_LEASE] = {
         strata_string(STRATA_SCRIPT_LEASE_TEXT),
-        strata_string("72767d7f920e4221528c5ec3de2384eae023e6a7")
+        strata_string("2c6a896aa60de53dc3848eca9e3545454b89e5d9")
     },
     [STRATA_SCRIPT_ACKED] = {
         strata_string(STRATA_SCRIPT_ACKED_TEXT),
-        strata_string("f994f0b017bd9c1f74ff0033df2d4e96ad1739fb")
+        strata_string("b1bc9132f79aaf09a32a6a8deba3ada7fa95b5cb")
     },
     [STRATA_SCRIPT_VALUE_PUT] = {
         strata_string(STRATA_SCRIPT_VALUE_PUT_TEXT),
@@ -161,7 +161,7 @@ const strata_script_t  strata_scripts[STRATA_SCRIPT_N] = {
     },
     [STRATA_SCRIPT_JOB] = {
         strata_string(STRATA_SCRIPT_JOB_TEXT),
-        strata_string("2dbddac47ca86ac04ba713020f4477d2f0fa04aa")
+        strata_string("e42109a8ae6321a7c3a26285df6de18f15b5bf67")
     }
 };
 

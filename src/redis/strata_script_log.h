@@ -13,8 +13,9 @@
  * and begin with the same look at it.  ARGV of all: a random name, in case
  * this makes a new incarnation; incarnation and sequence as the caller knows
  * them; most events of the stream; ms; ms after which an event is forgotten,
- * in 64ths.  They return an error, and nothing is changed, if the server may
- * evict what they need; and the current incarnation and sequence first.
+ * in 64ths; most bytes of the stream, and of the events to come.  They return
+ * an error, and nothing is changed, if the server may evict what they need; and
+ * the current incarnation and sequence first.
  */
 
 #ifndef STRATA_SCRIPT_LOG_H
@@ -29,6 +30,9 @@
  * If it steps, nobody can tell what is left of the latter.  A node looks in
  * every 250 ms; if nobody did for long, or later than now, the members are
  * forgotten until they do, and acknowledgements wait as for a new log.
+ *
+ * An event has its bytes, and 128 that Redis needs for it.  "come" counts those
+ * of the events to come.
  */
 
 #define STRATA_SCRIPT_LOG_TEXT                                                \
@@ -41,8 +45,8 @@
     "if policy == 'allkeys' then\n"                                           \
     "return redis.error_reply('EVICTS any key may be evicted')\n"             \
     "end\n"                                                                   \
-    "local h = redis.call('HMGET', KEYS[1], 'inc', 'seq', 'run', "             \
-    "'at')\n"                                                                 \
+    "local h = redis.call('HMGET', KEYS[1], 'inc', 'seq', 'run',\n"           \
+    "'at', 'block', 'bytes', 'come')\n"                                       \
     "local inc, seq = h[1], tonumber(h[2] or 0)\n"                            \
     "if not inc or h[3] ~= run or inc == ARGV[2] and seq < "                  \
     "tonumber(ARGV[3]) then\n"                                                \
@@ -57,6 +61,11 @@
     "elseif h[4] and math.abs(now - h[4]) > 1000 then\n"                      \
     "redis.call('HSET', KEYS[1], 'born', now, 'at', now)\n"                   \
     "redis.call('DEL', KEYS[6])\n"                                            \
+    "end\n"                                                                   \
+    "local come = tonumber(h[7] or 0)\n"                                      \
+    "local function waits(d, n)\n"                                            \
+    "come = math.max(0, come + n * (#d + 128))\n"                             \
+    "redis.call('HSET', KEYS[1], 'come', come)\n"                             \
     "end\n"
 
 
@@ -64,11 +73,25 @@
  * One event: into the stream; into the table of tags by each of rows (length
  * in two bytes, then what was purged), or as a pattern.  The tables forget
  * their oldest, and say up to where.
+ *
+ * The stream is 64 full blocks and one that is filled, each of a 64th of the
+ * bytes; the hash has where they begin.  So what it takes does not depend on
+ * how long the events are, and they were.
  */
 
 #define STRATA_SCRIPT_ADD_TEXT                                                \
+    "local block, bytes = tonumber(h[5] or 0), tonumber(h[6] or 0)\n"         \
     "local function add(e, rows, pattern)\n"                                  \
     "seq = seq + 1\n"                                                         \
+    "bytes = bytes + #e + 128\n"                                              \
+    "if bytes > tonumber(ARGV[7]) / 64 then\n"                                \
+    "block, bytes = (block + 1) % 64, #e + 128\n"                             \
+    "local first = redis.call('HGET', KEYS[1], 'b' .. block)\n"               \
+    "if first then\n"                                                         \
+    "redis.call('XTRIM', KEYS[2], 'MINID', first .. '-0')\n"                  \
+    "end\n"                                                                   \
+    "redis.call('HSET', KEYS[1], 'block', block, 'b' .. block, seq)\n"        \
+    "end\n"                                                                   \
     "redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], seq .. "             \
     "'-0', 'q', seq, 'i', inc, 'e', e)\n"                                     \
     "local at = 1\n"                                                          \
@@ -93,45 +116,52 @@
     "end\n"                                                                   \
     "redis.call('ZADD', KEYS[5], 'NX', seq, math.floor(now / "                \
     "ARGV[6]))\n"                                                             \
-    "redis.call('HSET', KEYS[1], 'seq', seq)\n"                               \
+    "redis.call('HSET', KEYS[1], 'seq', seq, 'bytes', bytes)\n"               \
     "redis.call('PUBLISH', KEYS[1], seq)\n"                                   \
     "end\n"
 
 
 /*
- * ARGV[5]: ms until it takes effect, or 0.  ARGV[7..9]: event, rows, "1" if it
- * is a pattern; ARGV[10]: ms until it is repeated, or 0, as ARGV[12..13], event
- * and rows, if these are not empty; ARGV[11]: the job that it is of; ARGV[14]:
- * so many events to come are too many for another one.  Returns when it takes
- * effect as well, in Redis' time.
+ * ARGV[5]: ms until it takes effect, or 0.  ARGV[8..10]: event, rows, "1" if it
+ * is a pattern; ARGV[11]: ms until it is repeated, or 0, as ARGV[13..14], event
+ * and rows, if these are not empty; ARGV[12]: the job that it is of; ARGV[15]:
+ * so many events to come are too many for another one, or so many 65536ths of
+ * their bytes.  Returns when it takes effect as well, in Redis' time.
  */
 
 #define STRATA_SCRIPT_APPEND_TEXT                                             \
     STRATA_SCRIPT_LOG_TEXT                                                    \
     STRATA_SCRIPT_ADD_TEXT                                                    \
-    "local later = tonumber(ARGV[10])\n"                                      \
-    "if later + ARGV[5] > 0 and redis.call('ZCARD', KEYS[7]) >= "             \
-    "tonumber(ARGV[14]) then\n"                                               \
-    "return redis.error_reply('FULL too many events to come')\n"             \
+    "local later = tonumber(ARGV[11])\n"                                      \
+    "local n = redis.call('ZCARD', KEYS[7])\n"                                \
+    "if n == 0 then\n"                                                        \
+    "come = 0\n"                                                              \
+    "end\n"                                                                   \
+    "if later + ARGV[5] > 0 and (n >= tonumber(ARGV[15]) or come > ARGV[7]\n" \
+    "* ARGV[15] / 65536) then\n"                                              \
+    "return redis.error_reply('FULL too many events to come')\n"              \
+    "end\n"                                                                   \
+    "local function put(at, d)\n"                                             \
+    "if redis.call('ZADD', KEYS[7], now + at, d) == 1 then\n"                 \
+    "waits(d, 1)\n"                                                           \
+    "end\n"                                                                   \
     "end\n"                                                                   \
     "if later > 0 then\n"                                                     \
-    "local own = ARGV[12] ~= ''\n"                                            \
-    "redis.call('ZADD', KEYS[7], now + later, "                               \
-    "cmsgpack.pack({'z' .. ARGV[1], own and ARGV[12] or ARGV[7], "            \
-    "own and ARGV[13] or ARGV[8], ARGV[9]}))\n"                               \
+    "local own = ARGV[13] ~= ''\n"                                            \
+    "put(later, cmsgpack.pack({'z' .. ARGV[1], own and ARGV[13] or\n"         \
+    "ARGV[8], own and ARGV[14] or ARGV[9], ARGV[10]}))\n"                     \
     "end\n"                                                                   \
     "if tonumber(ARGV[5]) > 0 then\n"                                         \
-    "redis.call('ZADD', KEYS[7], now + ARGV[5], "                             \
-    "cmsgpack.pack({ARGV[11], ARGV[7], ARGV[8], ARGV[9]}))\n"                 \
+    "put(ARGV[5], cmsgpack.pack({ARGV[12], ARGV[8], ARGV[9], ARGV[10]}))\n"   \
     "else\n"                                                                  \
-    "add(ARGV[7], ARGV[8], ARGV[9])\n"                                        \
+    "add(ARGV[8], ARGV[9], ARGV[10])\n"                                       \
     "end\n"                                                                   \
     "return {inc, seq, now + tonumber(ARGV[5])}\n"
 
 
 /*
- * ARGV[7]: a job; ARGV[5]: when its first event is due, the others follow
- * within 5 s; ARGV[8]: "1", call it off.  Returns how many events are waiting,
+ * ARGV[8]: a job; ARGV[5]: when its first event is due, the others follow
+ * within 5 s; ARGV[9]: "1", call it off.  Returns how many events are waiting,
  * or were, and the time.
  */
 
@@ -140,10 +170,11 @@
     "local n = 0\n"                                                           \
     "for _, d in ipairs(redis.call('ZRANGEBYSCORE', KEYS[7], ARGV[5], "       \
     "ARGV[5] + 5000, 'LIMIT', 0, 1024)) do\n"                                 \
-    "if cmsgpack.unpack(d)[1] == ARGV[7] then\n"                              \
+    "if cmsgpack.unpack(d)[1] == ARGV[8] then\n"                              \
     "n = n + 1\n"                                                             \
-    "if ARGV[8] == '1' then\n"                                                \
+    "if ARGV[9] == '1' then\n"                                                \
     "redis.call('ZREM', KEYS[7], d)\n"                                        \
+    "waits(d, -1)\n"                                                          \
     "end\n"                                                                   \
     "end\n"                                                                   \
     "end\n"                                                                   \
@@ -151,7 +182,7 @@
 
 
 /*
- * ARGV[5]: ms the registration of member ARGV[7] lives.  Appends events that
+ * ARGV[5]: ms the registration of member ARGV[8] lives.  Appends events that
  * are due, and forgets those that are old.  Returns the floor as well: the
  * tables know of everything since.
  */
@@ -164,6 +195,7 @@
     "local ev = cmsgpack.unpack(d)\n"                                         \
     "add(ev[2], ev[3], ev[4])\n"                                              \
     "redis.call('ZREM', KEYS[7], d)\n"                                        \
+    "waits(d, -1)\n"                                                          \
     "end\n"                                                                   \
     "local old = redis.call('ZRANGE', KEYS[5], 0, 64, 'WITHSCORES')\n"        \
     "local i, first = 1, nil\n"                                               \
@@ -183,7 +215,7 @@
     "end\n"                                                                   \
     "redis.call('HSET', KEYS[1], 'at', now)\n"                                \
     "if inc == ARGV[2] then\n"                                                \
-    "redis.call('HSET', KEYS[6], ARGV[7], ARGV[3] .. ' ' .. "                 \
+    "redis.call('HSET', KEYS[6], ARGV[8], ARGV[3] .. ' ' .. "                 \
     "string.format('%.0f', now + ARGV[5]))\n"                                 \
     "end\n"                                                                   \
     "return {inc, seq, tonumber(redis.call('HGET', KEYS[1], "                 \

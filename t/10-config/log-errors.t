@@ -13,6 +13,8 @@ CASES = (
     ("strata_events redis=r stream=s lease=499ms;", "", 'invalid parameter "lease=499ms"'),
     ("strata_events redis=r stream=s lease=x;", "", 'invalid parameter "lease=x"'),
     ("strata_events redis=r stream=s maxlen=~0;", "", 'invalid parameter "maxlen=~0"'),
+    *[(f"strata_events redis=r stream=s maxsize={s};", "", f'invalid parameter "maxsize={s}"')
+      for s in ("x", "0", "8191k", "-1")],
     ("strata_events redis=r stream=s keep=0;", "", 'invalid parameter "keep=0"'),
     ("strata_events redis=r stream=;", "", 'invalid parameter "stream="'),
     *[(f'strata_events redis=r "stream={s}";', "", f'invalid parameter "stream={s}"')
@@ -48,7 +50,7 @@ with scenario(60) as t:
        "a zone has one log") or note(said)
     ng.remove()
 
-    for http in ("strata_events off;", 'strata_events redis=r "stream=a{b}c" maxlen=10 lease=1s keep=1h;'):
+    for http in ("strata_events off;", 'strata_events redis=r "stream=a{b}c" maxlen=10 maxsize=8m lease=1s keep=1h;'):
         ng = Nginx(http=f"{REDIS} {http}", only=f"location / {{ {CACHE_Z} }}", start=False)
         good, said = ng.test_config()
         ok(good, http) or note(said)
