@@ -119,3 +119,14 @@ with scenario(seconds=60) as t:
     r, j = post(a, message("sold"), timeout=20)
     is_(r[:2], (503, 0), f"nor if there is nothing to purge: {j}")
     redis.go_on()
+
+    note("the client leaves while its messages are published")
+    ok(wait_until(lambda: post(a, message("up"), timeout=20)[0][0] == 200, 10), "the log is back")
+    body = json.dumps([message("left", i=i) for i in range(500)]).encode()
+    for pause in 0.001, 0.01, 0.03:
+        c = a.conn()
+        c.send(b"POST /api/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n" % (ALL.encode(), len(body)) + body)
+        time.sleep(pause)
+        c.close()
+    is_(post(a, message("last"), timeout=20)[0], (200, 1, None), "others are published")
+    ok(wait_until(lambda: any(line.startswith("last ") for line in seen(b)), 10), "and told")
