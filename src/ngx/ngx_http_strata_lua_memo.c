@@ -20,6 +20,7 @@
  * The table belongs to the worker and is direct-mapped: a slot holds the last
  * answer that fell into it.  An answer is kept when its input comes for the
  * second time, so inputs that come once cost little and drive nothing out.
+ * Beyond NGX_HTTP_STRATA_MEMO_ROOM bytes a hand goes round and drops answers.
  *
  *   slot    hash, script, generation of the VM, path, then bytes:
  *   input   for each read: len u32 (NOTHING: it is not there), the value
@@ -29,7 +30,8 @@
 #include "ngx_http_strata_lua.h"
 
 
-#define NGX_HTTP_STRATA_MEMO_SLOTS    1024
+#define NGX_HTTP_STRATA_MEMO_SLOTS    16384
+#define NGX_HTTP_STRATA_MEMO_ROOM     (8 * 1024 * 1024)
 #define NGX_HTTP_STRATA_MEMO_BYTES    2048
 #define NGX_HTTP_STRATA_MEMO_NOTHING  ((uint32_t) -1)
 
@@ -45,6 +47,7 @@ typedef struct {
 } ngx_http_strata_memo_t;
 
 
+static void ngx_http_strata_memo_drop(ngx_http_strata_memo_t **slot);
 static uint64_t ngx_http_strata_memo_hash(ngx_http_strata_script_t *script,
     ngx_uint_t path, const u_char *p, size_t len);
 static ngx_int_t ngx_http_strata_memo_input(ngx_http_request_t *r,
@@ -53,6 +56,8 @@ static ngx_int_t ngx_http_strata_memo_input(ngx_http_request_t *r,
 
 static ngx_http_strata_memo_t  *ngx_http_strata_memos[
     NGX_HTTP_STRATA_MEMO_SLOTS];
+static size_t                   ngx_http_strata_memo_used;
+static ngx_uint_t               ngx_http_strata_memo_hand;
 
 /* hashes of inputs that came once */
 static uint64_t  ngx_http_strata_memo_once[NGX_HTTP_STRATA_MEMO_SLOTS];
@@ -142,6 +147,7 @@ void
 ngx_http_strata_memo_keep(ngx_http_strata_script_t *script,
     const u_char *answer, size_t len)
 {
+    size_t                    size;
     uint64_t                  hash, *once;
     ngx_uint_t                i;
     ngx_http_strata_memo_t   *m, **slot;
@@ -192,8 +198,17 @@ ngx_http_strata_memo_keep(ngx_http_strata_script_t *script,
         return;
     }
 
-    m = ngx_alloc(sizeof(ngx_http_strata_memo_t) + ngx_http_strata_memo_len
-                  + len, ngx_http_strata_vm.log);
+    size = sizeof(ngx_http_strata_memo_t) + ngx_http_strata_memo_len + len;
+    slot = &ngx_http_strata_memos[hash % NGX_HTTP_STRATA_MEMO_SLOTS];
+
+    ngx_http_strata_memo_drop(slot);
+
+    while (ngx_http_strata_memo_used + size > NGX_HTTP_STRATA_MEMO_ROOM) {
+        ngx_http_strata_memo_drop(&ngx_http_strata_memos[
+                     ngx_http_strata_memo_hand++ % NGX_HTTP_STRATA_MEMO_SLOTS]);
+    }
+
+    m = ngx_alloc(size, ngx_http_strata_vm.log);
     if (m == NULL) {
         return;
     }
@@ -208,13 +223,26 @@ ngx_http_strata_memo_keep(ngx_http_strata_script_t *script,
     ngx_memcpy(m->bytes, ngx_http_strata_memo_buf, m->input_len);
     ngx_memcpy(m->bytes + m->input_len, answer, len);
 
-    slot = &ngx_http_strata_memos[hash % NGX_HTTP_STRATA_MEMO_SLOTS];
+    *slot = m;
+    ngx_http_strata_memo_used += size;
+}
 
-    if (*slot) {
-        ngx_free(*slot);
+
+static void
+ngx_http_strata_memo_drop(ngx_http_strata_memo_t **slot)
+{
+    ngx_http_strata_memo_t  *m;
+
+    m = *slot;
+
+    if (m == NULL) {
+        return;
     }
 
-    *slot = m;
+    ngx_http_strata_memo_used -= sizeof(ngx_http_strata_memo_t) + m->input_len
+                                 + m->answer_len;
+    *slot = NULL;
+    ngx_free(m);
 }
 
 
