@@ -535,16 +535,15 @@ ngx_http_strata_run_body(lua_State *L)
 
     r = ngx_http_strata_vm.request;
     rb = r->request_body;
-
-    if (rb == NULL || rb->bufs == NULL) {
-        lua_pushliteral(L, "");
-        return 1;
-    }
-
     size = 0;
 
-    for (cl = rb->bufs; cl; cl = cl->next) {
+    for (cl = rb ? rb->bufs : NULL; cl; cl = cl->next) {
         size += ngx_buf_size(cl->buf);
+    }
+
+    if (size == 0) {
+        lua_pushliteral(L, "");
+        return 1;
     }
 
     if (size > NGX_HTTP_STRATA_RUN_BODY) {
@@ -564,7 +563,9 @@ ngx_http_strata_run_body(lua_State *L)
         /* what came with the header is a buffer of its own */
 
         for (q = p, cl = rb->bufs; cl; cl = cl->next) {
-            q = ngx_cpymem(q, cl->buf->pos, cl->buf->last - cl->buf->pos);
+            if (cl->buf->pos) {
+                q = ngx_cpymem(q, cl->buf->pos, cl->buf->last - cl->buf->pos);
+            }
         }
 
     } else if (ngx_read_file(&rb->temp_file->file, p, size, 0) != size) {

@@ -47,6 +47,8 @@ with scenario(60) as t:
         for ng in a, b:
             invlog.leased(ng)
         ok(wait_until(lambda: purge(a)[1].get("acked") == 2, 10), "both are members")
+        # each worker has a connection of its own
+        wait_until(lambda: all(purge(b)[0] == 200 for _ in range(8)), 10)
         for ng in a, b:
             ng.fill("/x")
 
