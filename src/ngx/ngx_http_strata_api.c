@@ -143,17 +143,17 @@ ngx_http_strata_api_rules(ngx_conf_t *cf)
 }
 
 
-static ngx_int_t
-ngx_http_strata_api_handler(ngx_http_request_t *r)
+/* It holds the request until finish().  NULL: no memory. */
+
+ngx_http_strata_api_t *
+ngx_http_strata_api_begin(ngx_http_request_t *r)
 {
-    ngx_int_t                    rc;
-    ngx_pool_cleanup_t          *cln;
-    ngx_http_strata_api_t       *a;
-    ngx_http_strata_endpoint_t  *endpoint;
+    ngx_pool_cleanup_t     *cln;
+    ngx_http_strata_api_t  *a;
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_strata_api_t));
     if (cln == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NULL;
     }
 
     a = cln->data;
@@ -165,9 +165,23 @@ ngx_http_strata_api_handler(ngx_http_request_t *r)
     a->conf = ngx_http_get_module_loc_conf(r, ngx_http_strata_module);
     a->last = &a->out;
 
-    /* until finish() */
-
     r->main->count++;
+
+    return a;
+}
+
+
+static ngx_int_t
+ngx_http_strata_api_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                    rc;
+    ngx_http_strata_api_t       *a;
+    ngx_http_strata_endpoint_t  *endpoint;
+
+    a = ngx_http_strata_api_begin(r);
+    if (a == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     if (ngx_http_strata_api_admit(a, !(r->method & (NGX_HTTP_GET
                                                     |NGX_HTTP_HEAD)))

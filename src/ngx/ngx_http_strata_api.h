@@ -115,6 +115,7 @@ struct ngx_http_strata_api_s {
 /* ngx_http_strata_api.c */
 
 void ngx_http_strata_api_rules(ngx_conf_t *cf);
+ngx_http_strata_api_t *ngx_http_strata_api_begin(ngx_http_request_t *r);
 void ngx_http_strata_api_cleanup(void *data);
 void ngx_http_strata_api_finish(ngx_http_strata_api_t *a, ngx_uint_t status,
     const char *type);

@@ -8,13 +8,12 @@
  */
 
 #include "ngx_http_strata_api.h"
+#include "ngx_http_strata_key.h"
 #include "../rfc/strata_json.h"
 
 
 static void ngx_http_strata_api_body_handler(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_strata_api_json(ngx_http_request_t *r);
-static ngx_int_t ngx_http_strata_api_collect(ngx_http_strata_api_t *a,
-    strata_str_t *text);
 
 
 ngx_int_t
@@ -94,7 +93,7 @@ ngx_http_strata_api_body_handler(ngx_http_request_t *r)
     a = cln->data;
     a->body_came = 1;
 
-    switch (ngx_http_strata_api_collect(a, &text)) {
+    switch (ngx_http_strata_body_whole(r, NGX_HTTP_STRATA_API_BODY, &text)) {
 
     case NGX_OK:
         break;
@@ -128,65 +127,4 @@ ngx_http_strata_api_body_handler(ngx_http_request_t *r)
 
     a->spare = spare;
     a->endpoint(a);
-}
-
-
-/* All of it in one piece.  NGX_DECLINED: too long. */
-
-static ngx_int_t
-ngx_http_strata_api_collect(ngx_http_strata_api_t *a, strata_str_t *text)
-{
-    off_t                len;
-    size_t               size;
-    u_char              *p;
-    ngx_buf_t           *b;
-    ngx_chain_t         *cl;
-    ngx_http_request_t  *r;
-
-    r = a->request;
-    len = 0;
-    cl = r->request_body ? r->request_body->bufs : NULL;
-
-    for ( /* void */ ; cl; cl = cl->next) {
-        len += ngx_buf_size(cl->buf);
-    }
-
-    if (len > NGX_HTTP_STRATA_API_BODY) {
-        return NGX_DECLINED;
-    }
-
-    p = ngx_pnalloc(r->pool, len + 1);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    text->data = p;
-    text->len = len;
-
-    if (r->request_body == NULL) {
-        return NGX_OK;
-    }
-
-    for (cl = r->request_body->bufs; cl; cl = cl->next) {
-        b = cl->buf;
-
-        if (ngx_buf_in_memory(b)) {
-            p = ngx_cpymem(p, b->pos, b->last - b->pos);
-            continue;
-        }
-
-        /* written a moment ago: read from the page cache */
-
-        size = ngx_buf_size(b);
-
-        if (size && ngx_read_file(b->file, p, size, b->file_pos)
-                    != (ssize_t) size)
-        {
-            return NGX_ERROR;
-        }
-
-        p += size;
-    }
-
-    return NGX_OK;
 }

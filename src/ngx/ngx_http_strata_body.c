@@ -28,8 +28,6 @@
 
 
 static void ngx_http_strata_body_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_strata_body_collect(ngx_http_request_t *r,
-    ngx_http_strata_ctx_t *ctx, strata_str_t *bytes);
 static strata_reason_e ngx_http_strata_body_form(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx, ngx_http_strata_body_t *body);
 static ngx_int_t ngx_http_strata_body_json(strata_str_t *bytes, u_char *work);
@@ -128,7 +126,8 @@ ngx_http_strata_body_take(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
     body = ngx_pcalloc(r->pool, sizeof(ngx_http_strata_body_t));
 
     if (body == NULL
-        || ngx_http_strata_body_collect(r, ctx, &body->bytes) != NGX_OK)
+        || ngx_http_strata_body_whole(r, ctx->conf->body.max,
+                                      &body->bytes) != NGX_OK)
     {
         return STRATA_REASON_BODY;
     }
@@ -151,28 +150,26 @@ ngx_http_strata_body_take(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx)
 }
 
 
-/*
- * All of it in one piece.  What nginx wrote to a file it wrote a moment ago:
- * it is read from the page cache.
- */
+/* What nginx wrote to a file it wrote a moment ago: it is in the page cache. */
 
-static ngx_int_t
-ngx_http_strata_body_collect(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
+ngx_int_t
+ngx_http_strata_body_whole(ngx_http_request_t *r, size_t max,
     strata_str_t *bytes)
 {
     off_t         len;
     size_t        size;
     u_char       *p;
     ngx_buf_t    *b;
-    ngx_chain_t  *cl;
+    ngx_chain_t  *bufs, *cl;
 
+    bufs = r->request_body ? r->request_body->bufs : NULL;
     len = 0;
 
-    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+    for (cl = bufs; cl; cl = cl->next) {
         len += ngx_buf_size(cl->buf);
     }
 
-    if (len > (off_t) ctx->conf->body.max) {
+    if (len > (off_t) max) {
         return NGX_DECLINED;
     }
 
@@ -184,7 +181,7 @@ ngx_http_strata_body_collect(ngx_http_request_t *r, ngx_http_strata_ctx_t *ctx,
     bytes->data = p;
     bytes->len = len;
 
-    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+    for (cl = bufs; cl; cl = cl->next) {
         b = cl->buf;
 
         if (ngx_buf_in_memory(b)) {

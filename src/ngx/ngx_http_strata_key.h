@@ -117,6 +117,13 @@ ngx_http_strata_body_of(ngx_http_request_t *r)
 ngx_uint_t ngx_http_strata_body_wanted(ngx_http_request_t *r,
     ngx_http_strata_loc_conf_t *conf);
 ngx_int_t ngx_http_strata_body_read(ngx_http_request_t *r);
+
+/*
+ * All of the body that was read, in one piece of the request's pool; no bytes
+ * if there is none.  NGX_DECLINED: it is longer than max.
+ */
+ngx_int_t ngx_http_strata_body_whole(ngx_http_request_t *r, size_t max,
+    strata_str_t *bytes);
 strata_reason_e ngx_http_strata_body_take(ngx_http_request_t *r,
     ngx_http_strata_ctx_t *ctx);
 ngx_uint_t ngx_http_strata_body_mutates(ngx_http_request_t *r);

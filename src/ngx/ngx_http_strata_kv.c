@@ -123,24 +123,12 @@ ngx_http_strata_kv_handler(ngx_http_request_t *r)
 {
     ngx_str_t               key;
     ngx_uint_t              covered;
-    ngx_pool_cleanup_t     *cln;
     ngx_http_strata_api_t  *a;
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_strata_api_t));
-    if (cln == NULL) {
+    a = ngx_http_strata_api_begin(r);
+    if (a == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    a = cln->data;
-    ngx_memzero(a, sizeof(ngx_http_strata_api_t));
-
-    cln->handler = ngx_http_strata_api_cleanup;
-
-    a->request = r;
-    a->conf = ngx_http_get_module_loc_conf(r, ngx_http_strata_module);
-    a->last = &a->out;
-
-    r->main->count++;
 
     if (ngx_http_strata_api_admit(a, !(r->method & (NGX_HTTP_GET
                                                     |NGX_HTTP_HEAD)))
